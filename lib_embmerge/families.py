@@ -1,0 +1,43 @@
+"""The model families that take textual-inversion embeddings, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["ENCODER_WIDTHS", "FAMILIES", "Family", "family_of"]
+
+ENCODER_WIDTHS: Mapping[str, int] = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
+"""Width of a token's row in each text encoder, in columns."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family: its key, its name for people, its CLIP text encoders and its ModelSpec architecture.
+
+    Source: https://github.com/Stability-AI/ModelSpec (architecture names).
+    """
+
+    key: str
+    title: str
+    encoders: tuple[str, ...]
+    architecture: str
+
+
+FAMILIES: Mapping[str, Family] = {
+    family.key: family
+    for family in (
+        Family("sd1", "SD 1", ("clip_l",), "stable-diffusion-v1"),
+        Family("sd2", "SD 2", ("clip_h",), "stable-diffusion-v2-512"),
+        Family("sdxl", "SDXL", ("clip_l", "clip_g"), "stable-diffusion-xl-v1-base"),
+        Family("sdxl-refiner", "SDXL refiner", ("clip_g",), "stable-diffusion-xl-v1-refiner"),
+        Family("sd3", "SD 3", ("clip_l", "clip_g"), "stable-diffusion-v3-medium"),
+        Family("flux", "Flux", ("clip_l",), "flux-1-dev"),
+    )
+}
+
+
+def family_of(encoders: Iterable[str]) -> Family | None:
+    """Give the family whose files hold exactly these encoders' vectors, the oldest where several do."""
+    names = set(encoders)
+    return next((family for family in FAMILIES.values() if set(family.encoders) == names), None)

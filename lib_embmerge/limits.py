@@ -1,0 +1,22 @@
+"""The limits on what an expression may cost, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CHUNK", "HALF_PRECISION_MAX", "Limits"]
+
+CHUNK = 75
+"""Tokens that one chunk of a CLIP text encoder holds between its start and its end token."""
+
+HALF_PRECISION_MAX = 65504.0
+"""The largest finite value of float16."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Resource limits of one expression; every one of them ends in a clear error."""
+
+    characters: int = 16_384
+    depth: int = 100
+    vectors: int = 1_024
