@@ -1,0 +1,45 @@
+"""The merge language: text in, tree out; no tensors, and nothing of a WebUI.
+
+Reading order:
+
+1. nodes.py          what a tree is made of
+2. scan.py           where expressions stand in a prompt, and what takes their place
+3. grammar.lark      what can be written between the brackets
+4. parse.py          text to tree; with tree_builder.py, numbers.py, calls.py and kind_errors.py
+5. hints.py          the sentence for a mistake
+6. write.py          tree to its canonical text
+7. literal_text.py   tree to words, for encoders that take no embeddings
+8. quoted_text.py    what loses its meaning inside quotes
+
+Importing this loads only the standard library; lark comes with the first `parse`.
+"""
+
+from __future__ import annotations
+
+from .literal_text import literal_text
+from .nodes import Apply, Argument, At, Expression, Number, Text, walk
+from .parse import parse
+from .quoted_text import plain_text_warnings
+from .scan import Brackets, Island, find_islands, holds_expression, is_expression, make_placeholder_error, splice
+from .write import write
+
+__all__ = [
+    "Apply",
+    "Argument",
+    "At",
+    "Brackets",
+    "Expression",
+    "Island",
+    "Number",
+    "Text",
+    "find_islands",
+    "holds_expression",
+    "is_expression",
+    "literal_text",
+    "make_placeholder_error",
+    "parse",
+    "plain_text_warnings",
+    "splice",
+    "walk",
+    "write",
+]

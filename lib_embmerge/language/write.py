@@ -1,0 +1,151 @@
+"""Tree to text: `write` gives the one canonical spelling of an expression.
+
+Operators stand between blanks, texts in single quotes, and parentheses only where the tree needs them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from .nodes import Apply, Argument, At, Expression, Number, Text, walk
+
+__all__ = ["Piece", "write", "write_number"]
+
+SUM, TERM, PRODUCT, PRIMARY = range(4)
+"""How tightly a piece holds together; an operand that holds less than its place asks for gets parentheses."""
+
+BARE_CHECKPOINT = re.compile(r"[\w.]+")
+LETTERS = {"clip_l": "L", "clip_g": "G"}
+
+
+class Piece(NamedTuple):
+    """A written node, how tightly it holds, and whether a comma stands in it outside of parentheses."""
+
+    text: str
+    level: int
+    has_comma: bool = False
+
+    def at(self, level: int) -> str:
+        """Give the text for a place that asks for `level`."""
+        return self.text if self.level >= level else f"({self.text})"
+
+
+def write(expression: Expression) -> str:
+    """Give the canonical text of an expression; `parse(write(tree)) == tree` for every tree that `parse` makes.
+
+    Example:
+        >>> write(Apply("concat", (Text("it's"), Apply("token", (Number(256),)))))
+        "'it''s', 256"
+    """
+    # Every node comes after its parent in walk's order, so its reverse has the operands ready; no recursion.
+    written: dict[int, Piece] = {}
+    for node in reversed(list(walk(expression))):
+        written[id(node)] = _write_node(node, written)
+    return written[id(expression)].text
+
+
+def write_number(value: int | float) -> str:
+    """Give the shortest text that reads back as the same number."""
+    return repr(value)
+
+
+def _write_node(node: Expression, written: Mapping[int, Piece]) -> Piece:
+    if isinstance(node, Text):
+        return Piece(_quote(node.value), PRIMARY)
+    if isinstance(node, At):
+        name = node.checkpoint if BARE_CHECKPOINT.fullmatch(node.checkpoint) else _quote(node.checkpoint)
+        operand = written[id(node.operand)]
+        holds = operand.level == PRIMARY and not isinstance(node.operand, At)
+        return Piece(f"{operand.text if holds else f'({operand.text})'}@{name}", PRIMARY)
+    writer = OPERATORS.get(node.name)
+    if writer is None or (node.name == "concat" and len(node.arguments) != 2):
+        return _write_call(node, written)
+    return writer(node, written)
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _piece(argument: Argument, written: Mapping[int, Piece]) -> Piece:
+    if isinstance(argument, Number):
+        return Piece(write_number(argument.value), PRIMARY)
+    return written[id(argument)]
+
+
+def _write_call(node: Apply, written: Mapping[int, Piece]) -> Piece:
+    pieces = [_piece(argument, written) for argument in node.arguments]
+    arguments = ", ".join(f"({piece.text})" if piece.has_comma else piece.text for piece in pieces)
+    return Piece(f"{node.name}({arguments})", PRIMARY)
+
+
+def _write_sum(symbol: str) -> Callable[[Apply, Mapping[int, Piece]], Piece]:
+    def write_sum(node: Apply, written: Mapping[int, Piece]) -> Piece:
+        left, right = (_piece(argument, written) for argument in node.arguments)
+        bare = left.has_comma or (right.level >= TERM and right.has_comma)
+        return Piece(f"{left.at(SUM)} {symbol} {right.at(TERM)}", SUM, bare)
+
+    return write_sum
+
+
+def _write_negate(node: Apply, written: Mapping[int, Piece]) -> Piece:
+    operand = _piece(node.arguments[0], written)
+    return Piece(f"-{operand.at(TERM)}", TERM, operand.level >= TERM and operand.has_comma)
+
+
+def _write_step(step: Callable[[Apply, Mapping[int, Piece]], str]) -> Callable[[Apply, Mapping[int, Piece]], Piece]:
+    """Make the writer of an operation of the one-rank group out of the writer of what stands behind the operand."""
+
+    def write_step(node: Apply, written: Mapping[int, Piece]) -> Piece:
+        left = _piece(node.arguments[0], written)
+        comma = node.name == "concat" or (left.level >= PRODUCT and left.has_comma)
+        return Piece(left.at(PRODUCT) + step(node, written), PRODUCT, comma)
+
+    return write_step
+
+
+def _number(argument: Argument) -> int | float:
+    if not isinstance(argument, Number):
+        raise TypeError(f"expected a Number, found {argument!r}")
+    return argument.value
+
+
+def _scaling(symbol: str) -> Callable[[Apply, Mapping[int, Piece]], str]:
+    def scaling(node: Apply, _: Mapping[int, Piece]) -> str:
+        letter = LETTERS[str(node.arguments[2])] if len(node.arguments) > 2 else ""
+        return f" {symbol} {write_number(_number(node.arguments[1]))}{letter}"
+
+    return scaling
+
+
+def _index(node: Apply, _: Mapping[int, Piece]) -> str:
+    return f"[{_number(node.arguments[1])}]"
+
+
+def _slice(node: Apply, _: Mapping[int, Piece]) -> str:
+    bounds = [*node.arguments[1:], None, None][:2]
+    start, stop = ("" if bound is None else _number(bound) for bound in bounds)
+    return f"[{start}:{stop}]"
+
+
+def _join(node: Apply, written: Mapping[int, Piece]) -> str:
+    right = node.arguments[1]
+    if isinstance(right, Apply) and right.name == "token":
+        return f", {_number(right.arguments[0])}"
+    return f", {_piece(right, written).at(PRIMARY)}"
+
+
+OPERATORS: Mapping[str, Callable[[Apply, Mapping[int, Piece]], Piece]] = {
+    "add": _write_sum("+"),
+    "subtract": _write_sum("-"),
+    "negate": _write_negate,
+    "scale": _write_step(_scaling("*")),
+    "divide": _write_step(_scaling("/")),
+    "resize": _write_step(lambda node, _: f" : {_number(node.arguments[1])}"),
+    "shift": _write_step(lambda node, _: f" :{int(_number(node.arguments[1])):+d}"),
+    "index": _write_step(_index),
+    "slice": _write_step(_slice),
+    "concat": _write_step(_join),
+}
