@@ -1,0 +1,129 @@
+"""All that embmerge asks of the outside.
+
+Evaluation reads a `TextModel`: the text encoders of one model (or checkpoint file) and the embeddings that are
+installed beside it. `files` and `hosts` provide them; nothing below knows whether they come from a running WebUI or
+from a file. All tensors handed over are plain CPU tensors that share no memory with the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from .families import Family
+from .vectors.vocabulary import Vocabulary
+
+__all__ = ["InstalledEmbedding", "TextEncoder", "TextModel", "TextPiece", "TextPieces"]
+
+
+@dataclass(frozen=True)
+class InstalledEmbedding:
+    """An embedding file that the host has loaded.
+
+    `name` is the word that stands for it in a prompt (the file's stem). `vectors` is by encoder name, each (n, width)
+    as stored: any float dtype, and not yet checked against the model. `digest` is a hash of the vectors.
+    """
+
+    name: str
+    vectors: Mapping[str, Tensor] = field(repr=False, compare=False)
+    digest: str = ""
+
+
+TextPiece = "Sequence[int] | InstalledEmbedding"
+"""A run of token ids, or the embedding whose name stood there."""
+
+TextPieces = list["Sequence[int] | InstalledEmbedding"]
+"""What one quoted text means to one encoder, in order."""
+
+
+class TextEncoder(Protocol):
+    """One CLIP text encoder: a tokenizer and a table with a row per token."""
+
+    name: str
+    """`clip_l`, `clip_h` or `clip_g`."""
+    width: int
+    """Columns of the table."""
+    start_id: int
+    end_id: int
+    padding_id: int
+    size: int
+    """Rows of the table."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids, without start and end token and without a limit of length.
+
+        The encoder lower-cases and cleans the text as it does for a prompt. One call for many texts is much cheaper
+        than many calls.
+        """
+        ...
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Give each token's spelling, a blank for the end of a word: `["cat ", "s "]`."""
+        ...
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Gather rows of the table: (len(ids), width), float32, a copy. Ids are below `size`."""
+        ...
+
+    def vocabulary(self) -> Vocabulary:
+        """Give the statistics of the table: all rows but the start and the end token's. Computed on first use."""
+        ...
+
+
+class TextModel(Protocol):
+    """The text encoders of one model, and what else an expression can read beside it."""
+
+    @property
+    def title(self) -> str:
+        """For people: the checkpoint's name."""
+        ...
+
+    @property
+    def family(self) -> Family | None:
+        """The model family, where it is a known one."""
+        ...
+
+    @property
+    def encoders(self) -> Sequence[TextEncoder]:
+        """Those that take embeddings, in the family's order."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever any row of any table may have changed; equal for equal tables of the same checkpoint."""
+        ...
+
+    @property
+    def half_precision(self) -> bool:
+        """Whether vectors are cast to float16 when the model uses them."""
+        ...
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether its vectors are the built-in demonstration's."""
+        ...
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        """Resolve quoted texts: per text and encoder name its tokens and the installed embeddings named in it.
+
+        Names are found as the host finds them. An embedding made for another family is not found: its name stays text.
+        """
+        ...
+
+    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
+        """Give all installed embeddings of that file stem, case ignored, those of other families included."""
+        ...
+
+    def embedding_names(self) -> list[str]:
+        """Give the names of the installed embeddings that fit this model, for suggestions."""
+        ...
+
+    def checkpoint(self, name: str) -> TextModel:
+        """Give another checkpoint's text model for `@name`.
+
+        Raises: FileError where there is none of that name, or two.
+        """
+        ...

@@ -1,0 +1,7 @@
+"""Numbers: embeddings, the operators on them and the statistics of token tables. Knows no text.
+
+embedding    the value of an expression
+operators    the mathematics, one pure function each
+registry     operators by name
+vocabulary   a token table's mean, deviation, norms and nearest rows
+"""

@@ -1,0 +1,55 @@
+"""The value of an expression: for every text encoder the same number of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+__all__ = ["Embedding", "Rows"]
+
+Rows = Tensor
+"""Vectors of one encoder, one per row: (n, width), float32 or float64, on the CPU."""
+
+
+class Embedding(Mapping[str, Tensor]):
+    """Vectors by encoder name: `embedding["clip_l"]` has shape (n, 768); n is the same for every encoder.
+
+    Raises: ValueError where the encoders' lengths differ; a programming error, never a user's.
+    """
+
+    __slots__ = ("_rows", "length")
+
+    def __init__(self, rows: Mapping[str, Tensor]) -> None:
+        """Take the vectors by encoder name."""
+        lengths = {tensor.shape[0] for tensor in rows.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"encoders of unequal length: { {k: tuple(v.shape) for k, v in rows.items()} }")
+        self._rows = dict(rows)
+        self.length: int = lengths.pop() if lengths else 0
+
+    def __getitem__(self, encoder: str) -> Tensor:
+        """Give one encoder's vectors."""
+        return self._rows[encoder]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the encoders' names."""
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        """Count the encoders; the count of vectors is `length`."""
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        """Name the encoders and shapes, not the numbers."""
+        shapes = ", ".join(f"{name} {list(rows.shape)}" for name, rows in self._rows.items())
+        return f"Embedding({shapes})"
+
+    def is_empty(self) -> bool:
+        """Say whether it has no vectors."""
+        return self.length == 0
+
+    def equals(self, other: Embedding) -> bool:
+        """Say whether both have the same encoders with the same vectors, to the bit."""
+        return set(self) == set(other) and all(torch.equal(self[name], other[name]) for name in self)

@@ -1,0 +1,229 @@
+"""Statistics of a token table, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Vocabulary"]
+
+NEAR_TIE = 1e-4
+"""A float32 cosine of 1,280 columns is less than this off; what is nearer to the best is compared in float64."""
+FLOAT32_NORMS = 1e-30, 1e30
+"""Norms of rows whose cosines float32 can hold to that precision."""
+DECIMALS = 12
+"""Cosines are rounded to this many digits, so that equal rows tie whatever order a machine adds in."""
+PAIRS = 4096
+"""Pairs of a query and a row that are compared in float64 at once."""
+QUERIES = 256
+"""Queries that are compared with a chunk of rows at once."""
+BLOCK = 128
+"""Rows that are added up at once: they fit into a processor's cache."""
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    mean: Tensor
+    deviation: Tensor
+    norms: Tensor
+    """By token id; NaN for the excluded."""
+    sorted_norms: Tensor
+
+
+class Vocabulary:
+    """All rows of a table but the excluded ones (start and end token).
+
+    `read(start, stop)` gives rows as a CPU tensor of any float dtype; it is asked for at most `chunk` rows at a time.
+    Everything is computed on first use, in float32 or better, and kept.
+    """
+
+    def __init__(
+        self, read: Callable[[int, int], Tensor], *, size: int, width: int, excluded: Sequence[int], chunk: int = 4096
+    ) -> None:
+        """Take the table's sizes; nothing is read yet."""
+        self.read = read
+        self.size = size
+        self.width = width
+        self.excluded = frozenset(excluded)
+        self.chunk = chunk
+        self._lock = threading.Lock()
+        self._kept: _Statistics | None = None
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of the rows per dimension: (width,), float64."""
+        return self._statistics().mean
+
+    @property
+    def deviation(self) -> Tensor:
+        """Population standard deviation of the rows per dimension: (width,), float64."""
+        return self._statistics().deviation
+
+    @property
+    def norms(self) -> Tensor:
+        """Norm of every row by token id: (size,), float64, NaN for the excluded rows."""
+        return self._statistics().norms
+
+    @property
+    def sorted_norms(self) -> Tensor:
+        """Norms of the vocabulary's rows, ascending, float64: their distribution."""
+        return self._statistics().sorted_norms
+
+    @property
+    def mean_norm(self) -> float:
+        """Mean of the rows' norms; 0 for a table with no rows."""
+        norms = self.sorted_norms
+        return float(norms.mean()) if norms.numel() else 0.0
+
+    def percentile(self, norm: float) -> float:
+        """Give the share of the vocabulary, in percent, whose rows are shorter than `norm`; a tie counts half."""
+        norms = self.sorted_norms
+        if not norms.numel():
+            return 0.0
+        value = torch.tensor([norm], dtype=torch.float64)
+        below, not_above = (int(torch.searchsorted(norms, value, right=side)) for side in (False, True))
+        return 50.0 * (below + not_above) / norms.numel()
+
+    def row(self, token: int) -> Tensor:
+        """Give one row by token id: (width,), float32, a copy."""
+        return self.read(token, token + 1)[0].detach().to(torch.float32, copy=True)
+
+    def nearest(self, vectors: Tensor, *, k: int) -> tuple[Tensor, Tensor]:
+        """Find the `k` rows most similar to each vector by cosine: their ids and the cosines.
+
+        Shapes: vectors (n, width) to ids (n, k), int64, and cosines (n, k), float64, best first; fewer columns where
+        the vocabulary has fewer rows.
+        Edge: zero rows and excluded ids are never found; ties go to the lowest id; a zero vector has cosine 0 to all.
+        """
+        found = [self._nearest(block, k) for block in torch.split(vectors.detach(), QUERIES)] if len(vectors) else []
+        if not found:
+            return torch.zeros((0, k), dtype=torch.int64), torch.zeros((0, k), dtype=torch.float64)
+        return torch.cat([best.ids for best in found]), torch.cat([best.cosines for best in found])
+
+    def _nearest(self, vectors: Tensor, k: int) -> _Best:
+        norms = self.norms
+        usable = (norms > 0) & torch.isfinite(norms)
+        best = _Best(_units(vectors), min(k, int(usable.sum())))
+        if best.k == 0:
+            return best
+        for first, rows in self._chunks():
+            part = slice(first, first + len(rows))
+            if usable[part].any():
+                best.add(rows, norms[part], usable[part], first)
+        return best
+
+    def _chunks(self) -> Iterator[tuple[int, Tensor]]:
+        for first in range(0, self.size, self.chunk):
+            yield first, self.read(first, min(first + self.chunk, self.size)).detach()
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """Yield the rows that are not excluded, in float64, a block at a time, each in the place of the one before.
+
+        numpy works in this thread; torch would wake others for each block, which costs more than it gains.
+        """
+        buffer = np.empty((BLOCK, self.width))
+        for first, rows in self._chunks():
+            numbers = rows.to(torch.float32 if rows.dtype != torch.float64 else rows.dtype).numpy()
+            keep = [i for i in range(len(numbers)) if first + i not in self.excluded]
+            if len(keep) < len(numbers):
+                numbers = numbers[keep]
+            for start in range(0, len(numbers), BLOCK):
+                block = buffer[: min(BLOCK, len(numbers) - start)]
+                block[:] = numbers[start : start + BLOCK]
+                yield block
+
+    def _statistics(self) -> _Statistics:
+        with self._lock:
+            if self._kept is None:
+                with torch.inference_mode(mode=False), torch.no_grad(), np.errstate(all="ignore"):
+                    self._kept = self._compute()
+            return self._kept
+
+    def _compute(self) -> _Statistics:
+        total, squares = np.zeros(self.width), np.zeros(self.width)
+        norms = [np.zeros(0)]
+        for rows in self._blocks():
+            norms.append(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
+            total = _add_up(total, rows)
+        all_norms = np.concatenate(norms)
+        count = max(1, len(all_norms))
+        mean = total / count
+        for rows in self._blocks():
+            np.subtract(rows, mean, out=rows)
+            squares = _add_up(squares, np.square(rows, out=rows))
+        by_id = np.full(self.size, np.nan)
+        by_id[[i for i in range(self.size) if i not in self.excluded]] = all_norms
+        return _Statistics(
+            mean=torch.from_numpy(mean),
+            deviation=torch.from_numpy(np.sqrt(squares / count)),
+            norms=torch.from_numpy(by_id),
+            sorted_norms=torch.from_numpy(np.sort(all_norms)),
+        )
+
+
+def _add_up(total: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Add rows to a total, one after the other; the first row is changed.
+
+    numpy adds along axis 0 in that order on every machine; torch's order depends on processor and threads, and what is
+    drawn like the vocabulary must not.
+    """
+    rows[0] += total
+    result: np.ndarray = np.add.reduce(rows, axis=0)
+    return result
+
+
+@dataclass
+class _Best:
+    """The `k` best rows found so far for each query; queries are unit vectors, (count, width), float64."""
+
+    queries: Tensor
+    k: int
+    ids: Tensor = field(init=False)
+    cosines: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no rows."""
+        self.ids = torch.full((len(self.queries), self.k), -1, dtype=torch.int64)
+        self.cosines = torch.full((len(self.queries), self.k), -torch.inf, dtype=torch.float64)
+
+    def add(self, rows: Tensor, norms: Tensor, usable: Tensor, first: int) -> None:
+        """Take in a chunk of rows, whose ids begin at `first`: float32 finds candidates, float64 ranks them."""
+        rough = torch.where(usable, self._rough_cosines(rows, norms, usable), -torch.inf)
+        least = self.cosines[:, -1].to(rough.dtype)
+        if rough.shape[1] >= self.k:
+            least = torch.maximum(least, rough.topk(self.k, dim=1).values[:, -1])
+        pairs = ((rough >= (least - NEAR_TIE)[:, None]) & usable).nonzero()
+        for some in torch.split(pairs, PAIRS):
+            query, row = some[:, 0], some[:, 1]
+            exact = (self.queries[query] * _units(rows[row])).sum(dim=1).round(decimals=DECIMALS)
+            self._rank(query, row + first, exact)
+
+    def _rough_cosines(self, rows: Tensor, norms: Tensor, usable: Tensor) -> Tensor:
+        there = norms[usable]
+        fits = FLOAT32_NORMS[0] < float(there.min()) and float(there.max()) < FLOAT32_NORMS[1]
+        if not fits:
+            return self.queries @ _units(rows).T
+        return self.queries.to(torch.float32) @ rows.to(torch.float32).T / norms.to(torch.float32)
+
+    def _rank(self, query: Tensor, ids: Tensor, cosines: Tensor) -> None:
+        count = len(self.queries)
+        old = torch.arange(count).repeat_interleave(self.k)
+        query = torch.cat([old, query])
+        ids, cosines = torch.cat([self.ids.flatten(), ids]), torch.cat([self.cosines.flatten(), cosines])
+        order = torch.from_numpy(np.lexsort((ids.numpy(), -cosines.numpy(), query.numpy())))
+        query, ids, cosines = query[order], ids[order], cosines[order]
+        firsts = torch.searchsorted(query, torch.arange(count))
+        chosen = firsts[:, None] + torch.arange(self.k)
+        self.ids, self.cosines = ids[chosen], cosines[chosen]
+
+
+def _units(vectors: Tensor) -> Tensor:
+    """Give each vector at length 1, in float64; a zero vector stays zero."""
+    exact = vectors.to(torch.float64)
+    norms = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
+    return exact / torch.where(norms > 0, norms, 1.0)

@@ -1,0 +1,134 @@
+"""Statistics and nearest rows against the plain definitions, in chunks of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lib_embmerge.vectors.vocabulary import Vocabulary
+
+
+def vocabulary_of(table: Tensor, *, excluded: tuple[int, ...] = (), chunk: int = 4096) -> Vocabulary:
+    return Vocabulary(
+        lambda start, stop: table[start:stop], size=len(table), width=table.shape[1], excluded=excluded, chunk=chunk
+    )
+
+
+def noise(rows: int, columns: int) -> Tensor:
+    return torch.from_numpy(np.random.RandomState(3).standard_normal((rows, columns)).astype(np.float32))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 1000])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_statistics_are_those_of_the_rows_that_are_not_excluded(chunk: int, dtype: torch.dtype) -> None:
+    table = noise(100, 5).to(dtype)
+    words = vocabulary_of(table, excluded=(0, 98), chunk=chunk)
+    kept = np.delete(table.to(torch.float64).numpy(), [0, 98], axis=0)
+    norms = np.linalg.norm(kept, axis=1)
+    np.testing.assert_allclose(words.mean, kept.mean(axis=0), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(words.deviation, kept.std(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(words.sorted_norms, np.sort(norms), rtol=1e-12)
+    assert words.mean_norm == pytest.approx(norms.mean(), rel=1e-12)
+    assert words.norms.isnan().nonzero().flatten().tolist() == [0, 98]
+    assert float(words.norms[1]) == pytest.approx(norms[0])
+
+
+def test_statistics_do_not_depend_on_how_the_table_is_read() -> None:
+    """To the bit: `random` must draw the same from a file as from a host."""
+    table = noise(1000, 13)
+    one, other = vocabulary_of(table, excluded=(998, 999)), vocabulary_of(table, excluded=(998, 999), chunk=77)
+    assert torch.equal(one.mean, other.mean)
+    assert torch.equal(one.deviation, other.deviation)
+    total = np.zeros(13)
+    for row in table[:998].double().numpy():
+        total = total + row
+    assert one.mean.numpy().tolist() == (total / 998).tolist()
+
+
+def test_percentile_counts_ties_half() -> None:
+    words = vocabulary_of(torch.tensor([[1.0], [2.0], [2.0], [3.0]]))
+    assert [words.percentile(norm) for norm in (0.5, 1.0, 2.0, 2.5, 4.0)] == [0.0, 12.5, 50.0, 75.0, 100.0]
+
+
+def test_rows_are_read_in_bounded_chunks_and_statistics_once() -> None:
+    reads: list[int] = []
+    table = noise(100, 3)
+
+    def read(start: int, stop: int) -> Tensor:
+        reads.append(stop - start)
+        return table[start:stop]
+
+    words = Vocabulary(read, size=100, width=3, excluded=(), chunk=30)
+    _ = words.mean, words.deviation, words.mean_norm
+    assert max(reads) == 30
+    before = len(reads)
+    _ = words.mean, words.percentile(1.0)
+    assert len(reads) == before
+
+
+def expected_nearest(table: Tensor, query: Tensor, excluded: tuple[int, ...], k: int) -> list[int]:
+    exact, wanted = table.double(), query.double()
+    scored = []
+    for token, row in enumerate(exact):
+        if token not in excluded and row.any():
+            cosine = float(row @ wanted / (row.norm() * wanted.norm() or 1))
+            scored.append((-round(cosine, 10), token))
+    return [token for _, token in sorted(scored)[:k]]
+
+
+SMALL = st.integers(-2, 2)
+
+
+@given(
+    table=st.lists(st.tuples(SMALL, SMALL, SMALL), min_size=1, max_size=30),
+    query=st.tuples(SMALL, SMALL, SMALL).filter(any),
+    k=st.integers(1, 8),
+    chunk=st.integers(1, 31),
+)
+def test_nearest_is_the_plain_search(
+    table: list[tuple[int, ...]], query: tuple[int, ...], k: int, chunk: int
+) -> None:
+    """Small integers give many ties, zero rows and equal directions of unequal length."""
+    rows, wanted = torch.tensor(table, dtype=torch.float32), torch.tensor(query, dtype=torch.float32)
+    ids, cosines = vocabulary_of(rows, excluded=(0,), chunk=chunk).nearest(wanted[None], k=k)
+    assert ids[0].tolist() == expected_nearest(rows, wanted, (0,), k)
+    assert cosines[0].tolist() == sorted(cosines[0].tolist(), reverse=True)
+
+
+@pytest.mark.parametrize("chunk", [64, 1000])
+def test_equal_rows_tie_wherever_they_stand(chunk: int) -> None:
+    """A matrix product may round equal rows differently; the ids must not show it."""
+    table = noise(1000, 77)
+    table[[5, 63, 64, 640, 999]] = table[0].clone()
+    ids, cosines = vocabulary_of(table, chunk=chunk).nearest(table[[0, 7]], k=6)
+    assert ids[0].tolist() == [0, 5, 63, 64, 640, 999]
+    assert cosines[0].tolist() == [1.0] * 6
+    assert ids[1, 0] == 7
+
+
+def test_the_model_may_run_in_half_precision() -> None:
+    table = noise(50, 8).half()
+    ids, _ = vocabulary_of(table).nearest(table[3:4].float(), k=1)
+    assert ids.tolist() == [[3]]
+    assert vocabulary_of(table).row(3).dtype == torch.float32
+
+
+def test_nothing_to_find() -> None:
+    words = vocabulary_of(torch.zeros(3, 2))
+    assert words.nearest(torch.ones(2, 2), k=3)[0].shape == (2, 0)
+    assert words.nearest(torch.zeros(0, 2), k=3)[0].shape == (0, 3)
+    assert words.mean_norm == 0.0
+
+
+def test_rows_that_are_not_finite_are_never_found() -> None:
+    table = torch.tensor([[float("nan"), 1.0], [float("inf"), 0.0], [1.0, 0.0]])
+    assert vocabulary_of(table).nearest(torch.tensor([[1.0, 1.0]]), k=3)[0].tolist() == [[2]]
+
+
+def test_tiny_and_huge_vectors_have_a_direction() -> None:
+    table = torch.tensor([[1e-30, 0.0], [0.0, 1e30]])
+    assert vocabulary_of(table).nearest(torch.tensor([[1e30, 0.0], [0.0, 1e-30]]), k=1)[0].tolist() == [[0], [1]]
