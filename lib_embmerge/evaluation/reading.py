@@ -1,0 +1,249 @@
+"""What the steps of expressions read: tokens, installed embeddings and the rows of tables.
+
+All texts of all expressions go to the host in one call, and all rows of an encoder come in one call: a host's
+tokenizer and table are slow to ask and quick to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Union
+
+import torch
+from torch import Tensor
+
+from ..errors import EmbeddingMergeError, ShapeMismatch, UnknownEmbedding, UnsupportedHost, WrongArgument, did_you_mean
+from ..families import Family, family_of
+from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
+from .plan import QUOTED, Plan, Step
+
+__all__ = ["Leaf", "Readings", "Run", "Values", "describe_sizes", "fits"]
+
+Run = Union[Sequence[int], InstalledEmbedding]
+"""A run of token ids, or an installed embedding."""
+Values = tuple[Tensor, ...]
+"""Vectors by the place of their encoder in the model."""
+
+
+@dataclass(eq=False)
+class Leaf:
+    """What one reading step reads: per encoder its runs, their count, and, once gathered, its vectors.
+
+    `length` is the longest of `counts`; an encoder with fewer vectors is padded with zero vectors.
+    """
+
+    runs: tuple[Sequence[Run], ...]
+    checkpoint: str | None
+    counts: tuple[int, ...] = ()
+    length: int = 0
+    values: Values = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Count the vectors."""
+        self.counts = tuple([sum(map(_count, runs)) for runs in self.runs])
+        self.length = max(self.counts)
+
+    def embeddings(self) -> list[InstalledEmbedding]:
+        """Give the installed embeddings that it reads, in order."""
+        return [run for run in self.runs[0] if isinstance(run, InstalledEmbedding)]
+
+
+class Readings:
+    """All that some plans read of a model, each thing read once."""
+
+    def __init__(self, plans: Iterable[Plan], model: TextModel) -> None:
+        """Tokenize all texts of the plans.
+
+        Raises: UnsupportedHost for a model without any text encoder that takes embeddings.
+        """
+        if not model.encoders:
+            raise UnsupportedHost(f"{model.title} has no text encoder that takes embeddings.")
+        self.model = model
+        self.encoders = tuple(model.encoders)
+        self.names = tuple(encoder.name for encoder in self.encoders)
+        self._leaves: dict[tuple[object, ...], Leaf] = {}
+        self._checkpoints: dict[str, tuple[TextEncoder, ...]] = {}
+        quoted: dict[str, None] = {}
+        literal: dict[str, None] = {}
+        for step in chain.from_iterable(plans):
+            if step.name == QUOTED:
+                quoted[step.values[0]] = None  # type: ignore[index]
+            elif step.name == "text":
+                literal[step.values[0]] = None  # type: ignore[index]
+        self._pieces = dict(zip(quoted, model.pieces(list(quoted)), strict=True)) if quoted else {}
+        self._literal = self._tokenize(list(literal)) if literal else {}
+
+    def leaf(self, step: Step) -> Leaf:
+        """Give what a reading step reads; the same leaf for equal steps.
+
+        Raises: ExpressionError with the step's span.
+        """
+        key = (step.name, step.checkpoint and step.checkpoint.checkpoint, *step.values)
+        leaf = self._leaves.get(key)
+        if leaf is None:
+            leaf = self._leaves[key] = self._read(step)
+        return leaf
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield every leaf that was asked for, once."""
+        yield from self._leaves.values()
+
+    def tables(self, step: Step) -> tuple[TextEncoder, ...]:
+        """Give the encoders whose tables a step reads, in the order of the model's own.
+
+        Raises: FileError, with the span of its `@`, for a checkpoint that there is not; ShapeMismatch for one that
+        lacks an encoder of this model.
+        """
+        if step.checkpoint is None:
+            return self.encoders
+        name = step.checkpoint.checkpoint
+        if name not in self._checkpoints:
+            try:
+                self._checkpoints[name] = self._matching(self.model.checkpoint(name))
+            except EmbeddingMergeError as error:
+                if error.span is None:
+                    error.span = step.checkpoint.span
+                raise
+        return self._checkpoints[name]
+
+    def gather(self) -> None:
+        """Read the vectors of every leaf that was asked for, one call per table."""
+        groups: dict[str | None, list[Leaf]] = {}
+        for leaf in self._leaves.values():
+            groups.setdefault(leaf.checkpoint, []).append(leaf)
+        for checkpoint, leaves in groups.items():
+            encoders = self.encoders if checkpoint is None else self._checkpoints[checkpoint]
+            columns = [_gather(leaves, place, encoder) for place, encoder in enumerate(encoders)]
+            for leaf, values in zip(leaves, zip(*columns, strict=True), strict=True):
+                leaf.values = values
+
+    def _tokenize(self, texts: list[str]) -> dict[str, tuple[list[int], ...]]:
+        columns = [encoder.tokenize(texts) for encoder in self.encoders]
+        return dict(zip(texts, zip(*columns, strict=True), strict=True))
+
+    def _matching(self, other: TextModel) -> tuple[TextEncoder, ...]:
+        by_name = {encoder.name: encoder for encoder in other.encoders}
+        for own in self.encoders:
+            found = by_name.get(own.name)
+            if found is None:
+                raise ShapeMismatch(f"{other.title} has no text encoder {own.name}, which this model has.")
+            if found.width != own.width:
+                raise ShapeMismatch(
+                    f"The vectors of {own.name} have {found.width} columns in {other.title}, {own.width} in this model."
+                )
+        return tuple(by_name[name] for name in self.names)
+
+    def _read(self, step: Step) -> Leaf:
+        checkpoint = None if step.checkpoint is None else step.checkpoint.checkpoint
+        encoders = self.tables(step)
+        if step.name == QUOTED:
+            pieces = self._pieces[step.values[0]]  # type: ignore[index]
+            leaf = Leaf(tuple([pieces[name] for name in self.names]), checkpoint)
+        elif step.name == "text":
+            leaf = Leaf(tuple([[ids] for ids in self._literal[step.values[0]]]), checkpoint)  # type: ignore[index]
+        elif step.name == "emb":
+            return Leaf(([self._installed(step)],) * len(encoders), checkpoint)
+        elif step.name == "token":
+            leaf = Leaf(([[int(step.values[0] or 0)]],) * len(encoders), checkpoint)
+        else:
+            leaf = Leaf(tuple([[[getattr(e, _SPECIAL[step.name])]] for e in encoders]), checkpoint)
+        self._check_runs(step, leaf, encoders)
+        return leaf
+
+    def _check_runs(self, step: Step, leaf: Leaf, encoders: Sequence[TextEncoder]) -> None:
+        for encoder, runs in zip(encoders, leaf.runs, strict=True):
+            for run in runs:
+                if isinstance(run, InstalledEmbedding):
+                    if not fits(run, self.model):
+                        raise _misfit(run, self.model, step)
+                elif run and not 0 <= min(run) <= max(run) < encoder.size:
+                    raise WrongArgument(
+                        f"There is no token {max(run) if min(run) >= 0 else min(run)}: "
+                        f"the ids of {encoder.name} are 0 to {encoder.size - 1}.",
+                        span=step.span,
+                    )
+
+    def _installed(self, step: Step) -> InstalledEmbedding:
+        name = str(step.values[0])
+        found = self.model.embeddings_named(name)
+        fitting = [embedding for embedding in found if fits(embedding, self.model)]
+        if len(fitting) == 1:
+            return fitting[0]
+        if len(fitting) > 1:
+            raise UnknownEmbedding(
+                f"There are {len(fitting)} embeddings named {name}.",
+                span=step.span,
+                suggestion="Rename one of the files.",
+            )
+        if found:
+            raise _misfit(found[0], self.model, step)
+        raise UnknownEmbedding(
+            f"There is no embedding named {name}.",
+            span=step.span,
+            suggestion=did_you_mean(name, self.model.embedding_names()),
+        )
+
+
+_SPECIAL: Mapping[str, str] = {"pad": "padding_id", "end": "end_id", "start": "start_id"}
+
+
+def fits(embedding: InstalledEmbedding, model: TextModel) -> bool:
+    """Say whether an embedding has vectors for exactly the model's encoders, by width, equally many for each."""
+    shapes = {name: tuple(rows.shape) for name, rows in embedding.vectors.items()}
+    lengths = {shape[0] if shape else 0 for shape in shapes.values()}
+    widths = {name: shape[1:] for name, shape in shapes.items()}
+    return len(lengths) == 1 and widths == {encoder.name: (encoder.width,) for encoder in model.encoders}
+
+
+def describe_sizes(sizes: Mapping[str, int], family: Family | None = None) -> str:
+    """Name the widths of encoders: `SDXL (clip_l 768, clip_g 1280)`."""
+    shown = ", ".join(f"{name} {width}" for name, width in sizes.items())
+    family = family or family_of(sizes)
+    return f"{family.title} ({shown})" if family else f"({shown})"
+
+
+def _misfit(embedding: InstalledEmbedding, model: TextModel, step: Step) -> EmbeddingMergeError:
+    sizes = {name: int(rows.shape[-1]) if rows.dim() else 0 for name, rows in embedding.vectors.items()}
+    own = {encoder.name: encoder.width for encoder in model.encoders}
+    if sizes == own:
+        lengths = ", ".join(f"{name} {rows.shape[0]}" for name, rows in embedding.vectors.items())
+        return ShapeMismatch(
+            f"The embedding {embedding.name} has unequal numbers of vectors: {lengths}.",
+            span=step.span,
+            suggestion="Convert makes a file with equal numbers.",
+        )
+    return UnknownEmbedding(
+        f"The embedding {embedding.name} is made for {describe_sizes(sizes)}; "
+        f"this model is {describe_sizes(own, model.family)}.",
+        span=step.span,
+    )
+
+
+def _count(run: Run) -> int:
+    if isinstance(run, InstalledEmbedding):
+        return max((int(rows.shape[0]) for rows in run.vectors.values() if rows.dim()), default=0)
+    return len(run)
+
+
+def _gather(leaves: Sequence[Leaf], place: int, encoder: TextEncoder) -> list[Tensor]:
+    """Give each leaf's vectors of one encoder, all its rows read in one call."""
+    own = [run for leaf in leaves for run in leaf.runs[place] if not isinstance(run, InstalledEmbedding)]
+    ids = list(chain.from_iterable(own))
+    table = encoder.rows(ids) if ids else torch.zeros((0, encoder.width))
+    rows = iter(torch.split(table, [len(run) for run in own]) if own else ())
+    return [_assemble(leaf, place, encoder, rows) for leaf in leaves]
+
+
+def _assemble(leaf: Leaf, place: int, encoder: TextEncoder, rows: Iterator[Tensor]) -> Tensor:
+    runs = leaf.runs[place]
+    if len(runs) == 1 and leaf.counts[place] == leaf.length and not isinstance(runs[0], InstalledEmbedding):
+        return next(rows)
+    pieces = [_vectors(run, encoder) if isinstance(run, InstalledEmbedding) else next(rows) for run in runs]
+    missing = leaf.length - leaf.counts[place]
+    return torch.cat([*pieces, torch.zeros((missing, encoder.width))])
+
+
+def _vectors(embedding: InstalledEmbedding, encoder: TextEncoder) -> Tensor:
+    return embedding.vectors[encoder.name].detach().to("cpu", torch.float32)

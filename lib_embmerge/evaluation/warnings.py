@@ -1,0 +1,127 @@
+"""What is no mistake, but worth saying about an expression, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from ..errors import Span
+from ..host_protocol import TextModel
+from ..language.nodes import Expression
+from ..language.quoted_text import plain_text_warnings
+from ..limits import CHUNK, HALF_PRECISION_MAX, Limits
+from ..vectors.embedding import Embedding
+from .count import measure
+from .plan import QUOTED, Step, plan
+from .reading import Readings, describe_sizes, fits
+
+__all__ = ["Notice", "find_warnings"]
+
+Kind = Literal["uneven", "too long", "prompt syntax", "other family", "half precision", "norm"]
+
+LONGEST_NAME = 4
+"""Words of a text that are tried together as the name of an embedding."""
+FAR_OFF = 3.0
+"""A vector so many times longer or shorter than the vocabulary's mean is worth a word."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One warning: its kind, its sentence, and the place it speaks of where it has one."""
+
+    kind: Kind
+    message: str
+    span: Span | None = None
+
+
+def find_warnings(
+    expression: Expression, model: TextModel, *, value: Embedding | None = None, limits: Limits | None = None
+) -> list[Notice]:
+    """Give the warnings of an expression in the order of its text; those of its numbers only with its `value`.
+
+    Raises: as `count`.
+    """
+    steps = plan(expression)
+    readings = Readings([steps], model)
+    length = measure(steps, readings, limits or Limits())
+    notices = [notice for step in steps if step.reads for notice in _of_reading(step, readings)]
+    if length > CHUNK:
+        notices.append(Notice("too long", f"This has {length} vectors; a text encoder's chunk holds {CHUNK}."))
+    if value is not None:
+        notices += [*_of_half_precision(value), *_of_norms(value, model)]
+    return list(dict.fromkeys(notices))
+
+
+def _of_reading(step: Step, readings: Readings) -> Iterator[Notice]:
+    leaf = readings.leaf(step)
+    if len(set(leaf.counts)) > 1:
+        counts = " and ".join(f"{n} in {name}" for n, name in zip(leaf.counts, readings.names, strict=True))
+        yield Notice(
+            "uneven",
+            f"'{step.values[0]}' has a different number of vectors per text encoder, {counts}; "
+            "the shorter is filled up with zero vectors.",
+            step.span,
+        )
+    if step.name == QUOTED:
+        yield from _of_text(str(step.values[0]), step.span, readings)
+
+
+def _of_text(text: str, span: Span, readings: Readings) -> Iterator[Notice]:
+    for sentence in plain_text_warnings(text):
+        yield Notice("prompt syntax", sentence, span)
+    for name in _possible_names(text):
+        found = readings.model.embeddings_named(name)
+        if found and not any(fits(embedding, readings.model) for embedding in found):
+            sizes = {key: int(rows.shape[-1]) for key, rows in found[0].vectors.items()}
+            yield Notice(
+                "other family",
+                f"The embedding {found[0].name} is made for {describe_sizes(sizes)}, not for this model; "
+                "here its name is plain text.",
+                span,
+            )
+
+
+def _possible_names(text: str) -> Iterator[str]:
+    """Yield what in a text could be the name of an embedding: the whole, and runs of a few words."""
+    words = list(re.finditer(r"[^\s,]+", text))
+    names = [text.strip()]
+    for first in range(len(words)):
+        for last in range(first, min(first + LONGEST_NAME, len(words))):
+            names.append(text[words[first].start() : words[last].end()])
+    yield from dict.fromkeys(name for name in names if name)
+
+
+def _of_half_precision(value: Embedding) -> Iterator[Notice]:
+    for encoder, rows in value.items():
+        largest = float(rows.abs().max()) if rows.numel() else 0.0
+        if largest > HALF_PRECISION_MAX:
+            yield Notice(
+                "half precision",
+                f"A number of {encoder} is {largest:.4g}; float16 ends at {HALF_PRECISION_MAX:,.0f}.",
+            )
+
+
+def _of_norms(value: Embedding, model: TextModel) -> Iterator[Notice]:
+    for encoder in model.encoders:
+        usual = encoder.vocabulary().mean_norm
+        norms = torch.linalg.vector_norm(value[encoder.name].to(torch.float64), dim=1)
+        norms = norms[norms > 0]
+        if not len(norms) or not usual:
+            continue
+        longest, shortest = float(norms.max()) / usual, float(norms.min()) / usual
+        if longest > FAR_OFF:
+            yield Notice(
+                "norm",
+                f"A vector of {encoder.name} is {longest:.1f} times as long as the vocabulary's mean: "
+                "expect burnt pictures. normalize( ) gives it the usual length.",
+            )
+        if shortest < 1 / FAR_OFF:
+            yield Notice(
+                "norm",
+                f"A vector of {encoder.name} has {shortest:.2g} of the vocabulary's mean length: "
+                "it will hardly be seen. normalize( ) gives it the usual length.",
+            )

@@ -1,0 +1,237 @@
+"""A text model in memory: ten words, letters for everything else, and tables that can be checked by hand.
+
+Shipped, like httpx's mock transport, so that every part can be tried and tested without a WebUI or a checkpoint file.
+
+Word k of `WORDS` has the row that is 1 in column k and 0 elsewhere; all other tokens have rows of small fractions of
+two, so that sums are exact. It touches nothing of any host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import FileError
+from ..families import FAMILIES, Family, family_of
+from ..host_protocol import InstalledEmbedding, TextPieces
+from ..vectors.vocabulary import Vocabulary
+
+__all__ = ["WORDS", "MemoryEncoder", "MemoryModel"]
+
+WORDS = ("cat", "adult", "child", "kitten", "dog", "red", "blue", "a", "photo", "of")
+"""Words that are one token each, with ids from 0 on."""
+
+
+class MemoryEncoder:
+    """A text encoder with a tokenizer of words and UTF-8 bytes, and a table in memory.
+
+    Ids: the words from 0 on, then the 256 bytes, then start and end token. `calls` counts the calls of each method.
+    """
+
+    def __init__(
+        self,
+        name: str = "clip_l",
+        *,
+        width: int = 12,
+        words: Sequence[str] = WORDS,
+        table: Tensor | None = None,
+        padding_id: int | None = None,
+    ) -> None:
+        """Make the table unless one is given."""
+        self.name = name
+        self.width = width
+        self.words = tuple(words)
+        self.size = len(self.words) + 256 + 2
+        self.start_id, self.end_id = self.size - 2, self.size - 1
+        self.padding_id = self.end_id if padding_id is None else padding_id
+        self.table = _make_table(name, self.size, width, len(self.words)) if table is None else table
+        self._numbers: np.ndarray = self.table.to(torch.float32).numpy()
+        self.calls: Counter[str] = Counter()
+        self._ids = {word: number for number, word in enumerate(self.words)}
+        self._vocabulary: Vocabulary | None = None
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids: a known word is one, any other one for each UTF-8 byte."""
+        self.calls["tokenize"] += 1
+        return [self._tokenize(text) for text in texts]
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Give each token's spelling; bytes beyond ASCII as `\\xc3`."""
+        return [self._spell(token) for token in ids]
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Gather rows of the table: (len(ids), width), float32, a copy."""
+        self.calls["rows"] += 1
+        # numpy gathers in this thread; torch wakes others, which takes milliseconds on a busy machine.
+        return torch.from_numpy(self._numbers[np.asarray(ids, dtype=np.int64)])
+
+    def vocabulary(self) -> Vocabulary:
+        """Give the statistics of the table, the same object every time."""
+        self.calls["vocabulary"] += 1
+        if self._vocabulary is None:
+            self._vocabulary = Vocabulary(
+                self._read, size=self.size, width=self.width, excluded=(self.start_id, self.end_id), chunk=64
+            )
+        return self._vocabulary
+
+    def _read(self, start: int, stop: int) -> Tensor:
+        return self.table[start:stop]
+
+    def _tokenize(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for word in re.findall(r"[^\W\d_]+|\d|[^\w\s]|_", text.lower()):
+            known = self._ids.get(word)
+            ids += [known] if known is not None else [len(self.words) + byte for byte in word.encode()]
+        return ids
+
+    def _spell(self, token: int) -> str:
+        if token < len(self.words):
+            return self.words[token] + " "
+        if token >= self.start_id:
+            return "<|startoftext|>" if token == self.start_id else "<|endoftext|>"
+        byte = token - len(self.words)
+        return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+
+
+def _make_table(name: str, size: int, width: int, words: int) -> Tensor:
+    """Give a table: row k is the k-th unit vector for the first `words` tokens, multiples of 1/256 for the others."""
+    digest = hashlib.shake_256(f"embmerge memory {name}".encode()).digest(size * width)
+    numbers = np.frombuffer(digest, dtype=np.int8).astype(np.float32).reshape(size, width) / 256
+    table = torch.from_numpy(numbers)
+    count = min(words, width)
+    table[:count] = torch.eye(count, width)
+    return table
+
+
+class MemoryModel:
+    """A text model of encoders in memory, with installed embeddings and other checkpoints.
+
+    Names of installed embeddings are found in a text by their tokens, the longest first, as A1111 does.
+    """
+
+    def __init__(
+        self,
+        encoders: Sequence[MemoryEncoder] | None = None,
+        *,
+        title: str = "memory",
+        family: Family | None = None,
+        embeddings: Sequence[InstalledEmbedding] = (),
+        checkpoints: Mapping[str, MemoryModel] | None = None,
+        half_precision: bool = False,
+        is_demonstration: bool = False,
+    ) -> None:
+        """Take the encoders; one `clip_l` where none are given."""
+        self.encoders = tuple(encoders or (MemoryEncoder(),))
+        self.title = title
+        self.family = family or family_of(encoder.name for encoder in self.encoders)
+        self.checkpoints = dict(checkpoints or {})
+        self.half_precision = half_precision
+        self.is_demonstration = is_demonstration
+        self.installed: list[InstalledEmbedding] = []
+        self.calls: Counter[str] = Counter()
+        for embedding in embeddings:
+            self.install(embedding)
+
+    @classmethod
+    def sd1(cls, *, width: int = 12, title: str = "memory-sd1") -> MemoryModel:
+        """Give a model with one encoder, `clip_l`."""
+        return cls([MemoryEncoder("clip_l", width=width)], title=title, family=FAMILIES["sd1"])
+
+    @classmethod
+    def sd2(cls, *, width: int = 14, title: str = "memory-sd2") -> MemoryModel:
+        """Give a model with one encoder, `clip_h`."""
+        return cls([MemoryEncoder("clip_h", width=width, padding_id=20)], title=title, family=FAMILIES["sd2"])
+
+    @classmethod
+    def sdxl(cls, *, widths: tuple[int, int] = (12, 16), title: str = "memory-sdxl") -> MemoryModel:
+        """Give a model with two encoders of different width, `clip_l` and `clip_g`."""
+        encoders = [
+            MemoryEncoder("clip_l", width=widths[0]),
+            MemoryEncoder("clip_g", width=widths[1], padding_id=20),
+        ]
+        return cls(encoders, title=title, family=FAMILIES["sdxl"])
+
+    @property
+    def identity(self) -> str:
+        """A hash of all tables."""
+        digest = hashlib.sha256(self.title.encode())
+        for encoder in self.encoders:
+            digest.update(encoder.name.encode() + encoder.table.to(torch.float32).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def encoder(self, name: str) -> MemoryEncoder:
+        """Give an encoder by name."""
+        return next(encoder for encoder in self.encoders if encoder.name == name)
+
+    def install(self, embedding: InstalledEmbedding) -> InstalledEmbedding:
+        """Install an embedding, with a digest of its vectors where it has none; give what was installed."""
+        if not embedding.digest:
+            digest = hashlib.sha256()
+            for name, rows in sorted(embedding.vectors.items()):
+                digest.update(name.encode() + rows.to(torch.float32).contiguous().numpy().tobytes())
+            embedding = replace(embedding, digest=digest.hexdigest())
+        self.installed.append(embedding)
+        return embedding
+
+    def remove(self, name: str) -> None:
+        """Take every embedding of that name away."""
+        self.installed = [embedding for embedding in self.installed if embedding.name != name]
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        """Resolve quoted texts into tokens and installed embeddings, per text and encoder."""
+        self.calls["pieces"] += 1
+        columns = {encoder.name: self._pieces(encoder, texts) for encoder in self.encoders}
+        return [{name: column[place] for name, column in columns.items()} for place in range(len(texts))]
+
+    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
+        """Give all installed embeddings of that name, case ignored, other families' included."""
+        return [embedding for embedding in self.installed if embedding.name.lower() == stem.lower()]
+
+    def embedding_names(self) -> list[str]:
+        """Give the names of the installed embeddings that fit this model."""
+        return [embedding.name for embedding in self.installed if self._fits(embedding)]
+
+    def checkpoint(self, name: str) -> MemoryModel:
+        """Give another checkpoint.
+
+        Raises: FileError where there is none of that name.
+        """
+        if name not in self.checkpoints:
+            raise FileError(f"There is no checkpoint named {name}.")
+        return self.checkpoints[name]
+
+    def _fits(self, embedding: InstalledEmbedding) -> bool:
+        widths = {name: int(rows.shape[-1]) for name, rows in embedding.vectors.items()}
+        return widths == {encoder.name: encoder.width for encoder in self.encoders}
+
+    def _pieces(self, encoder: MemoryEncoder, texts: Sequence[str]) -> list[TextPieces]:
+        fitting = [embedding for embedding in self.installed if self._fits(embedding)]
+        names = encoder.tokenize([embedding.name for embedding in fitting]) if fitting else []
+        by_ids = sorted(zip(names, fitting, strict=True), key=lambda pair: -len(pair[0]))
+        return [_divide(ids, by_ids) for ids in encoder.tokenize(texts)]
+
+
+def _divide(ids: Sequence[int], names: Sequence[tuple[list[int], InstalledEmbedding]]) -> TextPieces:
+    """Divide token ids at the names of embeddings."""
+    pieces: TextPieces = []
+    run: list[int] = []
+    place = 0
+    while place < len(ids):
+        found = next((pair for pair in names if pair[0] and list(ids[place : place + len(pair[0])]) == pair[0]), None)
+        if found is None:
+            run.append(ids[place])
+            place += 1
+            continue
+        if run:
+            pieces.append(run)
+            run = []
+        pieces.append(found[1])
+        place += len(found[0])
+    return [*pieces, run] if run else pieces

@@ -1,0 +1,29 @@
+"""What an expression or an embedding is, in figures: dataclasses of plain values, for `dataclasses.asdict` and JSON.
+
+tokens       the tokens of quoted texts, per encoder
+statistics   rows of norms and moments, of what is read by part or token, of what results by vector
+neighbours   the vocabulary's words nearest to each vector
+compare      how far two embeddings are from each other
+"""
+
+from .compare import Difference, compare, measure_similarity
+from .neighbours import Neighbour, find_neighbours
+from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
+from .tokens import Chip, Part, list_tokens
+
+__all__ = [
+    "By",
+    "Chip",
+    "Difference",
+    "Neighbour",
+    "NormDistribution",
+    "Part",
+    "RowStatistics",
+    "compare",
+    "find_neighbours",
+    "list_tokens",
+    "measure_embedding",
+    "measure_norms",
+    "measure_parts",
+    "measure_similarity",
+]

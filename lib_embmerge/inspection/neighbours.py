@@ -1,0 +1,39 @@
+"""The words of the vocabulary that an embedding's vectors are most similar to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..host_protocol import TextModel
+from ..vectors.embedding import Embedding
+
+__all__ = ["Neighbour", "find_neighbours"]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A token near a vector: the vector's encoder and index, the token's id and spelling, and their cosine."""
+
+    encoder: str
+    index: int
+    id: int
+    text: str
+    cosine: float
+
+
+def find_neighbours(embedding: Embedding, model: TextModel, *, k: int = 8) -> list[Neighbour]:
+    """Give the k nearest tokens of every vector by cosine: encoder by encoder, vector by vector, nearest first.
+
+    Edge: a zero vector has none; start and end token are never found; encoders that the model lacks are left out.
+    """
+    found: list[Neighbour] = []
+    for encoder in model.encoders:
+        if encoder.name not in embedding:
+            continue
+        rows = embedding[encoder.name]
+        places = rows.any(dim=1).nonzero()[:, 0].tolist()
+        ids, cosines = encoder.vocabulary().nearest(rows[places], k=k)
+        for place, tokens, values in zip(places, ids.tolist(), cosines.tolist(), strict=True):
+            for token, text, cosine in zip(tokens, encoder.spell(tokens), values, strict=True):
+                found.append(Neighbour(encoder.name, place, token, text.strip(), cosine))
+    return found

@@ -1,0 +1,206 @@
+"""Every mistake that only shows when an expression meets a model: its kind, its sentence and its place."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lib_embmerge.errors import (
+    EmbeddingMergeError,
+    ExpressionError,
+    FileError,
+    LimitExceeded,
+    NotFinite,
+    ShapeMismatch,
+    UnknownEmbedding,
+    UnsupportedHost,
+    WrongArgument,
+)
+from lib_embmerge.evaluation import count, count_all, evaluate, evaluate_all
+from lib_embmerge.host_protocol import InstalledEmbedding
+from lib_embmerge.hosts.memory import MemoryEncoder, MemoryModel
+from lib_embmerge.language import parse
+from lib_embmerge.language.nodes import Apply, Expression, Number, Text
+from lib_embmerge.limits import Limits
+
+
+def sd1() -> MemoryModel:
+    model = MemoryModel.sd1()
+    for name in ("style", "Twin", "twin"):
+        model.install(InstalledEmbedding(name, {"clip_l": torch.ones(2, 12)}))
+    model.install(InstalledEmbedding("big", {"clip_l": torch.ones(2, 12), "clip_g": torch.ones(2, 16)}))
+    model.install(InstalledEmbedding("broken", {"clip_l": torch.full((1, 12), float("nan"))}))
+    model.checkpoints = {"sdxl": MemoryModel.sdxl(), "sd2": MemoryModel.sd2(), "wide": MemoryModel.sd1(width=20)}
+    model.checkpoints["small"] = MemoryModel([MemoryEncoder(words=["cat"])], title="small")
+    return model
+
+
+def sdxl() -> MemoryModel:
+    model = MemoryModel.sdxl()
+    model.install(InstalledEmbedding("uneven", {"clip_l": torch.ones(2, 12), "clip_g": torch.ones(3, 16)}))
+    model.install(InstalledEmbedding("small", {"clip_l": torch.ones(2, 12)}))
+    model.checkpoints = {"sd1": MemoryModel.sd1()}
+    return model
+
+
+ON_SD1 = [
+    ("'cat' + 'dog'[1]", "'dog'[1]", WrongArgument, "There is no vector 1: there is one vector, 0."),
+    ("'red cat'[-3]", "'red cat'[-3]", WrongArgument, "There is no vector -3: the vectors are 0 to 1."),
+    ("''[0]", "''[0]", WrongArgument, "There is no vector 0: there are no vectors."),
+    ("'cat' + emb('none')", "emb('none')", UnknownEmbedding, "There is no embedding named none."),
+    ("emb('stile')", "emb('stile')", UnknownEmbedding,
+     "There is no embedding named stile. Did you mean style?"),
+    ("emb('twin')", "emb('twin')", UnknownEmbedding, "There are 2 embeddings named twin. Rename one of the files."),
+    ("emb('big')", "emb('big')", UnknownEmbedding,
+     "The embedding big is made for SDXL (clip_l 12, clip_g 16); this model is SD 1 (clip_l 12)."),
+    ("'cat' * 2L", "'cat' * 2L", ShapeMismatch,
+     "L and G need a model with two text encoders (SDXL); this one is SD 1."),
+    ("'dog' + 'cat' / 2G", "'cat' / 2G", ShapeMismatch,
+     "L and G need a model with two text encoders (SDXL); this one is SD 1."),
+    ("clip_g('cat')", "clip_g('cat')", ShapeMismatch,
+     "clip_g needs a model with that text encoder; this one is SD 1, with clip_l."),
+    ("'cat', 300", "300", WrongArgument, "There is no token 300: the ids of clip_l are 0 to 267."),
+    ("normalize('cat', '')", "normalize('cat', '')", WrongArgument,
+     "The embedding that gives the norms has no vectors."),
+    ("normalize('cat', 'dog'*0)", "normalize('cat', 'dog'*0)", WrongArgument,
+     "The embedding that gives the norms has only zero vectors."),
+    ("'dog' + 'cat'@missing", "'cat'@missing", FileError, "There is no checkpoint named missing."),
+    ("('cat'@sdxl)@missing", "('cat'@sdxl)@missing", FileError, "There is no checkpoint named missing."),
+    ("'cat'@sd2", "'cat'@sd2", ShapeMismatch, "memory-sd2 has no text encoder clip_l, which this model has."),
+    ("'cat'@wide", "'cat'@wide", ShapeMismatch,
+     "The vectors of clip_l have 20 columns in memory-sd1, 12 in this model."),
+    ("token(262)@small", "token(262)", WrongArgument,
+     "There is no token 262: the ids of clip_l are 0 to 258."),
+    ("'cat' : 1025", "'cat' : 1025", LimitExceeded, "This has 1025 vectors; at most 1024 are allowed."),
+    ("repeat('red cat', 513)[0]", "repeat('red cat', 513)", LimitExceeded,
+     "This has 1026 vectors; at most 1024 are allowed."),
+    ("random(1025, 1)", "random(1025, 1)", LimitExceeded, "This has 1025 vectors; at most 1024 are allowed."),
+    ("repeat('cat', 10000000000000)", "repeat('cat', 10000000000000)", LimitExceeded,
+     "This has an enormous number of vectors; at most 1024 are allowed."),
+    ("'cat' + 'dog' * 1e30 * 1e30", "'dog' * 1e30 * 1e30", NotFinite,
+     "a * t gives infinity or NaN: the numbers are too large for float32."),
+    ("('cat' * 1e30 * 1e30) : 0", "('cat' * 1e30 * 1e30)", NotFinite,
+     "a * t gives infinity or NaN: the numbers are too large for float32."),
+    ("nearest('cat' * 1e39)", "'cat' * 1e39", NotFinite,
+     "a * t gives infinity or NaN: the numbers are too large for float32."),
+    ("project('dog', 'cat' * 1e39)", "'cat' * 1e39", NotFinite,
+     "a * t gives infinity or NaN: the numbers are too large for float32."),
+    ("'cat' + 'broken'", "'broken'", NotFinite, "The vectors of 'broken' hold infinity or NaN."),
+    ("'cat' + emb('broken')[0:0]", "emb('broken')", NotFinite, "The vectors of 'broken' hold infinity or NaN."),
+]  # fmt: skip
+
+UNEVEN = (
+    "The embedding uneven has unequal numbers of vectors: clip_l 2, clip_g 3. "
+    "Convert makes a file with equal numbers."
+)
+
+ON_SDXL = [
+    ("'cat' + emb('uneven')", "emb('uneven')", ShapeMismatch,
+     UNEVEN),
+    ("emb('small')", "emb('small')", UnknownEmbedding,
+     "The embedding small is made for SD 1 (clip_l 12); this model is SDXL (clip_l 12, clip_g 16)."),
+    ("'cat'@sd1", "'cat'@sd1", ShapeMismatch, "memory-sd1 has no text encoder clip_g, which this model has."),
+    ("'cat red uneven'", "'cat red uneven'", ShapeMismatch,
+     UNEVEN),
+    ("clip_l('cat' * 1e39G)", "'cat' * 1e39G", NotFinite,
+     "a * t gives infinity or NaN: the numbers are too large for float32."),
+]  # fmt: skip
+
+CASES = [(sd1, *row) for row in ON_SD1] + [(sdxl, *row) for row in ON_SDXL]
+
+
+@pytest.mark.parametrize(("make", "text", "at", "kind", "message"), CASES, ids=[row[1] for row in CASES])
+def test_a_mistake_has_its_place(make: object, text: str, at: str, kind: type, message: str) -> None:
+    model = make()  # type: ignore[operator]
+    with pytest.raises(EmbeddingMergeError) as problem:
+        evaluate(parse(text), model)
+    error = problem.value
+    assert type(error) is kind
+    assert error.source is None
+    assert str(error) == message
+    assert error.span is not None
+    assert text[error.span.start : error.span.end] == at
+
+
+NUMBERS_ONLY = ("The embedding that gives", "gives infinity", "hold infinity")
+
+
+@pytest.mark.parametrize(("make", "text", "at", "kind", "message"), CASES, ids=[row[1] for row in CASES])
+def test_counting_finds_it_too(make: object, text: str, at: str, kind: type, message: str) -> None:
+    """All but what only the numbers show."""
+    model = make()  # type: ignore[operator]
+    if any(part in message for part in NUMBERS_ONLY):
+        assert count(parse(text), model) >= 0
+        return
+    with pytest.raises(kind) as problem:
+        count(parse(text), model)
+    assert str(problem.value) == message
+
+
+BY_HAND: list[tuple[Expression, type[ExpressionError], str]] = [
+    (Apply("divide", (Text("cat"), Number(0))), WrongArgument, "Nothing can be divided by zero."),
+    (Apply("scale", (Text("cat"), Number(float("inf")))), NotFinite, "This number is too large."),
+    (Apply("scale", (Text("cat"), Number(10**400))), NotFinite, "This number is too large."),
+    (Apply("resize", (Text("cat"), Number(-1))), WrongArgument, "A number of vectors cannot be negative, found -1."),
+    (Apply("repeat", (Text("cat"), Number(-1))), WrongArgument, "A number of vectors cannot be negative, found -1."),
+    (Apply("shift", (Text("cat"), Number(1.5))), WrongArgument, "n must be an integer in a :+n."),
+    (Apply("token", (Number(-1),)), WrongArgument, "There is no token -1: the ids of clip_l are 0 to 267."),
+    (Apply("normalize", (Text("cat"), Number(-1))), WrongArgument, "A norm cannot be negative."),
+]
+
+
+@pytest.mark.parametrize(("expression", "kind", "message"), BY_HAND, ids=[row[2] for row in BY_HAND])
+def test_what_the_parser_never_makes_is_refused_too(
+    expression: Expression, kind: type[ExpressionError], message: str
+) -> None:
+    with pytest.raises(kind) as problem:
+        evaluate(expression, sd1())
+    assert problem.value.message == message
+
+
+def test_limits_can_be_set() -> None:
+    with pytest.raises(LimitExceeded):
+        evaluate(parse("'red cat'"), sd1(), limits=Limits(vectors=1))
+    assert evaluate(parse("'cat':2000"), sd1(), limits=Limits(vectors=2000)).length == 2000
+
+
+def test_many_large_values_at_once_are_too_many() -> None:
+    """Each is allowed; together they would take gigabytes."""
+    text = "mean(" + ", ".join(["repeat('cat', 1024)"] * 65) + ")"
+    with pytest.raises(LimitExceeded, match="more than 65536 vectors at once"):
+        count(parse(text), sd1())
+    chain = " + ".join(["repeat('cat', 1024)"] * 200)
+    assert count(parse(chain), sd1()) == 1024
+
+
+def test_an_infinite_number_in_a_wide_sum_is_no_false_alarm() -> None:
+    """The sum of large numbers leaves float32, the numbers do not."""
+    found = evaluate(parse("repeat('cat', 4) * 3e38"), sd1())
+    assert torch.isfinite(found["clip_l"]).all()
+
+
+def test_of_several_expressions_the_first_mistake_is_told_with_its_source() -> None:
+    texts = ["'cat'", "'dog'[7]", "'cat'@missing", "emb('none')"]
+    prompt = "x" * 5 + "'dog'[7]"
+    sources = [("'cat'", 0), (prompt, 5), ("", 0), ("", 0)]
+    for work in (evaluate_all, count_all):
+        with pytest.raises(WrongArgument) as problem:
+            work([parse(text) for text in texts], sd1(), sources=sources)
+        assert problem.value.span is not None
+        assert (problem.value.span.start, problem.value.span.end) == (5, 13)
+        assert str(problem.value) == (
+            "xxxxx'dog'[7]\n     ^^^^^^^^\nThere is no vector 7: there is one vector, 0."
+        )
+
+
+def test_one_expression_may_come_with_its_source() -> None:
+    with pytest.raises(WrongArgument) as problem:
+        evaluate(parse("'dog'[7]"), sd1(), source=("<'dog'[7]>", 1))
+    assert str(problem.value).startswith("<'dog'[7]>\n ^^^^^^^^\n")
+
+
+def test_a_model_without_encoders_is_refused() -> None:
+    model = MemoryModel(title="chroma")
+    model.encoders = ()
+    with pytest.raises(UnsupportedHost, match="chroma has no text encoder that takes embeddings"):
+        evaluate(parse("'cat'"), model)

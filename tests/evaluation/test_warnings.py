@@ -1,0 +1,80 @@
+"""Warnings: what they say, and when they do not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lib_embmerge.evaluation import evaluate, find_warnings
+from lib_embmerge.host_protocol import InstalledEmbedding
+from lib_embmerge.hosts.memory import WORDS, MemoryEncoder, MemoryModel
+from lib_embmerge.language import parse
+
+
+def model() -> MemoryModel:
+    encoders = [MemoryEncoder("clip_l"), MemoryEncoder("clip_g", width=16, words=[*WORDS, "owl"])]
+    made = MemoryModel(encoders)
+    made.install(InstalledEmbedding("old style", {"clip_l": torch.ones(1, 768)}))
+    made.install(InstalledEmbedding("mine", {"clip_l": torch.ones(1, 12), "clip_g": torch.ones(1, 16)}))
+    made.install(InstalledEmbedding("both", {"clip_l": torch.ones(1, 12)}))
+    made.install(InstalledEmbedding("both", {"clip_l": torch.ones(1, 12), "clip_g": torch.ones(1, 16)}))
+    return made
+
+
+CASES = [
+    ("'cat' - 'dog'", []),
+    ("'mine, a both'", []),
+    (
+        "'cat' + 'red owl'",
+        [
+            "'red owl' has a different number of vectors per text encoder, 4 in clip_l and 2 in clip_g; "
+            "the shorter is filled up with zero vectors."
+        ],
+    ),
+    ("'cat':76", ["This has 76 vectors; a text encoder's chunk holds 75."]),
+    (
+        "'a cat, Old Style'",
+        [
+            "The embedding old style is made for SD 1 (clip_l 768), not for this model; here its name is plain text."
+        ],
+    ),
+    ("text('old style')", []),
+    ("'cat AND dog'", ["AND is a plain word inside quotes; it does not combine prompts."]),
+]
+
+
+@pytest.mark.parametrize(("text", "messages"), CASES, ids=[row[0] for row in CASES])
+def test_warnings_in_words(text: str, messages: list[str]) -> None:
+    assert [notice.message for notice in find_warnings(parse(text), model())] == messages
+
+
+def test_a_warning_points_at_its_text() -> None:
+    text = "'cat' + 'red owl' + 'red owl'"
+    notices = find_warnings(parse(text), model())
+    assert [text[n.span.start : n.span.end] for n in notices if n.span] == ["'red owl'", "'red owl'"]
+
+
+VALUES = [
+    ("'cat'", []),
+    ("'cat' * 70000", ["half precision", "half precision", "norm", "norm"]),
+    ("'cat' * 20", ["norm", "norm"]),
+    ("'cat' * 0.01", ["norm", "norm"]),
+    ("'cat' * 0", []),
+    ("''", []),
+]
+
+
+@pytest.mark.parametrize(("text", "kinds"), VALUES, ids=[row[0] for row in VALUES])
+def test_numbers_are_judged_with_the_value(text: str, kinds: list[str]) -> None:
+    expression, sdxl = parse(text), MemoryModel.sdxl()
+    value = evaluate(expression, sdxl)
+    assert [notice.kind for notice in find_warnings(expression, sdxl, value=value)] == kinds
+    assert find_warnings(expression, sdxl) == []
+
+
+def test_a_long_vector_is_told_how_long() -> None:
+    sd1 = MemoryModel.sd1()
+    usual = sd1.encoder("clip_l").vocabulary().mean_norm
+    expression = parse("'cat' * 20, 'dog'")
+    (notice,) = find_warnings(expression, sd1, value=evaluate(expression, sd1))
+    assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in notice.message
