@@ -1,0 +1,6 @@
+"""Checkpoints, embeddings and tokenizers as files: read by rows, written in one go, judged before publishing.
+
+Read in this order: safetensors_reader (the one file format), tokenizers, checkpoint_files (token tables),
+embedding_files (every layout in, one out), installed_embeddings (a folder as a WebUI sees it); then names, modelspec,
+convert and publish_check, which stand by themselves. Importing a module reads no file.
+"""

@@ -1,0 +1,327 @@
+"""The text encoders' token tables of a checkpoint file or folder, read row by row.
+
+Takes single files of SD 1, SD 2, SDXL, its refiner, SD 3 and Flux (with their text encoders inside), files of a text
+encoder alone or of several, as ComfyUI and Forge users have them, and diffusers folders. A table is found by the end
+of its key and named by its width, so a layout that nobody has thought of yet works as long as it keeps the modules'
+names; the model family is told by the tables that are there and by the diffusion model's keys.
+
+Only the header and the rows that are asked for are read, never the diffusion model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FileError
+from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
+from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, open_safetensors
+from .tokenizers import VOCABULARY_SIZE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Checkpoint", "TokenTable", "find_checkpoints", "open_checkpoint"]
+
+TABLE_ENDING = "token_embedding.weight"
+
+_NAME_OF_WIDTH = {width: name for name, width in ENCODER_WIDTHS.items()}
+
+_PREFERRED = ("conditioner.", "cond_stage_model.", "text_encoders.", "clip_l.", "clip_g.", "clip_h.", "text_encoder")
+"""Where two tables of one width are in a file, the one under the first of these beginnings is the model's own."""
+
+_PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
+
+_FAMILY_OF_PIPELINE = {
+    "StableDiffusion3": "sd3",
+    "StableDiffusionXL": "sdxl",
+    "StableDiffusion": "sd1",
+    "Flux": "flux",
+}
+
+_NEWER = {
+    frozenset(["clip_l"]): ("double_blocks.", "flux"),
+    frozenset(["clip_l", "clip_g"]): ("joint_blocks.", "sd3"),
+}
+"""The newer family that has the same encoders as an older one, and a module of its diffusion model only."""
+
+_FINGERPRINTED_ROWS = 8
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """One encoder's token table within a file."""
+
+    encoder: str
+    file: SafetensorsFile = field(repr=False)
+    key: str
+
+    @property
+    def entry(self) -> TensorEntry:
+        """The table's entry in the file's header."""
+        return self.file.tensors[self.key]
+
+    @property
+    def size(self) -> int:
+        """Rows of the table."""
+        return self.entry.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of the table."""
+        return self.entry.shape[1]
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Read rows: (len(ids), width), float32.
+
+        Raises: FileError where the file has changed or its number format cannot be read.
+        """
+        import torch
+
+        return self.file.read_rows(self.key, ids).to(torch.float32)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The token tables of one model, in the family's order of encoders.
+
+    `identity` changes when the file does: it is a hash of its path, size, time of change, header and a few rows.
+    """
+
+    path: Path
+    family: Family | None
+    tables: tuple[TokenTable, ...]
+    identity: str
+
+    @property
+    def title(self) -> str:
+        """The file's or folder's name without its extension."""
+        return self.path.stem if self.path.is_file() else self.path.name
+
+    def record(self, *, with_hash: bool = False) -> dict[str, str]:
+        """Give what identifies the checkpoint in a saved file: name, size in bytes, the header's SHA-256.
+
+        The SHA-256 of the whole file is there where the file's own metadata hold it, or, reading all of it, on request.
+        """
+        file = self.tables[0].file
+        record = {"name": self.path.name, "size": str(file.size), "header_sha256": file.header_sha256}
+        known = file.metadata.get("modelspec.hash_sha256", "").removeprefix("0x")
+        if with_hash:
+            record["sha256"] = _hash_file(file.path)
+        elif known:
+            record["tensors_sha256"] = known
+        return record
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Find the token tables of a checkpoint file or diffusers folder.
+
+    Raises: FileError where it cannot be read, is a pickle, or holds no CLIP text encoder; the sentence says what it
+    seems to be and what to give instead.
+    """
+    if path.is_dir():
+        return _open_folder(path)
+    _refuse_other_kinds(path)
+    file = open_safetensors(path)
+    tables = _find_tables([file])
+    if not tables:
+        raise FileError(_why_no_table(file))
+    return _checkpoint(path, tables, _family(tables, file.tensors))
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """List what a folder holds that can be a checkpoint: safetensors files, in it or below, and diffusers folders.
+
+    A diffusers folder is listed as itself, not by the files in it. No file is opened.
+    """
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        if _is_diffusers_folder(Path(root), files):
+            found.append(Path(root))
+            folders.clear()
+        else:
+            found += [Path(root, name) for name in sorted(files) if name.lower().endswith(".safetensors")]
+    return found
+
+
+def _is_diffusers_folder(folder: Path, files: Iterable[str]) -> bool:
+    return "model_index.json" in files or (folder / "text_encoder").is_dir()
+
+
+def _checkpoint(path: Path, tables: Sequence[TokenTable], family: Family | None) -> Checkpoint:
+    order = family.encoders if family else tuple(ENCODER_WIDTHS)
+    kept = tuple(sorted((t for t in tables if t.encoder in order), key=lambda t: order.index(t.encoder)))
+    return Checkpoint(path, family, kept, _identity(kept))
+
+
+def _identity(tables: Iterable[TokenTable]) -> str:
+    """Hash what tells files apart without reading them whole.
+
+    Header and size are the same for every full finetune of one layout, so a few rows and the time of change join them.
+    """
+    digest = hashlib.sha256()
+    for table in tables:
+        facts = (str(table.file.path.resolve()), table.key, table.file.header_sha256, *table.file.stamp)
+        digest.update(repr(facts).encode("utf-8", errors="surrogateescape"))
+        ids = range(table.size // (2 * _FINGERPRINTED_ROWS), table.size, table.size // _FINGERPRINTED_ROWS)
+        digest.update(table.rows(ids).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# --- Finding the tables --------------------------------------------------------------------------------------------
+
+
+def _find_tables(files: Iterable[SafetensorsFile]) -> list[TokenTable]:
+    found: dict[str, TokenTable] = {}
+    for file in files:
+        for key in sorted((k for k in file.tensors if k.endswith(TABLE_ENDING)), key=_preference):
+            table = _table(file, key)
+            if table is not None:
+                found.setdefault(table.encoder, table)
+    return list(found.values())
+
+
+def _preference(key: str) -> tuple[int, str]:
+    rank = next((i for i, beginning in enumerate(_PREFERRED) if key.startswith(beginning)), len(_PREFERRED))
+    return rank, key
+
+
+def _table(file: SafetensorsFile, key: str) -> TokenTable | None:
+    """Check the tensor under a table's key; None where another kind of model uses that key for something else."""
+    entry = file.tensors[key]
+    if len(entry.shape) != 2 or entry.shape[1] not in _NAME_OF_WIDTH:
+        return None
+    if entry.shape[0] < VOCABULARY_SIZE:
+        raise FileError(
+            f"{file.path.name}: the token table has {entry.shape[0]:,} rows;"
+            f" CLIP's tokenizer needs {VOCABULARY_SIZE:,}."
+        )
+    if entry.dtype not in DTYPES:
+        raise FileError(
+            f"{file.path.name}: the token table is kept as {entry.dtype}, which is not a float format."
+            " Give a checkpoint whose text encoders are not quantized."
+        )
+    return TokenTable(_NAME_OF_WIDTH[entry.shape[1]], file, key)
+
+
+def _family(tables: Iterable[TokenTable], keys: Iterable[str]) -> Family | None:
+    """Tell the family by the encoders; where two families have the same, by the newer one's own modules."""
+    names = frozenset(table.encoder for table in tables)
+    if names in _NEWER:
+        module, key = _NEWER[names]
+        if any(module in name or "t5xxl" in name for name in keys):
+            return FAMILIES[key]
+    return family_of(names)
+
+
+def _why_no_table(file: SafetensorsFile) -> str:
+    """Say what a safetensors file without a token table seems to be."""
+    name, keys = file.path.name, file.tensors
+    if any("lora_" in key or ".hada_" in key or ".lokr_" in key for key in keys):
+        return f"{name} is a LoRA; it has no token table. Give the checkpoint it is used with."
+    if set(keys) <= {"emb_params", "clip_l", "clip_g", "clip_h", "t5xxl"} and keys:
+        return f"{name} is an embedding, not a checkpoint."
+    if any(marker in key for key in keys for marker in ("diffusion_model.", "double_blocks.", "joint_blocks.")):
+        return f"{name} holds a diffusion model without its text encoder. Give the text encoder's own file."
+    if any(key.startswith(("down_blocks.", "transformer_blocks.")) for key in keys):
+        return f"{name} holds a diffusion model without its text encoder. Give the diffusers folder it belongs to."
+    if any("encoder.down" in key or key.startswith("first_stage_model.") for key in keys):
+        return f"{name} is a VAE; it has no token table."
+    if any("SelfAttention" in key or key.startswith("model.layers.") for key in keys):
+        return f"{name} holds a text encoder that takes no embeddings (T5 or a language model); a CLIP one is needed."
+    return f"{name} holds no token table of a CLIP text encoder (768, 1024 or 1280 columns)."
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES and path.exists():
+        raise FileError(
+            f"{path.name} is a pickle, which can run code when it is opened; it is not read."
+            " Convert it to safetensors first, in the WebUI's checkpoint merger for instance."
+        )
+    if suffix == ".gguf":
+        raise FileError(f"{path.name} is a GGUF file; give the text encoder as safetensors.")
+
+
+# --- Diffusers folders ---------------------------------------------------------------------------------------------
+
+
+def _open_folder(folder: Path) -> Checkpoint:
+    tables: list[TokenTable] = []
+    for name in ("text_encoder", "text_encoder_2"):
+        if (folder / name).is_dir():
+            tables += _tables_of_encoder(folder / name)
+    if not tables and (files := _weight_files(folder)):
+        tables = _find_tables(open_safetensors(file) for file in files)
+    if not tables:
+        raise FileError(f"{folder} is not a diffusers folder: no text_encoder/model.safetensors of CLIP is in it.")
+    return _checkpoint(folder, tables, _family_of_folder(folder, tables))
+
+
+def _tables_of_encoder(folder: Path) -> list[TokenTable]:
+    files = _weight_files(folder)
+    if not files:
+        if any(folder.glob("*.bin")):
+            raise FileError(f"{folder} holds only pickles (.bin), which are not read; convert them to safetensors.")
+        raise FileError(f"{folder} holds no model.safetensors.")
+    return _find_tables(open_safetensors(file) for file in files)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Give the file, or the shard, that holds an encoder's token table.
+
+    Of several variants (model.safetensors, model.fp16.safetensors) the one without a variant's name, which is the
+    most precise.
+    """
+    for index in sorted(folder.glob("*.safetensors.index*.json"), key=lambda path: len(path.name)):
+        return [_inside(folder, name) for name in _shards_with_table(index)]
+    whole = sorted(folder.glob("*.safetensors"), key=lambda path: (len(path.name), path.name))
+    return whole[:1]
+
+
+def _shards_with_table(index: Path) -> list[str]:
+    places = _read_json(index).get("weight_map")
+    if not isinstance(places, dict):
+        raise FileError(f"{index} is not an index of shards: it has no weight_map.")
+    return sorted({str(shard) for key, shard in places.items() if key.endswith(TABLE_ENDING)})
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if Path(name).name != name:
+        raise FileError(f"{folder}: the index names a shard outside the folder: {name}.")
+    return folder / name
+
+
+def _family_of_folder(folder: Path, tables: Sequence[TokenTable]) -> Family | None:
+    index = folder / "model_index.json"
+    pipeline = str(_read_json(index).get("_class_name", "")) if index.is_file() else ""
+    by_encoders = _family(tables, ())
+    for beginning, key in _FAMILY_OF_PIPELINE.items():
+        family = FAMILIES[key]
+        if pipeline.startswith(beginning) and set(family.encoders) == {table.encoder for table in tables}:
+            return family
+    return by_encoders
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(f"{path} cannot be read as JSON.") from error
+    if not isinstance(content, dict):
+        raise FileError(f"{path} is not a JSON object.")
+    return content

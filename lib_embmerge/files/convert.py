@@ -1,0 +1,86 @@
+"""Make a clean safetensors file of any embedding file that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..families import family_of
+from .embedding_files import check_lengths, load_embedding, write_embedding
+from .modelspec import modelspec_fields
+
+__all__ = ["Conversion", "Unequal", "convert_file", "equal_lengths"]
+
+Unequal = Literal["refuse", "pad", "cut"]
+"""What to do where one encoder has more vectors than another."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted file: where it is, and in sentences what was changed on the way."""
+
+    path: Path
+    notes: tuple[str, ...]
+
+
+def convert_file(
+    source: Path,
+    folder: Path,
+    *,
+    name: str | None = None,
+    unequal: Unequal = "refuse",
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = False,
+) -> Conversion:
+    """Write an embedding of any readable layout as `folder/name.safetensors`; the name is the source's by default.
+
+    The source's metadata are kept. One-dimensional vectors become rows, tensors that are no embedding are left out.
+
+    Raises: FileError where the source cannot be read or its encoders' lengths differ and `unequal` is "refuse";
+    NotFinite for NaN, infinity or a value that `dtype` cannot hold; NameProblem; FileExists.
+    """
+    found = load_embedding(source)
+    vectors, notes = found.vectors, list(found.notes)
+    if unequal == "refuse":
+        check_lengths(source.name, vectors)
+    else:
+        vectors, changes = equal_lengths(vectors, unequal)
+        notes += changes
+    notes += _notes_on_precision(vectors, dtype)
+    written_as = name if name is not None else found.name
+    spec = modelspec_fields(written_as, family_of(vectors))
+    origin = {"embmerge.converted_from": f"{source.name} ({found.layout})".replace('"', "'")}
+    metadata = {**spec, **found.metadata, **origin}
+    path = write_embedding(vectors, folder, written_as, metadata=metadata, dtype=dtype, overwrite=overwrite)
+    return Conversion(path, tuple(notes))
+
+
+def equal_lengths(vectors: Mapping[str, Tensor], how: Literal["pad", "cut"]) -> tuple[dict[str, Tensor], list[str]]:
+    """Give all encoders the same number of vectors: pad the shorter with zero vectors, or cut the longer at its end."""
+    lengths = [len(rows) for rows in vectors.values()]
+    length = max(lengths) if how == "pad" else min(lengths)
+    equal = {encoder: _resize(rows, length) for encoder, rows in vectors.items()}
+    verb = "padded" if how == "pad" else "cut"
+    notes = [
+        f"{encoder} was {verb} from {len(rows)} to {length} vectors."
+        for encoder, rows in vectors.items()
+        if len(rows) != length
+    ]
+    return equal, notes
+
+
+def _resize(rows: Tensor, length: int) -> Tensor:
+    if len(rows) >= length:
+        return rows[:length]
+    return torch.cat([rows, rows.new_zeros(length - len(rows), rows.shape[1])])
+
+
+def _notes_on_precision(vectors: Mapping[str, Tensor], dtype: torch.dtype) -> list[str]:
+    after = str(dtype).removeprefix("torch.")
+    formats = {str(rows.dtype).removeprefix("torch.") for rows in vectors.values()} - {after}
+    return [f"The numbers were {before}; they are {after} now." for before in sorted(formats)]

@@ -1,0 +1,138 @@
+"""A folder of embedding files, as a WebUI sees it: names found in a text by their tokens.
+
+Source: A1111 modules/textual_inversion/textual_inversion.py: load_from_dir (walk, 0-byte files, previews),
+register_embedding_by_name and find_embedding_at_position (longest run of tokens first).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import FileError
+from .embedding_files import EXTENSIONS, EmbeddingFile, load_embedding
+
+__all__ = ["EmbeddingFolder", "Pieces"]
+
+Pieces = list["Sequence[int] | EmbeddingFile"]
+"""A text's tokens for one encoder, and in their place the embeddings whose names stood there."""
+
+Tokenize = Callable[[Sequence[str]], "list[list[int]]"]
+
+
+class EmbeddingFolder:
+    """The embedding files in a folder and below it.
+
+    The folder is listed on first use and after `refresh`; a file is read when it is needed, and again if it changes.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        """Take the folder; None for no embeddings at all."""
+        self.root = root
+        self._read: dict[tuple[Path, int, int], EmbeddingFile | None] = {}
+        self._by_first_token: dict[str, dict[int, list[tuple[list[int], str]]]] = {}
+
+    @cached_property
+    def _files(self) -> Mapping[str, list[Path]]:
+        """The files by name, in the order of the walk: of two of one name the host keeps the later."""
+        files: dict[str, list[Path]] = {}
+        for path in _walk(self.root) if self.root else ():
+            files.setdefault(path.stem, []).append(path)
+        return files
+
+    def refresh(self) -> None:
+        """List the folder again on the next use: call it after a file has been saved."""
+        self.__dict__.pop("_files", None)
+        self._by_first_token.clear()
+
+    def names(self, encoders: Iterable[str]) -> list[str]:
+        """Give the names of the embeddings that fit these encoders, sorted. Reads every file."""
+        wanted = set(encoders)
+        return sorted((name for name in self._files if self._fitting(name, wanted)), key=str.casefold)
+
+    def named(self, stem: str) -> list[EmbeddingFile]:
+        """Give all embeddings of that stem, case ignored, of every model family.
+
+        Raises: FileError where one of them cannot be read.
+        """
+        paths = [p for name, paths in self._files.items() if name.casefold() == stem.casefold() for p in paths]
+        return [load_embedding(path) for path in paths]
+
+    def split(self, encoder: str, ids: Sequence[int], tokenize: Tokenize, encoders: Iterable[str]) -> Pieces:
+        """Split one encoder's token ids where an embedding that fits the encoders is named.
+
+        A name is a run of tokens, so case and spacing are the tokenizer's; the longest run wins. What fits another
+        family, or cannot be read, is no name: a host puts it aside.
+        """
+        lookup = self._lookup(encoder, tokenize)
+        wanted = set(encoders)
+        pieces: Pieces = []
+        text: list[int] = []
+        at = 0
+        while at < len(ids):
+            found = self._find(lookup, ids, at, wanted)
+            if found is None:
+                text.append(ids[at])
+                at += 1
+                continue
+            embedding, length = found
+            if text:
+                pieces.append(text)
+            pieces.append(embedding)
+            text, at = [], at + length
+        return [*pieces, text] if text else pieces
+
+    def _find(
+        self, lookup: Mapping[int, list[tuple[list[int], str]]], ids: Sequence[int], at: int, wanted: set[str]
+    ) -> tuple[EmbeddingFile, int] | None:
+        for run, name in lookup.get(ids[at], ()):
+            if list(ids[at : at + len(run)]) == run and (embedding := self._fitting(name, wanted)):
+                return embedding, len(run)
+        return None
+
+    def _lookup(self, encoder: str, tokenize: Tokenize) -> Mapping[int, list[tuple[list[int], str]]]:
+        if encoder not in self._by_first_token:
+            lookup: dict[int, list[tuple[list[int], str]]] = {}
+            names = list(self._files)
+            for name, run in zip(names, tokenize(names), strict=True):
+                if run:
+                    lookup.setdefault(run[0], []).append((run, name))
+            for candidates in lookup.values():
+                candidates.sort(key=lambda candidate: len(candidate[0]), reverse=True)
+            self._by_first_token[encoder] = lookup
+        return self._by_first_token[encoder]
+
+    def _fitting(self, name: str, encoders: set[str]) -> EmbeddingFile | None:
+        fitting = [e for path in self._files[name] if (e := self._try(path)) and set(e.vectors) == encoders]
+        return fitting[-1] if fitting else None
+
+    def _try(self, path: Path) -> EmbeddingFile | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        key = (path, status.st_size, status.st_mtime_ns)
+        if key not in self._read:
+            try:
+                self._read[key] = load_embedding(path)
+            except FileError:
+                self._read[key] = None
+        return self._read[key]
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Yield the embedding files below a folder, links followed as A1111 does, each folder once."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        place = Path(folder).resolve()
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders.sort()
+        for name in sorted(files):
+            path = Path(folder, name)
+            if path.suffix.lower() in EXTENSIONS and path.exists() and path.stat().st_size:
+                yield path

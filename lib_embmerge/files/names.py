@@ -1,0 +1,133 @@
+"""Names under which embeddings are saved: what is refused, and what is advised against.
+
+What is refused cannot be saved on some system, or would leave the folder; what is advised against is saved, but some
+loader mixes it up. docs of the rules: the loaders' own sources, as files.publish_check cites them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..errors import NameProblem
+
+__all__ = ["LONGEST_NAME", "advise_on_name", "check_name", "folder_below"]
+
+LONGEST_NAME = 120
+"""Characters."""
+
+LONGEST_FILE_NAME = 255
+"""Bytes that the common file systems allow."""
+
+_UNSAFE = '/\\:*?"<>|'
+"""Characters that are part of a path, or forbidden, on some system."""
+
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"]
+    + [f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"]
+)
+"""Names that Windows keeps for devices, whatever the extension."""
+
+_INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
+
+_ADVISED = re.compile(r"[A-Za-z0-9_.-]+")
+
+_NUMBERED = re.compile(r"(.+)_(\d+)")
+
+
+def check_name(name: str, *, extension: str = ".safetensors") -> None:
+    """Refuse a name that cannot be the stem of a file everywhere.
+
+    Raises: NameProblem where it is empty, longer than `LONGEST_NAME` characters or what a file system takes, holds a
+    character that is part of a path or invisible, begins or ends with a dot or a blank, or is a device's on Windows.
+    """
+    if not name:
+        raise NameProblem("The name is empty.")
+    if len(name) > LONGEST_NAME:
+        raise NameProblem(f"The name has {len(name)} characters; at most {LONGEST_NAME} are allowed.")
+    _check_characters(name)
+    if name[0] in ". " or name[-1] in ". ":
+        raise NameProblem(f"The name {name!r} begins or ends with a dot or a blank.")
+    if name.split(".")[0].rstrip(" ").lower() in _DEVICES:
+        raise NameProblem(f"{name!r} is the name of a device on Windows.")
+    if len((name + extension).encode("utf-8")) > LONGEST_FILE_NAME:
+        raise NameProblem(f"The name is too long for a file: at most {LONGEST_FILE_NAME} bytes with {extension}.")
+
+
+def _check_characters(name: str) -> None:
+    for character in name:
+        if character in _UNSAFE:
+            raise NameProblem(f"The name {name!r} holds {character}, which is not allowed in a file name.")
+        if unicodedata.category(character) in _INVISIBLE:
+            raise NameProblem(f"The name {name!r} holds the invisible character U+{ord(character):04X}.")
+
+
+def advise_on_name(
+    name: str, *, others: Iterable[str] = (), is_vocabulary_word: Callable[[str], bool] | None = None
+) -> list[str]:
+    """Give a sentence for each reason why a name that may be saved will be trouble.
+
+    `others` are the names of the embeddings that are there; `is_vocabulary_word` says whether a text is a single token.
+    """
+    return [
+        *_advise_on_characters(name),
+        *_advise_on_word(name, is_vocabulary_word),
+        *_advise_on_others(name, [other for other in others if other != name]),
+    ]
+
+
+def _advise_on_characters(name: str) -> list[str]:
+    if _ADVISED.fullmatch(name):
+        return []
+    odd = sorted({c for c in name if not _ADVISED.fullmatch(c)})
+    shown = ", ".join("a blank" if c == " " else c for c in odd)
+    return [
+        f"The name holds {shown}; only ASCII letters, digits, _ - and . can be typed in every WebUI's prompt"
+        " (InvokeAI and ComfyUI stop at others)."
+    ]
+
+
+def _advise_on_word(name: str, is_vocabulary_word: Callable[[str], bool] | None) -> list[str]:
+    if is_vocabulary_word is None or not is_vocabulary_word(name):
+        return []
+    return [f"{name} is a word of the model's own vocabulary: every prompt with that word would use the embedding."]
+
+
+def _advise_on_others(name: str, others: list[str]) -> list[str]:
+    advice = [
+        f"The name differs only by case from {other}; prompts are lower-cased, so only one of them can be found."
+        for other in others
+        if other.casefold() == name.casefold()
+    ]
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered and (base := numbered[1]) in others:
+        advice.append(f"{name} beside {base}: SD.Next and diffusers call the vectors of {base} {base}_1, {base}_2, ….")
+    advice += [
+        f"{name} beside {other}: SD.Next and diffusers call the vectors of {name} {name}_1, {name}_2, …."
+        for other in others
+        if (match := _NUMBERED.fullmatch(other)) and match[1] == name
+    ]
+    return advice
+
+
+def folder_below(root: Path, relative: str) -> Path:
+    """Give the folder `relative`, `a/b` or empty, below `root`; it need not exist.
+
+    Raises: NameProblem where it is absolute, leaves `root` by `..` or by a symbolic link, or a part of it is refused.
+    """
+    # Path would silently drop "//" and "/./"; a stranger's text is taken apart here instead.
+    parts = relative.split("/") if relative else []
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise NameProblem(f"The folder {relative!r} must be a plain path below the embeddings folder.")
+        check_name(part, extension="")
+    folder = root.joinpath(*parts)
+    try:
+        inside = folder.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:  # a loop of links: RuntimeError before Python 3.13, OSError since
+        raise NameProblem(f"The folder {relative!r} cannot be resolved.") from error
+    if not inside:
+        raise NameProblem(f"The folder {relative!r} leads out of the embeddings folder.")
+    return folder

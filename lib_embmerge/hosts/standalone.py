@@ -1,0 +1,272 @@
+"""A text model without a WebUI: a checkpoint file, or the built-in demonstration encoder.
+
+It touches no host. What it gives is what `host_protocol` asks for: tokenizers and tables by `files`, a folder of
+embeddings searched as A1111 does, and other checkpoints for `@name`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import FileError, did_you_mean
+from ..families import ENCODER_WIDTHS, FAMILIES, Family
+from ..files.checkpoint_files import Checkpoint, TokenTable, find_checkpoints, open_checkpoint
+from ..files.embedding_files import EmbeddingFile
+from ..files.installed_embeddings import EmbeddingFolder
+from ..files.tokenizers import END, START, VOCABULARY_SIZE, spell, tokenizer
+from ..host_protocol import InstalledEmbedding, TextPieces
+from ..vectors.vocabulary import Vocabulary
+
+__all__ = ["CheckpointModel", "DemonstrationTable", "FileEncoder", "Table", "open_model"]
+
+DEMONSTRATION = "demonstration"
+"""Title of the built-in encoder, and what files made with it say they were made with."""
+
+_PADDING = {"clip_l": END, "clip_h": 0, "clip_g": 0}
+"""Ids of the padding token. Source: A1111 modules/sd_hijack_clip.py:220 (end), sd_hijack_open_clip.py:14,46 (0)."""
+
+
+def open_model(
+    checkpoint: Path | None, *, embeddings: Path | None = None, checkpoints: Path | None = None
+) -> CheckpointModel:
+    """Open a checkpoint file or diffusers folder as a text model; the demonstration encoder where it is None.
+
+    `embeddings` is the folder whose embeddings can be named in expressions, `checkpoints` the one that `@name` is
+    looked up in, beside the checkpoint's own folder.
+
+    Raises: FileError where the checkpoint holds no CLIP text encoder, or a folder is missing.
+    """
+    for folder in (embeddings, checkpoints):
+        if folder is not None and not folder.is_dir():
+            raise FileError(f"There is no folder {folder}.")
+    folders = [folder for folder in (checkpoint.parent if checkpoint else None, checkpoints) if folder is not None]
+    return _open(checkpoint, EmbeddingFolder(embeddings), tuple(folders))
+
+
+def _open(path: Path | None, installed: EmbeddingFolder, folders: tuple[Path, ...]) -> CheckpointModel:
+    if path is None:
+        return CheckpointModel(None, FAMILIES["sdxl"], _demonstration_encoders("sdxl"), installed, folders)
+    source = open_checkpoint(path)
+    encoders = [FileEncoder(table.encoder, table) for table in source.tables]
+    return CheckpointModel(source, source.family, encoders, installed, folders)
+
+
+class Table(Protocol):
+    """A token table of which single rows can be had."""
+
+    size: int
+    width: int
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Gather rows: (len(ids), width), float32, a copy."""
+        ...
+
+
+class FileEncoder:
+    """One text encoder: the tokenizer that belongs to its name, and a table."""
+
+    start_id = START
+    end_id = END
+
+    def __init__(self, name: str, table: Table | TokenTable) -> None:
+        """Take the encoder's name and its table; nothing is read yet."""
+        self.name = name
+        self.table = table
+        self.width = table.width
+        self.size = table.size
+        self.padding_id = _PADDING[name]
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids, as the tokenizer that the encoder was trained with."""
+        encode = tokenizer(self.name)
+        return [encode(text) for text in texts]
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Give each token's spelling, a blank for the end of a word."""
+        return spell(ids)
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Read rows of the table: (len(ids), width), float32."""
+        return self.table.rows(ids)
+
+    def vocabulary(self) -> Vocabulary:
+        """Give the statistics of the table; the same object every time."""
+        return self._vocabulary
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(
+            lambda start, stop: self.table.rows(range(start, stop)),
+            size=self.size,
+            width=self.width,
+            excluded=(START, END),
+        )
+
+
+class CheckpointModel:
+    """The text encoders of a checkpoint file, of a diffusers folder, or of the demonstration (`source` is None)."""
+
+    def __init__(
+        self,
+        source: Checkpoint | None,
+        family: Family | None,
+        encoders: Sequence[FileEncoder],
+        installed: EmbeddingFolder,
+        folders: Sequence[Path],
+    ) -> None:
+        """Take what `open_model` has found."""
+        self.source = source
+        self.family = family
+        self.encoders = tuple(encoders)
+        self.installed = installed
+        self.folders = tuple(folders)
+        self.title = source.title if source else DEMONSTRATION
+        self.identity = source.identity if source else DEMONSTRATION
+        self.half_precision = False  # nothing here runs the model, so nothing is cast
+        self.is_demonstration = source is None
+        self._others: dict[Path, CheckpointModel] = {}
+
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str] | str:
+        """Give what `embmerge.checkpoint` says of this model: `Checkpoint.record`, or the word "demonstration"."""
+        return self.source.record(with_hash=with_hash) if self.source else DEMONSTRATION
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        """Resolve quoted texts into token ids and the installed embeddings named in them, per encoder."""
+        by_encoder = {encoder.name: self._pieces_of(encoder, texts) for encoder in self.encoders}
+        return [{name: pieces[i] for name, pieces in by_encoder.items()} for i in range(len(texts))]
+
+    def _pieces_of(self, encoder: FileEncoder, texts: Sequence[str]) -> list[TextPieces]:
+        return [
+            [
+                _installed(piece) if isinstance(piece, EmbeddingFile) else piece
+                for piece in self.installed.split(encoder.name, ids, encoder.tokenize, self._encoder_names)
+            ]
+            for ids in encoder.tokenize(texts)
+        ]
+
+    @property
+    def _encoder_names(self) -> list[str]:
+        return [encoder.name for encoder in self.encoders]
+
+    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of that file stem, case ignored, those of other families included.
+
+        Raises: FileError where one of them cannot be read.
+        """
+        return [_installed(file) for file in self.installed.named(stem)]
+
+    def embedding_names(self) -> list[str]:
+        """Give the names of the embeddings in the folder that fit this model."""
+        return self.installed.names(self._encoder_names)
+
+    def checkpoint(self, name: str) -> CheckpointModel:
+        """Open the checkpoint of a path, or of a file stem beside this one or in the folder of checkpoints.
+
+        Raises: FileError where there is none of that name, or two.
+        """
+        path = self._find_checkpoint(name)
+        if path not in self._others:
+            self._others[path] = _open(path, self.installed, self.folders)
+        return self._others[path]
+
+    def _find_checkpoint(self, name: str) -> Path:
+        given = Path(name).expanduser()
+        if _is_path(name) and given.exists():
+            return given.resolve()
+        known = {path.resolve(): path for folder in self.folders for path in _checkpoints_in(folder)}
+        found = [path for path, listed in known.items() if name in (listed.name, _stem(listed))]
+        if len(found) > 1:
+            raise FileError(f"Two checkpoints are named {name}: {found[0]} and {found[1]}. Quote the path of one.")
+        if not found:
+            names = sorted({_stem(path) for path in known.values()})
+            raise FileError(f"There is no checkpoint {name}.", suggestion=did_you_mean(name, names) or self._where())
+        return found[0]
+
+    def _where(self) -> str:
+        if not self.folders:
+            return "Give the folder that it lies in with --checkpoints, or quote its path."
+        return f"Looked in {', '.join(str(folder) for folder in self.folders)}."
+
+
+def _installed(file: EmbeddingFile) -> InstalledEmbedding:
+    return InstalledEmbedding(file.name, file.vectors, file.digest)
+
+
+def _is_path(name: str) -> bool:
+    """Say whether a name can only mean a place: `@cat` must not change its meaning with the working folder."""
+    return "/" in name or "\\" in name or Path(name).suffix != ""
+
+
+def _checkpoints_in(folder: Path) -> list[Path]:
+    return find_checkpoints(folder) if folder.is_dir() else []
+
+
+def _stem(path: Path) -> str:
+    return path.name if path.is_dir() else path.stem
+
+
+# --- The demonstration encoder -------------------------------------------------------------------------------------
+
+
+class DemonstrationTable:
+    """A table of made-up rows: any row is computed from its id when it is asked for, nothing is kept.
+
+    Whole-number arithmetic and two multiplications in float32, so every machine and version gives the same bits. The
+    rows have norms spread by a fifth around `norm`, like a trained table's, and no meaning: neighbours are chance.
+    """
+
+    _SPREAD = 0.2
+
+    def __init__(self, name: str, *, size: int = VOCABULARY_SIZE, norm: float) -> None:
+        """Take the encoder's name, which is the seed, and the rows' mean norm."""
+        self.width = ENCODER_WIDTHS[name]
+        self.size = size
+        self.norm = norm
+        self._seed = np.uint64(int.from_bytes(name.encode().ljust(8, b"\0")[:8], "little"))
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Compute rows: (len(ids), width), float32."""
+        return torch.from_numpy(self._numbers(np.asarray(ids, dtype=np.uint64)))
+
+    def _numbers(self, ids: np.ndarray) -> np.ndarray:
+        # Four columns of 16 bits come from one hash of 64, uniform in ±1; their norm is the root of width / 3.
+        words = self.width // 4 + 1
+        hashes = _scramble(ids[:, None] * np.uint64(words) + np.arange(words, dtype=np.uint64), self._seed)
+        columns = hashes[:, 1:].astype("<u8", copy=False).view("<i2").astype(np.float32)
+        unit = self.norm / (32768 * math.sqrt(self.width / 3))
+        share = (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+        scale = np.float32(unit * (1 - self._SPREAD / 2)) + share * np.float32(unit * self._SPREAD)
+        columns *= scale
+        return columns
+
+
+def _scramble(numbers: np.ndarray, seed: np.uint64) -> np.ndarray:
+    """Hash whole numbers of 64 bits, in place: the finisher of splitmix64.
+
+    Source: https://prng.di.unimi.it/splitmix64.c
+    """
+    with np.errstate(over="ignore"):
+        numbers *= np.uint64(0x9E3779B97F4A7C15)
+        numbers += seed
+        numbers ^= numbers >> np.uint64(30)
+        numbers *= np.uint64(0xBF58476D1CE4E5B9)
+        numbers ^= numbers >> np.uint64(27)
+        numbers *= np.uint64(0x94D049BB133111EB)
+        numbers ^= numbers >> np.uint64(31)
+    return numbers
+
+
+_DEMONSTRATION_NORMS = {"clip_l": 0.4, "clip_h": 0.45, "clip_g": 0.5}
+
+
+def _demonstration_encoders(family: str) -> list[FileEncoder]:
+    tables = {name: DemonstrationTable(name, norm=_DEMONSTRATION_NORMS[name]) for name in FAMILIES[family].encoders}
+    return [FileEncoder(name, table) for name, table in tables.items()]

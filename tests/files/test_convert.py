@@ -1,0 +1,116 @@
+"""Converting: every repair that is offered, and what is kept."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
+from lib_embmerge.files.convert import convert_file, equal_lengths
+from lib_embmerge.files.embedding_files import read_embedding
+
+L1, L2, G3 = torch.full((1, 768), 0.5), torch.ones(2, 768), torch.ones(3, 1280)
+
+REPAIRS = [
+    ("a trainer's pickle", "x.pt", {"string_to_param": {"*": L2}}, {"emb_params": (2, 768)}, []),
+    ("a bare tensor's name", "x.safetensors", {"<cat>": L2}, {"emb_params": (2, 768)}, []),
+    ("one dimension", "x.bin", {"<cat>": L1[0]}, {"emb_params": (1, 768)}, ["it is read as one row"]),
+    (
+        "an extra tensor",
+        "x.safetensors",
+        {"clip_l": L2, "clip_g": G3[:2].clone(), "step": torch.ones(1)},
+        {"clip_l": (2, 768), "clip_g": (2, 1280)},
+        ["the tensor step was left out"],
+    ),
+    (
+        "names that only widths explain",
+        "x.safetensors",
+        {"a": L2, "b": G3[:2].clone()},
+        {"clip_l": (2, 768), "clip_g": (2, 1280)},
+        [],
+    ),
+    (
+        "float64",
+        "x.safetensors",
+        {"emb_params": L2.double()},
+        {"emb_params": (2, 768)},
+        ["were float64; they are float32"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "shapes", "notes"), [row[1:] for row in REPAIRS], ids=[r[0] for r in REPAIRS]
+)
+def test_repairs(tmp_path, name, content, shapes, notes):
+    source = tmp_path / name
+    save_file(content, source) if name.endswith("safetensors") else torch.save(content, source)
+    done = convert_file(source, tmp_path / "clean")
+    written = load_file(done.path)
+    assert {key: tuple(tensor.shape) for key, tensor in written.items()} == shapes
+    assert all(tensor.dtype == torch.float32 for tensor in written.values())
+    assert len(done.notes) == len(notes)
+    assert all(part in note for note, part in zip(done.notes, notes, strict=True))
+    assert done.path == tmp_path / "clean" / "x.safetensors"
+
+
+def unequal(tmp_path):
+    save_file({"clip_l": L2, "clip_g": G3}, tmp_path / "x.safetensors")
+    return tmp_path / "x.safetensors"
+
+
+def test_unequal_rows_are_refused_unless_asked_for(tmp_path):
+    with pytest.raises(FileError, match="unequal numbers of vectors: 2 for clip_l and 3 for clip_g"):
+        convert_file(unequal(tmp_path), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("how", "length", "note"),
+    [("pad", 3, "clip_l was padded from 2 to 3 vectors."), ("cut", 2, "clip_g was cut from 3 to 2 vectors.")],
+)
+def test_unequal_rows_are_padded_or_cut(tmp_path, how, length, note):
+    done = convert_file(unequal(tmp_path), tmp_path / "out", unequal=how)
+    vectors = read_embedding(done.path).vectors
+    assert {name: len(rows) for name, rows in vectors.items()} == {"clip_l": length, "clip_g": length}
+    assert note in done.notes
+    assert torch.equal(vectors["clip_l"][:2], L2)
+    assert not vectors["clip_l"][2:].any()
+
+
+def test_equal_rows_stay():
+    vectors, notes = equal_lengths({"clip_l": L2, "clip_g": G3[:2]}, "pad")
+    assert notes == []
+    assert torch.equal(vectors["clip_l"], L2)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_refused(tmp_path, bad):
+    save_file({"emb_params": torch.full((1, 768), bad)}, tmp_path / "x.safetensors")
+    with pytest.raises(NotFinite):
+        convert_file(tmp_path / "x.safetensors", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_precision_overflow_is_refused(tmp_path):
+    save_file({"emb_params": torch.full((1, 768), 1e6)}, tmp_path / "x.safetensors")
+    with pytest.raises(NotFinite, match="float16 ends at 65,504"):
+        convert_file(tmp_path / "x.safetensors", tmp_path / "out", dtype=torch.float16)
+
+
+def test_metadata_are_kept_and_completed(tmp_path):
+    save_file({"q": L2}, tmp_path / "x.safetensors", metadata={"embmerge.expression": "'a'", "modelspec.title": "mine"})
+    metadata = read_embedding(convert_file(tmp_path / "x.safetensors", tmp_path / "out").path).metadata
+    assert metadata["embmerge.expression"] == "'a'"
+    assert metadata["modelspec.title"] == "mine"
+    assert metadata["modelspec.architecture"] == "stable-diffusion-v1/textual-inversion"
+    assert metadata["embmerge.converted_from"] == "x.safetensors (one tensor named 'q')"
+
+
+def test_name_and_overwrite(tmp_path):
+    save_file({"q": L2}, tmp_path / "x.safetensors")
+    assert convert_file(tmp_path / "x.safetensors", tmp_path, name="y").path.name == "y.safetensors"
+    with pytest.raises(FileExists):
+        convert_file(tmp_path / "x.safetensors", tmp_path)
+    convert_file(tmp_path / "x.safetensors", tmp_path, overwrite=True)
+    assert set(load_file(tmp_path / "x.safetensors")) == {"emb_params"}
+    with pytest.raises(NameProblem):
+        convert_file(tmp_path / "x.safetensors", tmp_path, name="a/b")

@@ -1,0 +1,494 @@
+"""Embedding files: every layout that is read, the exact bytes that are written, and hostile files."""
+
+import contextlib
+import errno
+import hashlib
+import io
+import itertools
+import multiprocessing
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
+from lib_embmerge.files import embedding_files
+from lib_embmerge.files.embedding_files import (
+    digest_of,
+    encode_embedding,
+    load_embedding,
+    read_embedding,
+    tensors_to_write,
+    write_embedding,
+)
+
+
+def rows(count, width, *, start=0.0):
+    return torch.arange(count * width, dtype=torch.float32).reshape(count, width) / 1024 + start
+
+
+L2, G2, H1 = rows(2, 768), rows(2, 1280, start=1), rows(1, 1024)
+
+
+def store(path, content):
+    if path.suffix == ".safetensors":
+        save_file(content, path)
+    else:
+        torch.save(content, path)
+    return path
+
+
+# --- Reading ---
+
+LAYOUTS = [
+    ("emb_params", "x.safetensors", {"emb_params": L2}, {"clip_l": L2}, "emb_params", 0),
+    ("SD 2", "x.safetensors", {"emb_params": H1}, {"clip_h": H1}, "emb_params", 0),
+    ("the refiner's", "x.safetensors", {"emb_params": G2}, {"clip_g": G2}, "emb_params", 0),
+    ("SDXL", "x.safetensors", {"clip_l": L2, "clip_g": G2}, {"clip_l": L2, "clip_g": G2}, "clip_g, clip_l", 0),
+    ("only L by name", "x.safetensors", {"clip_l": L2}, {"clip_l": L2}, "clip_l", 0),
+    (
+        "SD 3 with T5",
+        "x.safetensors",
+        {"clip_l": L2, "clip_g": G2, "t5xxl": rows(2, 4096)},
+        {"clip_l": L2, "clip_g": G2},
+        "clip_g, clip_l",
+        1,
+    ),
+    ("a bare tensor's name", "x.safetensors", {"<cat-toy>": L2}, {"clip_l": L2}, "one tensor named '<cat-toy>'", 0),
+    ("one dimension", "x.safetensors", {"x": L2[0].clone()}, {"clip_l": L2[:1]}, "one tensor named 'x'", 1),
+    (
+        "other names, told by width",
+        "x.safetensors",
+        {"first": L2, "second": G2},
+        {"clip_l": L2, "clip_g": G2},
+        "one tensor for each width",
+        0,
+    ),
+    ("diffusers", "x.bin", {"<cat>": L2}, {"clip_l": L2}, "one tensor named '<cat>'", 0),
+    ("SDXL in a pickle", "x.pt", {"clip_l": L2, "clip_g": G2}, {"clip_l": L2, "clip_g": G2}, "clip_l, clip_g", 0),
+    (
+        "A1111's trainer",
+        "x.pt",
+        {"string_to_token": {"*": 265}, "string_to_param": {"*": L2}, "name": "n", "step": 4},
+        {"clip_l": L2},
+        "string_to_param",
+        0,
+    ),
+    (
+        "the first trainer",
+        "x.pt",
+        {"string_to_token": {"*": 265}, "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(L2)})},
+        {"clip_l": L2},
+        "string_to_param",
+        0,
+    ),
+    ("a bare tensor in a pickle", "x.pt", L2, {"clip_l": L2}, "one tensor named ''", 0),
+    ("a parameter", "x.bin", {"a": torch.nn.Parameter(L2)}, {"clip_l": L2}, "one tensor named 'a'", 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "vectors", "layout", "notes"), [row[1:] for row in LAYOUTS], ids=[row[0] for row in LAYOUTS]
+)
+def test_layouts(tmp_path, name, content, vectors, layout, notes):
+    found = read_embedding(store(tmp_path / name, content))
+    assert list(found.vectors) == list(vectors)
+    assert all(torch.equal(found.vectors[encoder], vectors[encoder]) for encoder in vectors)
+    assert found.layout == layout
+    assert len(found.notes) == notes
+    assert found.name == "x"
+    assert not any(tensor.requires_grad for tensor in found.vectors.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_number_formats_are_kept(tmp_path, dtype):
+    found = read_embedding(store(tmp_path / "x.safetensors", {"emb_params": L2.to(dtype)}))
+    assert found.vectors["clip_l"].dtype == dtype
+
+
+def test_old_pickles_are_read(tmp_path):
+    torch.save({"string_to_param": {"*": L2}}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    assert torch.equal(read_embedding(tmp_path / "old.pt").vectors["clip_l"], L2)
+
+
+def test_metadata_are_read(tmp_path):
+    save_file({"emb_params": L2}, tmp_path / "x.safetensors", metadata={"modelspec.title": "é"})
+    assert read_embedding(tmp_path / "x.safetensors").metadata == {"modelspec.title": "é"}
+
+
+def test_unequal_rows_are_read_only_on_request(tmp_path):
+    path = store(tmp_path / "x.safetensors", {"clip_l": L2, "clip_g": rows(3, 1280)})
+    with pytest.raises(FileError) as caught:
+        read_embedding(path)
+    assert str(caught.value) == (
+        "x.safetensors holds unequal numbers of vectors: 2 for clip_l and 3 for clip_g."
+        " convert can pad the shorter with zero vectors or cut the longer."
+    )
+    assert [len(tensor) for tensor in load_embedding(path).vectors.values()] == [2, 3]
+
+
+REFUSED = [
+    ("an unknown width", "x.safetensors", {"emb_params": rows(1, 512)}, "vectors of 512 numbers"),
+    ("only T5", "x.safetensors", {"t5xxl": rows(1, 4096)}, "vectors of 4096 numbers"),
+    ("a key with another's width", "x.safetensors", {"clip_l": rows(1, 1280)}, "clip_l holds vectors of 1280 numbers"),
+    ("three dimensions", "x.safetensors", {"a": rows(2, 768)[None].clone()}, "a tensor of shape [1, 2, 768]"),
+    ("a single number", "x.safetensors", {"a": torch.tensor(1.0)}, "a tensor of shape []"),
+    ("no vectors", "x.safetensors", {"a": rows(0, 768)}, "holds no vectors"),
+    ("whole numbers", "x.safetensors", {"a": torch.zeros(1, 768, dtype=torch.int64)}, "format I64, not a float format"),
+    ("whole numbers in a pickle", "x.pt", {"a": torch.zeros(1, 768, dtype=torch.int64)}, "holds whole numbers"),
+    ("a LoRA", "x.safetensors", {"lora_a": rows(1, 4), "lora_b": rows(1, 8)}, "holds 2 tensors (lora_a, lora_b)"),
+    ("two of a width", "x.safetensors", {"a": L2, "b": L2 * 2}, "it is not an embedding"),
+    ("two words trained", "x.pt", {"string_to_param": {"*": L2, "+": L2}}, "should hold one tensor; it has 2 entries"),
+    ("no tensor trained", "x.pt", {"string_to_param": {"*": 3}}, "should hold one tensor"),
+    ("no tensors", "x.pt", {"a": 1}, "holds no tensors"),
+    ("a list", "x.pt", [L2], "holds a list, not an embedding"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_is_refused(tmp_path, name, content, sentence):
+    with pytest.raises(FileError) as caught:
+        read_embedding(store(tmp_path / name, content))
+    assert caught.value.message.startswith("x.")
+    assert sentence in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.PNG", "a.jxl", "a.avif"])
+def test_images_are_refused_with_a_sentence(tmp_path, name):
+    with pytest.raises(FileError, match=r"is an image\. Embeddings inside images are not read"):
+        read_embedding(tmp_path / name)
+
+
+def test_other_extensions_are_refused(tmp_path):
+    with pytest.raises(FileError, match=r"is not an embedding file: \.safetensors, \.pt, \.bin are"):
+        read_embedding(tmp_path / "a.txt")
+
+
+class Evil:
+    """A pickle that writes a file when it is opened by a careless reader."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("new_format", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("name", ["evil.pt", "evil.bin"])
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, name, new_format):
+    proof = tmp_path / "proof"
+    torch.save({"a": Evil(f"touch {proof}")}, tmp_path / name, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(FileError) as caught:
+        read_embedding(tmp_path / name)
+    assert "holds more than tensors, so opening it could run code" in caught.value.message
+    assert not proof.exists()
+
+
+def test_a_bare_pickle_that_runs_code_is_refused(tmp_path):
+    proof = tmp_path / "proof"
+    (tmp_path / "e.pt").write_bytes(pickle.dumps(Evil(f"touch {proof}")))
+    with pytest.raises(FileError):
+        read_embedding(tmp_path / "e.pt")
+    assert not proof.exists()
+
+
+def bomb():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * 100_000_000)
+    return data.getvalue()
+
+
+def truncated():
+    data = io.BytesIO()
+    torch.save({"a": L2}, data)
+    return data.getvalue()[:2000]
+
+
+def impossible_archive():
+    """An archive of a zip version that does not exist."""
+    data = io.BytesIO()
+    torch.save({"a": L2}, data)
+    raw = bytearray(data.getvalue())
+    raw[raw.index(b"PK\x01\x02") + 6] = 99
+    return bytes(raw)
+
+
+DAMAGED = [
+    ("an archive of the future", impossible_archive(), "damaged"),
+    ("nothing", b"", "is empty"),
+    ("noise", b"\x93\x11" * 100, "damaged"),
+    ("text", b"hello world, this is no pickle", "x.pt"),
+    ("a cut archive", truncated(), "damaged"),
+    ("an archive of something else", None, "damaged"),
+    ("an archive that grows", bomb(), "far more than an embedding"),
+]
+
+
+@pytest.mark.parametrize(("data", "sentence"), [row[1:] for row in DAMAGED], ids=[row[0] for row in DAMAGED])
+def test_damaged_pickles(tmp_path, data, sentence):
+    if data is None:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("readme.txt", "hello")
+        data = buffer.getvalue()
+    (tmp_path / "x.pt").write_bytes(data)
+    with pytest.raises(FileError) as caught:
+        read_embedding(tmp_path / "x.pt")
+    assert sentence in caught.value.message
+
+
+def test_missing_files(tmp_path):
+    for name in ("a.pt", "a.safetensors"):
+        with pytest.raises(FileError, match="There is no file"):
+            read_embedding(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["big.pt", "big.safetensors"])
+def test_a_checkpoint_is_not_unpacked(tmp_path, name):
+    with (tmp_path / name).open("wb") as file:
+        file.write((2).to_bytes(8, "little") + b"{}")
+        file.truncate(200_000_000)
+    with pytest.raises(FileError, match="it seems to be a checkpoint"):
+        read_embedding(tmp_path / name)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_pickle_ends_in_a_sentence_or_an_embedding(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "fuzz.pt"
+    buffer = io.BytesIO()
+    torch.save({"a": torch.zeros(1, 768)}, buffer, _use_new_zipfile_serialization=data.draw(st.booleans()))
+    raw = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw)
+    with contextlib.suppress(FileError):
+        read_embedding(path)
+
+
+# --- Writing ---
+
+
+def test_every_length_of_header_is_read(tmp_path):
+    """A header of 640 bytes begins with the bytes of a pickle."""
+    for length in range(300):
+        path = write_embedding({"clip_l": L2}, tmp_path, "x", metadata={"k": "v" * length * 8}, overwrite=True)
+        assert len(read_embedding(path).metadata["k"]) == length * 8
+
+
+def test_exact_bytes():
+    data = encode_embedding({"clip_l": torch.zeros(1, 768)}, metadata={"z": "ü", "a": "1"})
+    digest = hashlib.sha256(bytes(3072)).hexdigest()
+    header = (
+        '{"__metadata__": {"a": "1", "modelspec.hash_sha256": "0x' + digest + '", "z": "ü"}, '
+        '"emb_params": {"dtype": "F32", "shape": [1, 768], "data_offsets": [0, 3072]}}'
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    assert data == len(header).to_bytes(8, "little") + header + bytes(3072)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "keys"),
+    [
+        ({"clip_l": L2}, {"emb_params"}),
+        ({"clip_h": H1}, {"emb_params"}),
+        ({"clip_g": G2}, {"clip_g"}),
+        ({"clip_l": L2, "clip_g": G2}, {"clip_l", "clip_g"}),
+    ],
+    ids=["SD 1", "SD 2", "refiner", "SDXL"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+def test_safetensors_reads_what_is_written(tmp_path, vectors, keys, dtype):
+    path = write_embedding(vectors, tmp_path, "x", metadata={"embmerge.expression": "'a' + \"b\"\n漢"}, dtype=dtype)
+    assert path == tmp_path / "x.safetensors"
+    read = load_file(path)
+    assert set(read) == keys
+    assert all(tensor.dtype == dtype and tensor.is_contiguous() for tensor in read.values())
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["embmerge.expression"] == "'a' + \"b\"\n漢"
+    raw = path.read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    assert start % 8 == 0
+    assert metadata["modelspec.hash_sha256"] == "0x" + hashlib.sha256(raw[start:]).hexdigest()
+    again = read_embedding(path)
+    assert all(torch.equal(again.vectors[name], vectors[name].to(dtype)) for name in vectors)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    numbers=st.lists(st.floats(-60000, 60000, width=32), min_size=1, max_size=6),
+    metadata=st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")), max_size=5),
+)
+def test_what_is_written_is_what_is_read(tmp_path_factory, numbers, metadata):
+    folder = tmp_path_factory.getbasetemp()
+    vectors = {"clip_l": torch.tensor(numbers)[:, None].repeat(1, 768)}
+    path = write_embedding(vectors, folder, "round", metadata=metadata, overwrite=True)
+    found = read_embedding(path)
+    assert torch.equal(found.vectors["clip_l"], vectors["clip_l"])
+    assert metadata.items() <= found.metadata.items() or "modelspec.hash_sha256" in metadata
+
+
+def test_views_are_written_contiguous():
+    column = torch.arange(768 * 4, dtype=torch.float32).reshape(768, 4).T
+    assert tensors_to_write({"clip_l": column})["emb_params"].is_contiguous()
+    assert not column.is_contiguous()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_are_none_are_refused(tmp_path, bad):
+    with pytest.raises(NotFinite, match="The vectors of clip_l hold infinity or NaN"):
+        write_embedding({"clip_l": torch.full((1, 768), bad)}, tmp_path, "x", metadata={})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "fits"),
+    [
+        (65504.0, torch.float16, True),
+        (65519.0, torch.float16, True),
+        (65520.0, torch.float16, False),
+        (-1e5, torch.float16, False),
+        (1e5, torch.float32, True),
+    ],
+)
+def test_what_half_precision_holds(tmp_path, value, dtype, fits):
+    vectors = {"clip_l": torch.full((1, 768), value)}
+    if fits:
+        write_embedding(vectors, tmp_path, "x", metadata={}, dtype=dtype)
+    else:
+        with pytest.raises(NotFinite, match="float16 ends at 65,504"):
+            write_embedding(vectors, tmp_path, "x", metadata={}, dtype=dtype)
+
+
+def test_programming_errors():
+    with pytest.raises(ValueError, match="lengths"):
+        tensors_to_write({"clip_l": L2, "clip_g": rows(3, 1280)})
+    with pytest.raises(ValueError, match="lengths"):
+        tensors_to_write({"clip_l": rows(0, 768)})
+    with pytest.raises(ValueError, match="float32 or float16"):
+        tensors_to_write({"clip_l": L2}, dtype=torch.bfloat16)
+
+
+def test_an_existing_file_is_replaced_only_on_request(tmp_path):
+    write_embedding({"clip_l": L2}, tmp_path, "x", metadata={})
+    before = (tmp_path / "x.safetensors").read_bytes()
+    with pytest.raises(FileExists) as caught:
+        write_embedding({"clip_l": L2 * 2}, tmp_path, "x", metadata={})
+    assert "x.safetensors exists already" in caught.value.message
+    assert (tmp_path / "x.safetensors").read_bytes() == before
+    write_embedding({"clip_l": L2 * 2}, tmp_path, "x", metadata={}, overwrite=True)
+    assert torch.equal(read_embedding(tmp_path / "x.safetensors").vectors["clip_l"], L2 * 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_names_are_checked(tmp_path):
+    with pytest.raises(NameProblem):
+        write_embedding({"clip_l": L2}, tmp_path, "../x", metadata={})
+
+
+def test_folders(tmp_path):
+    assert write_embedding({"clip_l": L2}, tmp_path / "new" / "deep", "x", metadata={}).exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="is not a folder"):
+        write_embedding({"clip_l": L2}, tmp_path / "file", "x", metadata={})
+    (tmp_path / "x.safetensors").mkdir()
+    with pytest.raises(FileError):
+        write_embedding({"clip_l": L2}, tmp_path, "x", metadata={}, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new", "x.safetensors"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    old = os.umask(0o022)
+    try:
+        path = write_embedding({"clip_l": L2}, tmp_path, "x", metadata={})
+    finally:
+        os.umask(old)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("step", ["fsync", "rename"])
+def test_a_failure_leaves_nothing_behind_and_the_old_file_alone(tmp_path, monkeypatch, step, overwrite):
+    if overwrite:
+        write_embedding({"clip_l": L2}, tmp_path, "x", metadata={})
+    before = [path.read_bytes() for path in tmp_path.iterdir()]
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full) if step == "fsync" else None
+    if step == "rename":
+        monkeypatch.setattr(os, "link", full)
+        monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(FileError, match=r"cannot be written: No space left on device\."):
+        write_embedding({"clip_l": L2 * 2}, tmp_path, "x", metadata={}, overwrite=overwrite)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == before
+
+
+def refuse_links(*_args):
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+def test_without_hard_links(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", refuse_links)
+    path = write_embedding({"clip_l": L2}, tmp_path, "x", metadata={})
+    assert torch.equal(read_embedding(path).vectors["clip_l"], L2)
+    monkeypatch.setattr(os.path, "lexists", lambda _path: False)  # the other process came in between
+    with pytest.raises(FileExists):
+        write_embedding({"clip_l": L2 * 2}, tmp_path, "x", metadata={})
+    assert torch.equal(read_embedding(path).vectors["clip_l"], L2)
+    assert [found.name for found in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def save_all(folder, number, links, barrier, results):
+    """Save forty names as one of the processes of a race."""
+    if links == "no":
+        embedding_files.os.link = refuse_links
+    embedding_files.os.path.lexists = lambda _path: False  # leave it all to the last step
+    won = []
+    for i in range(40):
+        barrier.wait()
+        with contextlib.suppress(FileExists):
+            write_embedding({"clip_l": torch.full((1, 768), float(number))}, folder, f"x{i}", metadata={})
+            won.append(i)
+    results.put((number, won))
+
+
+@pytest.mark.parametrize("links", ["yes", "no"], ids=["with hard links", "without"])
+def test_of_processes_that_save_one_name_at_once_one_wins(tmp_path, links):
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    barrier, results = context.Barrier(3), context.Queue()
+    racers = [context.Process(target=save_all, args=(tmp_path, n, links, barrier, results)) for n in range(3)]
+    for racer in racers:
+        racer.start()
+    won = dict(results.get(timeout=60) for _ in racers)
+    for racer in racers:
+        racer.join(60)
+    assert sorted(itertools.chain.from_iterable(won.values())) == list(range(40))
+    for number, names in won.items():
+        for i in names:
+            vectors = read_embedding(tmp_path / f"x{i}.safetensors").vectors["clip_l"]
+            assert torch.equal(vectors, torch.full((1, 768), float(number)))
+    assert len(list(tmp_path.iterdir())) == 40
+
+
+def test_digest_is_that_of_the_numbers():
+    assert digest_of({"clip_l": L2, "clip_g": G2}) == digest_of({"clip_g": G2.double(), "clip_l": L2})
+    assert digest_of({"clip_l": L2}) != digest_of({"clip_l": L2 * 2})
+    assert digest_of({"clip_l": L2}) != digest_of({"clip_h": L2})
+
+
+def test_all_extensions_are_those_of_the_hosts():
+    assert embedding_files.EXTENSIONS == (".safetensors", ".pt", ".bin")

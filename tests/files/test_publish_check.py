@@ -1,0 +1,278 @@
+"""The publish check: one row for each rule of docs' loader table (design/FILES.md)."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lib_embmerge.errors import FileError
+from lib_embmerge.files.convert import convert_file
+from lib_embmerge.files.publish_check import (
+    HOSTS,
+    MODELS,
+    FileFacts,
+    TensorFacts,
+    check_file,
+    describe_file,
+    describe_vectors,
+    judge,
+)
+
+
+def file(name="my_style", extension=".safetensors", dtype="float32", **options):
+    tensors = {key: TensorFacts(shape, dtype) for key, shape in options.pop("tensors", SD1).items()}
+    return FileFacts(name, extension, tensors, **options)
+
+
+SD1 = {"emb_params": (2, 768)}
+SD2 = {"emb_params": (2, 1024)}
+SDXL = {"clip_l": (2, 768), "clip_g": (2, 1280)}
+UNEQUAL = {"clip_l": (2, 768), "clip_g": (3, 1280)}
+WITH_T5 = {**SDXL, "t5xxl": (2, 4096)}
+FLUX = {"clip_l": (2, 768), "t5xxl": (2, 4096)}
+TRAINED = {"extension": ".pt", "tensors": {"*": (2, 768)}, "is_trained": True, "has_string_to_token": True}
+
+
+def verdict(facts, host, model):
+    return next(v for v in judge(facts) if (v.host, v.model) == (host, model))
+
+
+# Which families each host loads a file for: "sd1 flux" means these, and no others.
+LOADS = [
+    ("SD 1, A1111", file(), "A1111", "sd1"),
+    ("SD 1, Forge: Flux's CLIP-L takes it too", file(), "Forge", "sd1 flux"),
+    ("SD 1, SD.Next: neither SD 3 nor Flux", file(), "SD.Next", "sd1"),
+    ("SD 1, ComfyUI", file(), "ComfyUI", "sd1 flux"),
+    ("SD 1, diffusers", file(), "diffusers", "sd1 flux"),
+    ("SD 1, InvokeAI: neither SD 3 nor Flux", file(), "InvokeAI", "sd1"),
+    ("SD 1, Civitai", file(), "Civitai", "sd1 flux"),
+    *((f"SD 2, {host}", file(tensors=SD2), host, "sd2") for host in HOSTS),
+    ("SDXL, A1111: on SD 3 as well", file(tensors=SDXL), "A1111", "sdxl sd3"),
+    ("SDXL, Forge: SD 3.5 puts it aside", file(tensors=SDXL), "Forge", "sdxl"),
+    ("SDXL, SD.Next", file(tensors=SDXL), "SD.Next", "sdxl"),
+    ("SDXL, ComfyUI: each encoder its own key", file(tensors=SDXL), "ComfyUI", "sd1 sdxl sd3 flux"),
+    ("SDXL, diffusers has no joint loader", file(tensors=SDXL), "diffusers", ""),
+    ("SDXL, InvokeAI", file(tensors=SDXL), "InvokeAI", "sdxl"),
+    ("SDXL, Civitai", file(tensors=SDXL), "Civitai", "sdxl sd3"),
+    ("SD 3 with T5, A1111 ignores T5", file(tensors=WITH_T5), "A1111", "sdxl sd3"),
+    ("SD 3 with T5, SD.Next counts every tensor", file(tensors=WITH_T5), "SD.Next", ""),
+    ("SD 3 with T5, ComfyUI", file(tensors=WITH_T5), "ComfyUI", "sd1 sdxl sd3 flux"),
+    ("SD 3 with T5, InvokeAI takes fewer than ten tensors", file(tensors=WITH_T5), "InvokeAI", "sdxl"),
+    ("Flux with T5, A1111: a second tensor is an error", file(tensors=FLUX), "A1111", ""),
+    ("Flux with T5, Forge: a second tensor is an error", file(tensors=FLUX), "Forge", ""),
+    ("Flux with T5, ComfyUI", file(tensors=FLUX), "ComfyUI", "sd1 flux"),
+    ("Flux with T5, Civitai", file(tensors=FLUX), "Civitai", "flux"),
+    ("another key, A1111 takes any", file(tensors={"cat": (2, 768)}), "A1111", "sd1"),
+    ("another key, InvokeAI reads the rows as width", file(tensors={"cat": (2, 768)}), "InvokeAI", ""),
+    ("another key, InvokeAI takes one dimension", file(tensors={"cat": (768,)}), "InvokeAI", "sd1"),
+    ("one dimension, A1111 makes it a row", file(tensors={"cat": (768,)}), "A1111", "sd1"),
+    ("one dimension, SD.Next reads 768 rows", file(tensors={"cat": (768,)}), "SD.Next", ""),
+    ("one dimension, ComfyUI", file(tensors={"cat": (768,)}), "ComfyUI", "sd1 flux"),
+    ("other keys, SD.Next goes by width", file(tensors={"a": (2, 768), "b": (2, 1280)}), "SD.Next", "sdxl"),
+    ("other keys, A1111 wants the names", file(tensors={"a": (2, 768), "b": (2, 1280)}), "A1111", ""),
+    (".bin, A1111", file(extension=".bin"), "A1111", "sd1"),
+    (".bin, SD.Next never lists it", file(extension=".bin"), "SD.Next", ""),
+    (".ckpt, InvokeAI takes it", file(extension=".ckpt"), "InvokeAI", "sd1"),
+    (".ckpt, A1111 does not look for it", file(extension=".ckpt"), "A1111", ""),
+    (".ckpt, ComfyUI does not look for it", file(extension=".ckpt"), "ComfyUI", ""),
+    (".ckpt, Civitai takes it", file(extension=".ckpt"), "Civitai", "sd1 flux"),
+    ("trained, A1111", file(**TRAINED), "A1111", "sd1"),
+    ("trained, SD.Next", file(**TRAINED), "SD.Next", "sd1"),
+    ("trained, InvokeAI", file(**TRAINED), "InvokeAI", "sd1"),
+    ("trained without string_to_token, InvokeAI", file(**{**TRAINED, "has_string_to_token": False}), "InvokeAI", ""),
+    ("trained with a name, diffusers", file(**TRAINED, inner_name="cat"), "diffusers", "sd1 flux"),
+    ("trained without a name, diffusers", file(**TRAINED), "diffusers", ""),
+    ("trained under another key, A1111 takes any", file(**{**TRAINED, "tensors": {"+": (2, 768)}}), "A1111", "sd1"),
+    ("trained under another key, SD.Next wants *", file(**{**TRAINED, "tensors": {"+": (2, 768)}}), "SD.Next", ""),
+    ("trained, two words, A1111", file(**{**TRAINED, "tensors": {"*": (2, 768), "+": (2, 768)}}), "A1111", ""),
+    ("trained, one dimension, A1111", file(**{**TRAINED, "tensors": {"*": (768,)}}), "A1111", ""),
+    ("a plain .pt, SD.Next reads string_to_param only", file(extension=".pt"), "SD.Next", ""),
+    ("an SDXL .pt, SD.Next never loads it", file(extension=".pt", tensors=SDXL), "SD.Next", ""),
+    ("an SDXL .pt, A1111", file(extension=".pt", tensors=SDXL), "A1111", "sdxl sd3"),
+    (
+        "ten tensors, InvokeAI",
+        file(tensors={"emb_params": (2, 768), **{f"x{i}": (1,) for i in range(9)}}),
+        "InvokeAI",
+        "",
+    ),
+    *((f"unequal rows, {host}", file(tensors=UNEQUAL), host, "") for host in ("A1111", "Forge", "SD.Next", "InvokeAI")),
+    ("unequal rows, ComfyUI, where one encoder is used", file(tensors=UNEQUAL), "ComfyUI", "sd1 flux"),
+    ("a name with a blank, ComfyUI", file("my style"), "ComfyUI", ""),
+    ("a name with a comma, ComfyUI", file("my,style"), "ComfyUI", ""),
+    ("a name with a bracket, ComfyUI", file("my(style"), "ComfyUI", ""),
+    ("a name with a blank, InvokeAI takes it", file("my style"), "InvokeAI", "sd1"),
+    ("a name with a plus, InvokeAI", file("my+style"), "InvokeAI", ""),
+    ("a name beyond ASCII, InvokeAI", file("stil_é"), "InvokeAI", ""),
+    ("a name beyond ASCII, A1111", file("stil_é"), "A1111", "sd1"),
+]
+
+
+@pytest.mark.parametrize(("facts", "host", "models"), [row[1:] for row in LOADS], ids=[row[0] for row in LOADS])
+def test_where_it_loads(facts, host, models):
+    assert {v.model for v in judge(facts) if v.host == host and v.loads} == set(models.split())
+
+
+REASONS = [
+    (
+        "another family's width",
+        file(),
+        "A1111",
+        "sdxl",
+        "SDXL takes vectors of 768 and 1280 numbers; the file's",
+        "remake",
+    ),
+    (
+        "SDXL on SD 1",
+        file(tensors=SDXL),
+        "A1111",
+        "sd1",
+        "SD 1 takes vectors of 768 numbers; the file's have 768 and 1280.",
+        "remake",
+    ),
+    ("SDXL on SD 1, SD.Next", file(tensors=SDXL), "SD.Next", "sd1", "SD 1 takes vectors of 768", "remake"),
+    ("SDXL on SD 1, diffusers", file(tensors=SDXL), "diffusers", "sd1", "SD 1 takes vectors of 768", "remake"),
+    ("no Flux", file(), "A1111", "flux", "It takes no embeddings for Flux.", None),
+    ("an extension", file(extension=".bin"), "SD.Next", "sd1", "It looks for .safetensors, .pt, not .bin.", "convert"),
+    ("a second tensor", file(tensors=FLUX), "A1111", "sd1", "A second tensor is an error to it", "convert"),
+    ("a tensor too many", file(tensors=WITH_T5), "SD.Next", "sdxl", "Every further tensor counts", "convert"),
+    ("a key", file(tensors={"cat": (2, 768)}), "InvokeAI", "sd1", "A matrix named cat is unknown to it", "convert"),
+    (
+        "unequal rows",
+        file(tensors=UNEQUAL),
+        "A1111",
+        "sdxl",
+        "(clip_l 2, clip_g 3), so the prompt shifts",
+        "equal lengths",
+    ),
+    ("a name", file("my style"), "ComfyUI", "sd1", "the name ends at a blank", "rename"),
+    ("a name", file("a+b"), "InvokeAI", "sd1", "A-Z a-z 0-9 . , _ - and blank only", "rename"),
+    ("SD 3.5 on Forge", file(tensors=SDXL), "Forge", "sd3", "want 768 and 1280 numbers each", "split"),
+    ("half of SD 3.5 on Forge", file(), "Forge", "sd3", "Only one of its two engines would take it", "remake"),
+    ("no joint loader", file(tensors=SDXL), "diffusers", "sdxl", "once per encoder", "split"),
+    ("half of SDXL, ComfyUI", file(), "ComfyUI", "sdxl", "Only clip_l takes it", "remake"),
+    ("half of SDXL, InvokeAI", file(tensors={"clip_g": (2, 1280)}), "InvokeAI", "sdxl", "needs both", "remake"),
+]
+
+
+@pytest.mark.parametrize(
+    ("facts", "host", "model", "reason", "repair"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS]
+)
+def test_reasons_and_repairs(facts, host, model, reason, repair):
+    found = verdict(facts, host, model)
+    assert not found.loads
+    assert reason in found.reason
+    assert found.repair == repair
+
+
+CAUTIONS = [
+    (
+        "many vectors",
+        file(tensors={"emb_params": (76, 768)}),
+        "A1111",
+        "sd1",
+        "It has 76 vectors; a prompt's chunk holds 75",
+    ),
+    ("NaN", file(is_finite=False), "A1111", "sd1", "infinity or NaN"),
+    ("float64", file(dtype="float64"), "A1111", "sd1", "kept in float64"),
+    ("a pickle", file(**TRAINED), "A1111", "sd1", "It is a pickle"),
+    ("a pickle and an old build", file(**TRAINED), "A1111", "sd1", "Builds before 1.10.1 refuse pickles"),
+    ("SD 3 and T5", file(tensors=SDXL), "A1111", "sd3", "T5 reads the name as text"),
+    ("SD.Next's numbered words", file(), "SD.Next", "sd1", "the words my_style, my_style_1"),
+    ("T5 in ComfyUI", file(tensors=SDXL), "ComfyUI", "sd3", "T5 gets no vectors"),
+    ("twins in ComfyUI", file(neighbours=("my_style",)), "ComfyUI", "sd1", "Another subfolder has a file of that name"),
+    ("diffusers' trigger", file(), "diffusers", "sd1", "the word for it is the tensor's name"),
+    ("Flux in diffusers", file(), "diffusers", "flux", "pass tokenizer= and text_encoder="),
+    ("Civitai's versions", file(), "Civitai", "sd1", "One version has one base model"),
+    (
+        "a name that differs by case",
+        file(neighbours=("My_Style",)),
+        "A1111",
+        "sd1",
+        "differs only by case from My_Style",
+    ),
+    ("a name beyond ASCII", file("é"), "A1111", "sd1", "The name holds é"),
+]
+
+
+@pytest.mark.parametrize(
+    ("facts", "host", "model", "text"), [row[1:] for row in CAUTIONS], ids=[row[0] for row in CAUTIONS]
+)
+def test_cautions(facts, host, model, text):
+    found = verdict(facts, host, model)
+    assert found.loads
+    assert any(text in caution for caution in found.cautions)
+
+
+def test_a_vocabulary_word_is_a_caution():
+    verdicts = judge(file("cat"), is_vocabulary_word=lambda text: text == "cat")
+    assert any("a word of the model's own vocabulary" in text for text in verdicts[0].cautions)
+
+
+def test_the_safest_files_load_wherever_the_family_does():
+    """What we write for SD 1 loads in all seven; for SDXL in all but diffusers, which has no joint loader."""
+    sd1 = describe_vectors("my_style", {"clip_l": torch.zeros(1, 768)})
+    assert [v.host for v in judge(sd1) if v.model == "sd1" and v.loads] == list(HOSTS)
+    sdxl = describe_vectors("my_style", {"clip_l": torch.zeros(1, 768), "clip_g": torch.zeros(1, 1280)})
+    assert [v.host for v in judge(sdxl) if v.model == "sdxl" and not v.loads] == ["diffusers"]
+
+
+def test_every_host_judges_every_family():
+    assert [(v.host, v.model) for v in judge(file())] == [(host, model) for host in HOSTS for model in MODELS]
+
+
+# --- Describing ---
+
+
+def test_files_are_described(tmp_path):
+    save_file(
+        {"clip_l": torch.zeros(1, 768).half(), "clip_g": torch.full((1, 1280), float("nan"))},
+        tmp_path / "a.safetensors",
+    )
+    facts = describe_file(tmp_path / "a.safetensors", neighbours=["b"])
+    assert dict(facts.tensors) == {
+        "clip_g": TensorFacts((1, 1280), "float32"),
+        "clip_l": TensorFacts((1, 768), "float16"),
+    }
+    assert (facts.name, facts.extension, facts.is_finite, facts.neighbours) == ("a", ".safetensors", False, ("b",))
+
+
+def test_pickles_are_described(tmp_path):
+    content = {"string_to_token": {"*": 265}, "string_to_param": {"*": torch.zeros(1, 768)}, "name": "n", "step": 3}
+    torch.save(content, tmp_path / "a.pt")
+    facts = describe_file(tmp_path / "a.pt")
+    assert facts.is_trained
+    assert facts.has_string_to_token
+    assert facts.inner_name == "n"
+    assert dict(facts.tensors) == {"*": TensorFacts((1, 768), "float32")}
+
+
+def test_a_file_without_tensors_is_an_error(tmp_path):
+    torch.save({"a": 1}, tmp_path / "a.pt")
+    with pytest.raises(FileError, match="holds no tensors"):
+        check_file(tmp_path / "a.pt")
+
+
+REPAIRABLE = [
+    ("trained", "x.pt", {"string_to_param": {"*": torch.zeros(2, 768)}}),
+    ("a flat vector", "x.bin", {"<x>": torch.zeros(768)}),
+    (
+        "extra tensors",
+        "x.safetensors",
+        {"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280), "s": torch.ones(1)},
+    ),
+    ("unequal rows", "x.safetensors", {"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(3, 1280)}),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), [row[1:] for row in REPAIRABLE], ids=[row[0] for row in REPAIRABLE])
+def test_what_convert_is_said_to_repair_it_repairs(tmp_path, name, content):
+    source = tmp_path / name
+    save_file(content, source) if name.endswith("safetensors") else torch.save(content, source)
+    before = check_file(source)
+    done = convert_file(source, tmp_path / "out", unequal="pad")
+    after = {(v.host, v.model): v for v in check_file(done.path)}
+    repaired = [v for v in before if not v.loads and v.repair in ("convert", "equal lengths")]
+    assert repaired
+    for old in repaired:
+        new = after[old.host, old.model]
+        assert new.loads or new.repair in ("remake", "split", None), (old, new)
+    assert not [v for v in after.values() if v.repair in ("convert", "equal lengths")]
