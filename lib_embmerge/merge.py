@@ -1,0 +1,174 @@
+"""What embmerge exists for: a prompt with expressions becomes a prompt with placeholders that hold their vectors.
+
+Read `merge_prompts` first. `replace_by_counts` is its twin for a token counter, which reads no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import torch
+
+from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span
+from .evaluation.count import count_all
+from .evaluation.evaluate import evaluate_all
+from .host_protocol import TextModel
+from .language.nodes import Expression
+from .language.parse import parse
+from .language.scan import Brackets, Island, find_islands, make_placeholder_error, splice
+from .limits import CHUNK, HALF_PRECISION_MAX, Limits
+from .placeholders import content_name
+from .vectors.embedding import Embedding
+
+__all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts"]
+
+KEPT_PARSES = 512
+"""Trees kept by expression text: a person typing changes one expression of many."""
+
+
+@dataclass(frozen=True)
+class MergeSettings:
+    """What a user may set: the brackets that open an expression, and the limits."""
+
+    brackets: Brackets = Brackets.BOTH
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Prompts with names of placeholders in the places of their expressions, and the placeholders' vectors."""
+
+    prompts: list[str]
+    vectors: Mapping[str, Embedding]
+
+
+def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSettings | None = None) -> Merged:
+    """Replace every expression of the prompts by placeholders that hold its vectors.
+
+    Equal expressions share a placeholder. A value of more than 75 vectors becomes several, in order, one of none a
+    blank. The prompts given are left as they are.
+
+    Raises: ExpressionError, placed in its prompt, at the first mistake; NotFinite where a vector does not fit into
+        a model in half precision.
+    """
+    settings = settings or MergeSettings()
+    found = [_islands(prompt, model, settings.brackets) for prompt in prompts]
+    placed = [(prompt, island) for prompt, islands in zip(prompts, found, strict=True) for island in islands]
+    trees = [_parse_island(island, prompt, settings.limits) for prompt, island in placed]
+    values = evaluate_all(
+        trees,
+        model,
+        limits=settings.limits,
+        sources=[(prompt, island.offset) for prompt, island in placed],
+    )
+    vectors: dict[str, Embedding] = {}
+    words = iter(
+        [
+            _placeholders(value, vectors, model, prompt, island)
+            for value, (prompt, island) in zip(values, placed, strict=True)
+        ]
+    )
+    merged = [
+        splice(prompt, islands, [next(words) for _ in islands], settings.brackets)
+        for prompt, islands in zip(prompts, found, strict=True)
+    ]
+    return Merged(merged, vectors)
+
+
+def replace_by_counts(
+    prompt: str, model: TextModel, settings: MergeSettings, count_name: Callable[[int], str]
+) -> tuple[str, str | None]:
+    """Replace each expression by words of `count_name(n)` for its n vectors; no table is read.
+
+    Gives the prompt and the message of its first broken expression, which counts nothing, or None.
+    """
+    try:
+        islands = _islands(prompt, model, settings.brackets)
+    except EmbeddingMergeError as error:
+        return prompt, str(error)
+    counts, problem = _count_islands(prompt, islands, model, settings)
+    words = [" ".join(map(count_name, _chunk_lengths(n))) for n in counts]
+    return splice(prompt, islands, words, settings.brackets), problem
+
+
+def _islands(prompt: str, model: TextModel, brackets: Brackets) -> list[Island]:
+    islands = []
+    for island in find_islands(prompt, brackets):
+        if island.placeholder is not None:
+            if model.embeddings_named(prompt[island.span.start : island.span.end]):
+                continue
+            raise make_placeholder_error(prompt, island)
+        islands.append(island)
+    return islands
+
+
+def _count_islands(
+    prompt: str, islands: Sequence[Island], model: TextModel, settings: MergeSettings
+) -> tuple[list[int], str | None]:
+    try:
+        trees = [_parse_island(island, prompt, settings.limits) for island in islands]
+        sources = [(prompt, island.offset) for island in islands]
+        return count_all(trees, model, limits=settings.limits, sources=sources), None
+    except EmbeddingMergeError as error:
+        if len(islands) == 1:
+            return [0], str(error)
+        # Someone is typing: one broken expression must not stop the others from being counted.
+        alone = [_count_islands(prompt, [island], model, settings) for island in islands]
+        return [counts[0] for counts, _ in alone], str(error)
+
+
+def _parse_island(island: Island, prompt: str, limits: Limits) -> Expression:
+    try:
+        return _kept_parse(island.text, limits)
+    except ExpressionError as error:
+        raise error.located(prompt, island.offset) from None
+
+
+@lru_cache(maxsize=KEPT_PARSES)
+def _kept_parse(text: str, limits: Limits) -> Expression:
+    return parse(text, limits=limits)
+
+
+def _placeholders(
+    value: Embedding, vectors: dict[str, Embedding], model: TextModel, prompt: str, island: Island
+) -> str:
+    if model.half_precision:
+        _check_half_precision(value, prompt, island.span)
+    names = []
+    start = 0
+    for length in _chunk_lengths(value.length):
+        part = value if length == value.length else _part(value, start, start + length)
+        names.append(_register(part, vectors))
+        start += length
+    return " ".join(names)
+
+
+def _register(value: Embedding, vectors: dict[str, Embedding]) -> str:
+    contents = [rows.numpy().tobytes() for rows in value.values()]
+    name = content_name(contents)
+    while name in vectors and not vectors[name].equals(value):
+        name = content_name(contents, vectors)
+    vectors[name] = value
+    return name
+
+
+def _part(value: Embedding, start: int, stop: int) -> Embedding:
+    return Embedding({name: rows[start:stop].clone() for name, rows in value.items()})
+
+
+def _chunk_lengths(length: int) -> list[int]:
+    full, rest = divmod(length, CHUNK)
+    return [CHUNK] * full + ([rest] if rest else [])
+
+
+def _check_half_precision(value: Embedding, prompt: str, span: Span) -> None:
+    largest = max((float(torch.max(torch.abs(rows))) for rows in value.values() if rows.numel()), default=0.0)
+    if largest > HALF_PRECISION_MAX:
+        raise NotFinite(
+            f"A number in this value is {largest:.4g}; the model runs in half precision, which ends at 65,504.",
+            source=prompt,
+            span=span,
+            suggestion="Scale it down, or use normalize( ).",
+        )

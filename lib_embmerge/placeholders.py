@@ -1,0 +1,71 @@
+"""Names of placeholders: words that stand for vectors while a prompt is being encoded.
+
+A name is a fixed prefix and alternating digits and letters, because CLIP's tokenizers cut such a word into single
+characters: every name has the same number of tokens, so none is the beginning of another, and no name costs the
+tokenizer a byte-pair search. (Source: the pattern of `SimpleTokenizer` in openai/CLIP, `[\\p{L}]+|[\\p{N}]`.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+__all__ = ["content_name", "count_name", "counted_vectors", "find_names"]
+
+PREFIX = "embm"
+DIGITS = "0123456789"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+PAIRS = 5
+"""Pairs of a digit and a letter: 260 ** 5 names, about 40 bits."""
+
+COUNT_MARK = "0z"
+"""First pair of a name that holds a number of vectors; names of contents never begin with it."""
+
+NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
+
+
+def content_name(contents: Iterable[bytes], taken: Iterable[str] = ()) -> str:
+    """Give the name of some vectors: a hash of their bytes, and another one where that name is taken already."""
+    digest = hashlib.blake2b(digest_size=8)
+    for content in contents:
+        digest.update(content)
+    name = _spell(digest.digest())
+    while name in taken or name.startswith(PREFIX + COUNT_MARK):
+        digest.update(b"another")
+        name = _spell(digest.digest())
+    return name
+
+
+def count_name(vectors: int) -> str:
+    """Give the name that stands for `vectors` unknown vectors in a prompt that is only counted."""
+    return PREFIX + COUNT_MARK + _pairs(vectors, PAIRS - 1)
+
+
+def counted_vectors(name: str) -> int | None:
+    """Give the number of vectors that a name of `count_name` stands for, None for any other name."""
+    head = PREFIX + COUNT_MARK
+    if not name.startswith(head):
+        return None
+    value = 0
+    pairs = name[len(head) :]
+    for digit, letter in zip(pairs[::2], pairs[1::2], strict=True):
+        value = value * 260 + int(digit) * 26 + LETTERS.index(letter)
+    return value
+
+
+def find_names(text: str) -> Sequence[str]:
+    """Give the placeholder names that stand in a text, in order."""
+    return NAME.findall(text) if PREFIX in text else ()
+
+
+def _spell(digest: bytes) -> str:
+    return PREFIX + _pairs(int.from_bytes(digest, "big"), PAIRS)
+
+
+def _pairs(number: int, count: int) -> str:
+    pairs = []
+    for _ in range(count):
+        number, rest = divmod(number, 260)
+        pairs.append(DIGITS[rest // 26] + LETTERS[rest % 26])
+    return "".join(reversed(pairs))

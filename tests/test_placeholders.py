@@ -1,0 +1,81 @@
+"""Names of placeholders."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+from lib_embmerge.files.tokenizers import tokenizer
+from lib_embmerge.placeholders import content_name, count_name, counted_vectors, find_names
+
+SHAPE = re.compile(r"embm(?:[0-9][a-z]){5}")
+MANY = [content_name([str(number).encode()]) for number in range(2000)]
+
+
+def test_names_have_one_shape() -> None:
+    assert all(SHAPE.fullmatch(name) for name in MANY)
+    assert all(SHAPE.fullmatch(count_name(vectors)) for vectors in range(76))
+
+
+def test_equal_contents_have_equal_names_and_others_other_names() -> None:
+    assert content_name([b"a", b"b"]) == content_name([b"a", b"b"])
+    assert len(set(MANY)) == len(MANY)
+
+
+def test_a_taken_name_is_not_given_again() -> None:
+    taken: list[str] = []
+    for _ in range(50):
+        taken.append(content_name([b"the same"], taken))
+    assert len(set(taken)) == 50
+    assert all(SHAPE.fullmatch(name) for name in taken)
+
+
+def test_names_of_contents_and_of_counts_never_meet() -> None:
+    """One name in 260 would, if nothing were done; and what is done must be done at once."""
+    assert not any(name.startswith("embm0z") for name in MANY)
+    assert {counted_vectors(name) for name in MANY} == {None}
+
+
+@pytest.mark.parametrize("vectors", [0, 1, 2, 25, 26, 75, 259, 260, 1024, 260**4 - 1])
+def test_a_count_can_be_read_from_its_name(vectors: int) -> None:
+    assert counted_vectors(count_name(vectors)) == vectors
+
+
+@pytest.mark.parametrize("encoder", ["clip_l", "clip_g"])
+def test_no_name_s_tokens_are_the_beginning_of_another_s(encoder: str) -> None:
+    tokenize = tokenizer(encoder)
+    tokens = [tuple(tokenize(name)) for name in [*MANY[:300], *map(count_name, range(76))]]
+    assert len({len(ids) for ids in tokens}) == 1
+    assert len(set(tokens)) == len(tokens)
+
+
+@pytest.mark.parametrize("encoder", ["clip_l", "clip_g"])
+def test_names_are_tokenized_alike_wherever_they_stand(encoder: str) -> None:
+    tokenize = tokenizer(encoder)
+    one, other = MANY[:2]
+    for left, right in itertools.product(["", "a ", "(", "x, "], ["", " a", ")", ", x"]):
+        ids = tokenize(left + one + right)
+        inner = tokenize(one)
+        assert any(ids[i : i + len(inner)] == inner for i in range(len(ids)))
+    assert tokenize(f"{one} {other}") == tokenize(one) + tokenize(other)
+
+
+ONE, OTHER = MANY[:2]
+
+FOUND = {
+    "none": ("a photo of a cat", []),
+    "one alone": (ONE, [ONE]),
+    "several in their order": (f"a {OTHER}, ({ONE}:1.2) {OTHER}", [OTHER, ONE, OTHER]),
+    "one for counting": (f"a {count_name(3)}", [count_name(3)]),
+    "a part of a longer word": (f"x{ONE} {ONE}x {ONE}1", []),
+    "too short": (f"{ONE[:-2]} {ONE[:-1]}", []),
+    "in upper case": (ONE.upper(), []),
+    "the prefix alone": ("embm embmerge embmerging", []),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), FOUND.values(), ids=FOUND.keys())
+def test_names_are_found_in_a_text(text: str, names: list[str]) -> None:
+    assert list(find_names(text)) == names
