@@ -1,0 +1,223 @@
+"""Where a host turns prompts into conditioning: the hooks that put our vectors there.
+
+Three functions are wrapped on every host with A1111's prompt pipeline:
+
+- `modules.prompt_parser.get_learned_conditioning` and `get_multicond_learned_conditioning` see whole prompts, before
+  AND, prompt editing and attention are parsed. Expressions become the names of placeholders there, the placeholders'
+  vectors are registered with the model's embedding database while the original runs, and nothing stays behind. The
+  prompt itself, which the infotext shows, is never changed.
+- `tokenize_line` of the CLIP text encoders is the second layer: callers that by-pass the prompt parser get the same
+  vectors, a database that was reloaded in the middle of a job gets its placeholders back, and the host's slip with
+  embeddings behind a comma at a chunk's end is repaired.
+- `StableDiffusionProcessing.cached_params` is the key of the conditioning cache; it gets one more element that changes
+  with whatever else an expression reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from ..host_protocol import TextModel
+from ..language.scan import holds_expression
+from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts
+from ..placeholders import count_name, counted_vectors, find_names
+from ..vectors.embedding import Embedding
+from .hooks import Hook
+
+__all__ = ["ConditioningHooks", "PromptHost", "repair_comma_backtrack"]
+
+
+class PromptHost(Protocol):
+    """What a WebUI's adapter offers to the hooks."""
+
+    def text_model(self, sd_model: Any) -> TextModel:
+        """Give the text model of the host's model object.
+
+        Raises: UnsupportedHost where it has no CLIP text encoder; ModelNotLoaded where its tables are not in memory.
+        """
+        ...
+
+    def model_of(self, engine: Any) -> Any:
+        """Give the model object whose prompt the text engine (the owner of `tokenize_line`) is encoding."""
+        ...
+
+    def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> contextlib.AbstractContextManager[None]:
+        """Register each name with its vectors as the host's embedding while the context lasts."""
+        ...
+
+    def blank_placeholders(self, engine: Any, names: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+        """Register names of `placeholders.count_name` as embeddings of that many zero vectors."""
+        ...
+
+    def dependencies(self, prompts: Sequence[str]) -> object:
+        """Give what the prompts' expressions depend on beside their text and the checkpoint, comparable with ==."""
+        ...
+
+    def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
+        """Give owner and name of the functions to wrap, by kind: `encode`, `tokenize_line`, `cached_params`."""
+        ...
+
+    def note_used_embeddings(self, model: TextModel) -> None:
+        """Tell the infotext which installed embeddings the expressions have read."""
+        ...
+
+
+class ConditioningHooks:
+    """The three hooks of one host, installed and removed together."""
+
+    def __init__(self, host: PromptHost, settings: Callable[[], MergeSettings]) -> None:
+        """Take the host's adapter and what reads the user's settings."""
+        self.host = host
+        self.settings = settings
+        self._lock = threading.RLock()
+        self._running = threading.local()
+        targets = {
+            "encode": self.encode,
+            "tokenize_line": self.tokenize_line,
+            "cached_params": self.cached_params,
+        }
+        self._hooks = [
+            Hook(owner, name, targets[kind]) for kind, points in host.hook_points().items() for owner, name in points
+        ]
+
+    def install(self) -> None:
+        """Let the host's conditioning pass through the hooks; installing twice changes nothing."""
+        for hook in self._hooks:
+            hook.install()
+
+    def uninstall(self) -> None:
+        """Take the hooks out again."""
+        for hook in self._hooks:
+            hook.uninstall()
+
+    def encode(
+        self, original: Callable[..., Any], model: Any, prompts: Sequence[str], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Stand in for `get_learned_conditioning(model, prompts, …)` and its multicond twin."""
+        # The parameters have the host's names, because callers may use them as keywords.
+        if self._is_substituted() or not any(map(holds_expression, prompts)):
+            return original(model, prompts, *args, **kwargs)
+        with self._lock:
+            text_model = self.host.text_model(model)
+            merged = merge_prompts(list(prompts), text_model, self.settings())
+            with self.host.placeholders(model, merged.vectors), self._substituted(merged):
+                result = original(model, _with_texts(prompts, merged.prompts), *args, **kwargs)
+            self.host.note_used_embeddings(text_model)
+        return result
+
+    def tokenize_line(self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any) -> Any:
+        """Stand in for the text encoder's `tokenize_line(line)`, which gives (chunks, token count)."""
+        if self._is_substituted():
+            result = self._tokenize_substituted(original, engine, line, *args, **kwargs)
+        elif getattr(self._running, "counting", False):
+            result = self._tokenize_counted(original, engine, line, *args, **kwargs)
+        elif holds_expression(line):
+            with self._lock:
+                sd_model = self.host.model_of(engine)
+                merged = merge_prompts([line], self.host.text_model(sd_model), self.settings())
+                with self.host.placeholders(sd_model, merged.vectors):
+                    result = original(engine, merged.prompts[0], *args, **kwargs)
+        else:
+            result = original(engine, line, *args, **kwargs)
+        repair_comma_backtrack(result[0], engine.id_end)
+        return result
+
+    def cached_params(
+        self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple."""
+        key = original(processing, required_prompts, *args, **kwargs)
+        if not any(map(holds_expression, required_prompts)):
+            return key
+        return (*key, self.settings(), self.host.dependencies(required_prompts))
+
+    def count(self, prompt: str, sd_model: Any) -> tuple[str, str | None]:
+        """Give a prompt for the host's token counter in which each expression counts as its vectors.
+
+        The second value is the message of the first broken expression, or None. The names in the prompt are known
+        while `counting` lasts.
+        """
+        if not holds_expression(prompt):
+            return prompt, None
+        with self._lock:
+            return replace_by_counts(prompt, self.host.text_model(sd_model), self.settings(), count_name)
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[None]:
+        """Let this thread's text encoders take what `count` gave: its names are vectors, all else in it is literal."""
+        self._running.counting = True
+        try:
+            yield
+        finally:
+            self._running.counting = False
+
+    def _tokenize_substituted(
+        self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        known: Mapping[str, Embedding] = self._running.vectors
+        vectors = {name: known[name] for name in find_names(line) if name in known}
+        if not vectors:
+            return original(engine, line, *args, **kwargs)
+        with self.host.placeholders(self.host.model_of(engine), vectors):
+            return original(engine, line, *args, **kwargs)
+
+    def _tokenize_counted(
+        self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        names = [name for name in find_names(line) if counted_vectors(name) is not None]
+        if not names:
+            return original(engine, line, *args, **kwargs)
+        with self._lock, self.host.blank_placeholders(engine, names):
+            return original(engine, line, *args, **kwargs)
+
+    def _is_substituted(self) -> bool:
+        return getattr(self._running, "vectors", None) is not None
+
+    @contextlib.contextmanager
+    def _substituted(self, merged: Merged) -> Iterator[None]:
+        # The original calls our own hooks again, with text in which what looks like an expression is literal.
+        self._running.vectors = merged.vectors
+        try:
+            yield
+        finally:
+            self._running.vectors = None
+
+
+def _with_texts(prompts: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+    """Copy the host's list of prompts with other texts; the host's list subclass carries width, height and more."""
+    if not isinstance(prompts, list):
+        return list(texts)
+    replaced = copy.copy(prompts)
+    replaced[:] = texts
+    return replaced
+
+
+def repair_comma_backtrack(chunks: Sequence[Any], end_id: int) -> None:
+    """Move embeddings to the chunk that their places were moved to.
+
+    When the host moves the text behind a comma to the next chunk it takes tokens and multipliers along but not the
+    `fixes`: the embedding's vectors would land on padding, and the next chunk would hold `!` (id 0) in their place.
+    Each chunk's `tokens` begin with the start token; a fix's offset does not count it.
+    Source: A1111 1.10.1, modules/sd_hijack_clip.py:132-146.
+    """
+    for chunk, following in itertools.pairwise(chunks):
+        if not chunk.fixes:
+            continue
+        text_end = _text_end(chunk.tokens, end_id)
+        moved = [fix for fix in chunk.fixes if fix.embedding.vectors and fix.offset >= text_end]
+        if not moved:
+            continue
+        chunk.fixes = [fix for fix in chunk.fixes if fix not in moved]
+        following.fixes = [fix._replace(offset=fix.offset - text_end) for fix in moved] + list(following.fixes)
+
+
+def _text_end(tokens: Sequence[int], end_id: int) -> int:
+    last = len(tokens) - 1
+    while last > 0 and tokens[last] == end_id:
+        last -= 1
+    return last

@@ -1,0 +1,80 @@
+"""One function of the host, wrapped so that it can be installed again, removed, and shared with other extensions.
+
+An extension that wraps a function after us holds our delegate for ever; one that unloads before us would put back a
+function that knows nothing of us. So a delegate is inert without its target: removing ours clears the target, and
+takes the delegate off where it is still the outermost. Installing uses an outermost delegate again and otherwise adds
+one, with the target in that one alone: whether an earlier one is still called by what is outermost, nobody can tell.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Hook"]
+
+DELEGATES = "_embmerge_delegates"
+"""Attribute of an owner (a module or a class of the host) under which the delegates with a target are found again."""
+
+
+class Hook:
+    """A wrapper around `getattr(owner, name)`; `target(original, *args, **kwargs)` replaces the call.
+
+    The owner is a module or a class; the delegates it carries survive a reload of our own modules.
+    """
+
+    def __init__(self, owner: Any, name: str, target: Callable[..., Any]) -> None:
+        """Take the function's owner and name, and what stands in for it."""
+        self.owner = owner
+        self.name = name
+        self.target = target
+
+    def install(self) -> None:
+        """Let calls reach the target, whatever was installed before."""
+        delegates = self._delegates()
+        outermost = vars(self.owner).get(self.name)
+        if not _is_delegate(outermost):
+            outermost = _make_delegate(getattr(self.owner, self.name), self.name in vars(self.owner))
+            setattr(self.owner, self.name, outermost)
+        if self.name in delegates:
+            delegates[self.name].target = None
+        outermost.target = self.target
+        delegates[self.name] = outermost
+
+    def uninstall(self) -> None:
+        """Let calls pass by the target; take the delegate off where nobody wrapped it since."""
+        delegate = self._delegates().pop(self.name, None)
+        if delegate is not None:
+            delegate.target = None
+        while _is_delegate(outermost := vars(self.owner).get(self.name)):
+            if outermost.own:
+                setattr(self.owner, self.name, outermost.original)
+            else:
+                delattr(self.owner, self.name)
+
+    def _delegates(self) -> dict[str, Any]:
+        found = vars(self.owner).get(DELEGATES)
+        if found is None:
+            found = {}
+            setattr(self.owner, DELEGATES, found)
+        return found  # type: ignore[no-any-return]
+
+
+def _is_delegate(function: Any) -> bool:
+    # A wrapper made with functools.wraps has copies of our delegate's attributes.
+    return function is not None and getattr(function, "embmerge_delegate", None) is function
+
+
+def _make_delegate(original: Callable[..., Any], own: bool) -> Any:
+    # The attributes of a function are other extensions' marks: a copy of them would make our delegate look like theirs.
+    @functools.wraps(original, updated=())
+    def delegate(*args: Any, **kwargs: Any) -> Any:
+        target = delegate.target  # type: ignore[attr-defined]
+        return original(*args, **kwargs) if target is None else target(original, *args, **kwargs)
+
+    delegate.embmerge_delegate = delegate  # type: ignore[attr-defined]
+    delegate.target = None  # type: ignore[attr-defined]
+    delegate.original = original  # type: ignore[attr-defined]
+    delegate.own = own  # type: ignore[attr-defined]
+    return delegate

@@ -1,0 +1,62 @@
+"""Another checkpoint's tables inside a WebUI: what `@name` reads beside the loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..files.checkpoint_files import Checkpoint, TokenTable
+from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
+from .standalone import FileEncoder
+
+__all__ = ["HostTokenizedEncoder", "OtherCheckpoint"]
+
+
+class HostTokenizedEncoder(FileEncoder):
+    """A table of a checkpoint file with the tokenizer of the host's encoder of the same name."""
+
+    def __init__(self, table: TokenTable, host_encoder: TextEncoder) -> None:
+        """Take the file's table and the loaded model's encoder."""
+        super().__init__(table.encoder, table)
+        self.host_encoder = host_encoder
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids by the host's own tokenizer."""
+        return self.host_encoder.tokenize(texts)
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Give each token's spelling by the host's own tokenizer."""
+        return self.host_encoder.spell(ids)
+
+
+class OtherCheckpoint:
+    """A checkpoint file read beside the loaded model: its tables, the host's tokenizers and embeddings."""
+
+    is_demonstration = False
+
+    def __init__(self, opened: Checkpoint, beside: TextModel) -> None:
+        """Take the opened file and the loaded model."""
+        self.title = opened.title
+        self.family = opened.family
+        self.identity = opened.identity
+        self.half_precision = beside.half_precision
+        own = {encoder.name: encoder for encoder in beside.encoders}
+        self.encoders: Sequence[TextEncoder] = [
+            HostTokenizedEncoder(table, own[table.encoder]) for table in opened.tables if table.encoder in own
+        ]
+        self._beside = beside
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        """Resolve texts as the loaded model does: installed embeddings are unaffected by `@`."""
+        return self._beside.pieces(texts)
+
+    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
+        """Give the host's embeddings of that name."""
+        return self._beside.embeddings_named(stem)
+
+    def embedding_names(self) -> list[str]:
+        """Give the names of the host's embeddings."""
+        return self._beside.embedding_names()
+
+    def checkpoint(self, name: str) -> TextModel:
+        """Give another checkpoint of the host's list."""
+        return self._beside.checkpoint(name)

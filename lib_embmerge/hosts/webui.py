@@ -1,0 +1,153 @@
+"""The extension inside a WebUI with A1111's callbacks: settings, token counter, pasted parameters, and the hooks.
+
+`WebUI.start` installs everything, `WebUI.stop` takes it out again; the script file does nothing but call them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import EmbeddingMergeError
+from ..language.scan import Brackets, holds_expression
+from ..legacy import restore_prompts
+from ..merge import MergeSettings
+from .a1111 import A1111
+from .conditioning import ConditioningHooks
+from .hooks import Hook
+
+__all__ = ["SETTINGS", "WebUI", "other_extensions_with_expressions"]
+
+SETTINGS = {
+    "embmerge_angle_brackets": "Expressions in angle brackets: <'cat' + 'dog'>",
+    "embmerge_curly_brackets": "Expressions in curly brackets: {'cat' + 'dog'}",
+}
+"""Our settings, each a box to tick that is ticked at first; a label by key."""
+
+
+BRACKETS = {
+    (True, True): Brackets.BOTH,
+    (True, False): Brackets.ANGLE,
+    (False, True): Brackets.CURLY,
+    (False, False): Brackets.NONE,
+}
+
+
+class WebUI:
+    """Everything that embmerge adds to one running WebUI."""
+
+    def __init__(self, host: A1111, callbacks: Any) -> None:
+        """Take the host's adapter and its `script_callbacks` module."""
+        self.host = host
+        self.callbacks = callbacks
+        self.hooks = ConditioningHooks(host, self.settings)
+        self._counter_hook = Hook(
+            host.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths", self.mark_prompt_lengths
+        )
+        self._counter = threading.local()
+
+    def start(self) -> None:
+        """Install the hooks and register the callbacks; they are the host's to forget when it reloads its UI."""
+        self.hooks.install()
+        self._counter_hook.install()
+        self.callbacks.on_ui_settings(self.add_settings)
+        self.callbacks.on_before_token_counter(self.count_expressions)
+        self.callbacks.on_infotext_pasted(self.restore_pasted)
+        self.callbacks.on_script_unloaded(self.stop)
+
+    def stop(self) -> None:
+        """Take the hooks out."""
+        self._counter_hook.uninstall()
+        self.hooks.uninstall()
+
+    def settings(self) -> MergeSettings:
+        """Read the user's settings."""
+        angle, curly = (bool(getattr(self.host.shared.opts, key, True)) for key in SETTINGS)
+        return MergeSettings(brackets=BRACKETS[angle, curly])
+
+    def add_settings(self) -> None:
+        """Add our section to the settings page."""
+        shared = self.host.shared
+        for key, label in SETTINGS.items():
+            shared.opts.add_option(key, shared.OptionInfo(True, label, section=("embmerge", "Embedding merge")))
+
+    def count_expressions(self, params: Any) -> None:
+        """Make the host's token counter count expressions as their vectors.
+
+        Styles are applied here, where the host would add them afterwards: they may hold expressions too.
+        """
+        self._counter.problem = None
+        self._counter.is_prepared = False
+        model = self.host.loaded_model()
+        if model is None:
+            return
+        prompt, styles = self._with_styles(params)
+        if not holds_expression(prompt):
+            return
+        try:
+            params.prompt, self._counter.problem = self.hooks.count(prompt, model)
+        except EmbeddingMergeError as error:
+            self._counter.problem = str(error)
+            params.prompt = prompt
+        params.styles = styles
+        self._counter.is_prepared = True
+
+    def mark_prompt_lengths(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `get_prompt_lengths(text)`, which gives a count and a limit that are shown as `count/limit`."""
+        is_prepared = getattr(self._counter, "is_prepared", False)
+        with self.hooks.counting() if is_prepared else contextlib.nullcontext():
+            count, limit = original(*args, **kwargs)
+        problem = getattr(self._counter, "problem", None)
+        return (_MarkedCount(count, problem), limit) if problem and isinstance(count, int) else (count, limit)
+
+    def restore_pasted(self, _infotext: str, parameters: dict[str, Any]) -> None:
+        """Put the predecessor's expressions back into pasted prompts."""
+        restore_prompts(parameters)
+
+    def note_emphasis(self, processing: Any) -> None:
+        """Write the kind of emphasis into the infotext where only an expression makes the prompt look weighted.
+
+        The host writes it for brackets in the text that it encodes, where ours are gone, but reads it for brackets in
+        the text that was typed. Source: A1111 1.10.1, modules/infotext_utils.py:371-376.
+        """
+        emphasis = self.host.shared.opts.emphasis
+        if emphasis == "Original":
+            return
+        prompts = [*processing.all_prompts, *processing.all_negative_prompts]
+        if any(holds_expression(p) and ("(" in p or "[" in p) for p in prompts):
+            processing.extra_generation_params["Emphasis"] = emphasis
+
+    def _with_styles(self, params: Any) -> tuple[str, Sequence[str]]:
+        shared = self.host.shared
+        if not shared.opts.include_styles_into_token_counters or not params.styles:
+            return params.prompt, params.styles
+        known = shared.prompt_styles
+        apply = known.apply_styles_to_prompt if params.is_positive else known.apply_negative_styles_to_prompt
+        return apply(params.prompt, params.styles), []
+
+
+class _MarkedCount(int):
+    """A number of tokens, comparable as such, that is shown with a mark and the message of a broken expression."""
+
+    problem: str
+
+    def __new__(cls, count: int, problem: str) -> _MarkedCount:
+        self = super().__new__(cls, count)
+        self.problem = problem
+        return self
+
+    def __str__(self) -> str:
+        title = html.escape(self.problem, quote=True)
+        return f"<span class='embmerge-broken' title='{title}'>⚠ {int(self)}</span>"
+
+
+def other_extensions_with_expressions(scripts_data: Sequence[Any], our_class: type) -> list[str]:
+    """Give the files of loaded scripts that also take `<'…'>` in prompts: the predecessor."""
+    return [
+        str(data.path)
+        for data in scripts_data
+        if str(data.path).endswith("embedding_merge.py") and data.script_class is not our_class
+    ]

@@ -1,0 +1,46 @@
+"""Wires embmerge into the WebUI. What it does stands in lib_embmerge; begin with lib_embmerge/merge.py."""
+
+import sys
+
+from modules import script_callbacks, scripts
+
+for name in [name for name in sys.modules if name.split(".")[0] == "lib_embmerge"]:
+    del sys.modules[name]  # "Reload UI" runs this file again: take the library's newest code with it
+
+from lib_embmerge.errors import UnsupportedHost  # noqa: E402
+from lib_embmerge.hosts.detect import detect_host  # noqa: E402
+from lib_embmerge.hosts.webui import WebUI, other_extensions_with_expressions  # noqa: E402
+
+
+class EmbeddingMerge(scripts.Script):
+    """Our place among the host's scripts; the work is done in hooks, so that other scripts' inner passes have it."""
+
+    def title(self):
+        """Name the script among the host's."""
+        return "Embedding merge"
+
+    def show(self, is_img2img):
+        """Run with every job."""
+        return scripts.AlwaysVisible
+
+    def process(self, p, *args):
+        """Write what the infotext needs beside the prompts."""
+        if webui is not None:
+            webui.note_emphasis(p)
+
+
+def warn_of_predecessor():
+    """Say it in the console where the other extension is installed too."""
+    others = other_extensions_with_expressions(scripts.scripts_data, EmbeddingMerge)
+    if others:
+        print(f"[embmerge] Two extensions read <'…'> in prompts; one is enough. The other one: {', '.join(others)}")
+
+
+try:
+    webui = WebUI(detect_host(), script_callbacks)
+except UnsupportedHost as problem:
+    webui = None
+    print(f"[embmerge] {problem}")
+else:
+    webui.start()
+    script_callbacks.on_before_ui(warn_of_predecessor)

@@ -1,0 +1,54 @@
+"""The host under test: a WebUI that is already running at WEBUI_URL, with this extension installed.
+
+Its checkpoints are those of `make_checkpoints.py`. Without WEBUI_URL everything here is skipped. What was seen is
+written to `results/<host>.json` when E2E_RESULTS is set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from .webui import WebUI
+
+RESULTS = Path(__file__).parent / "results"
+_seen: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def webui() -> WebUI:
+    url = os.environ.get("WEBUI_URL")
+    if not url:
+        pytest.skip("WEBUI_URL names no running WebUI")
+    host = WebUI(url.rstrip("/"))
+    host.set_options({"live_previews_enable": False, "embmerge_angle_brackets": True, "embmerge_curly_brackets": True})
+    return host
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(webui: WebUI) -> Iterator[None]:
+    before = webui.embeddings()
+    yield
+    left = set(webui.embeddings()) - set(before)
+    assert not {name for name in left if name.startswith("embm")}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if "e2e" in report.nodeid and (report.when == "call" or report.skipped):
+        _seen[report.nodeid.split("::", 1)[-1]] = report.outcome
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    url = os.environ.get("WEBUI_URL")
+    if not (url and os.environ.get("E2E_RESULTS") and _seen):
+        return
+    host = WebUI(url.rstrip("/"))
+    RESULTS.mkdir(exist_ok=True)
+    seen = {**host.identity(), "date": date.today().isoformat(), "cases": dict(sorted(_seen.items()))}
+    path = RESULTS / f"{os.environ['E2E_RESULTS']}.json"
+    path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

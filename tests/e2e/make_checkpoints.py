@@ -1,0 +1,668 @@
+"""Write small random checkpoints in the single-file layouts of real Stable Diffusion models.
+
+    python tests/e2e/make_checkpoints.py OUTDIR [--kinds sd1,sd1b,sd2,sdxl,sdxlb,refiner]
+
+For every kind the generator writes ``tiny-<kind>.safetensors`` and, with the same stem, the
+``.yaml`` from which AUTOMATIC1111's WebUI builds the model.  The key names, the token tables
+(49408 rows) and the widths of the text encoders are those of the real models, so whatever reads
+or replaces token vectors meets real shapes; the U-Net, the VAE and the OpenCLIP towers are cut
+down until a 64x64 picture takes about a second on a CPU.  The pictures are noise, but a noise
+that depends on the prompt, the seed and the size exactly as a real model's picture does.
+
+The shortened OpenCLIP towers are architectures that ``open_clip`` does not know.  Their
+descriptions are written to ``OUTDIR/open_clip``: hand them to ``open_clip.add_model_config`` or
+copy them into that package's ``model_configs`` before the ``sd2``, ``sdxl`` and ``refiner`` kinds
+are loaded.  The CLIP-L tower keeps its twelve layers and needs nothing of the sort.
+
+Equal arguments give equal files: each tensor has its own seed, made of the kind's and its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+Config = dict[str, Any]
+
+VOCABULARY = 49408
+CONTEXT = 77
+TOKEN_STD = 0.014
+POSITION_STD = 0.007
+NORM_SPREAD = 0.1
+GAIN = 0.8
+ATTENTION_GAIN = 2.0
+
+LATENT_CHANNELS = 4
+UNET_CHANNELS = 64
+UNET_HEAD_CHANNELS = 32
+UNET_RES_BLOCKS = 1
+VAE_LOG_VARIANCE = -40.0
+VAE_CHANNELS = 32
+VAE_MULTIPLIERS = [1, 2, 2, 2]
+VAE_RES_BLOCKS = 1
+
+
+# --- Tensors -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A tensor of normally distributed numbers."""
+
+    shape: tuple[int, ...]
+    std: float
+    mean: float | tuple[float, ...] = 0.0
+
+    def draw(self, seed: int) -> torch.Tensor:
+        """Return the tensor that belongs to ``seed``, in half precision."""
+        generator = torch.Generator().manual_seed(seed)
+        numbers = torch.randn(self.shape, generator=generator)
+        return (numbers * self.std + torch.tensor(self.mean)).half()
+
+
+@dataclass
+class Layout:
+    """The tensors of a checkpoint by name, filled in module by module."""
+
+    tensors: dict[str, Normal] = field(default_factory=dict)
+    position_ids: list[str] = field(default_factory=list)
+
+    def normal(
+        self, name: str, *shape: int, std: float, mean: float | tuple[float, ...] = 0.0
+    ) -> None:
+        """Add one bare tensor; ``mean`` is one number or one for every number of the tensor."""
+        self.tensors[name] = Normal(shape, std, mean)
+
+    def norm(self, name: str, width: int) -> None:
+        """Add a layer or group normalisation; the bias is random, so no output sums up to zero."""
+        self.normal(f"{name}.weight", width, std=NORM_SPREAD, mean=1.0)
+        self.normal(f"{name}.bias", width, std=NORM_SPREAD)
+
+    def linear(
+        self, name: str, inputs: int, outputs: int, *, bias: bool = True, gain: float = GAIN
+    ) -> None:
+        """Add a fully connected layer."""
+        self.normal(f"{name}.weight", outputs, inputs, std=gain * inputs**-0.5)
+        if bias:
+            self.normal(f"{name}.bias", outputs, std=0.02)
+
+    def conv(self, name: str, inputs: int, outputs: int, kernel: int = 3) -> None:
+        """Add a square two-dimensional convolution."""
+        std = GAIN * (inputs * kernel * kernel) ** -0.5
+        self.normal(f"{name}.weight", outputs, inputs, kernel, kernel, std=std)
+        self.normal(f"{name}.bias", outputs, std=0.02)
+
+    def draw(self, seed: int) -> dict[str, torch.Tensor]:
+        """Return all tensors for the checkpoint's ``seed``."""
+        drawn = {
+            name: normal.draw(zlib.crc32(f"{seed}/{name}".encode()))
+            for name, normal in self.tensors.items()
+        }
+        for name in self.position_ids:
+            drawn[name] = torch.arange(CONTEXT).unsqueeze(0)
+        return drawn
+
+
+# --- Text encoders -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TextTower:
+    """The measures of a CLIP text encoder."""
+
+    width: int
+    layers: int
+
+
+CLIP_L = TextTower(width=768, layers=12)
+CLIP_H = TextTower(width=1024, layers=4)
+CLIP_BIG_G = TextTower(width=1280, layers=4)
+
+OPEN_CLIP_ARCHITECTURES = {"tiny-ViT-H-14": CLIP_H, "tiny-ViT-bigG-14": CLIP_BIG_G}
+OPEN_CLIP_HEAD_WIDTH = 64
+
+
+def add_clip(layout: Layout, prefix: str, tower: TextTower) -> None:
+    """Add a text encoder with the names of the ``transformers`` package."""
+    root = f"{prefix}.transformer.text_model"
+    width = tower.width
+    layout.position_ids.append(f"{root}.embeddings.position_ids")
+    layout.normal(f"{root}.embeddings.token_embedding.weight", VOCABULARY, width, std=TOKEN_STD)
+    layout.normal(f"{root}.embeddings.position_embedding.weight", CONTEXT, width, std=POSITION_STD)
+    for index in range(tower.layers):
+        layer = f"{root}.encoder.layers.{index}"
+        for projection in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            layout.linear(f"{layer}.self_attn.{projection}", width, width)
+        layout.norm(f"{layer}.layer_norm1", width)
+        layout.norm(f"{layer}.layer_norm2", width)
+        layout.linear(f"{layer}.mlp.fc1", width, 4 * width)
+        layout.linear(f"{layer}.mlp.fc2", 4 * width, width)
+    layout.norm(f"{root}.final_layer_norm", width)
+
+
+def add_open_clip(layout: Layout, prefix: str, tower: TextTower) -> None:
+    """Add a text encoder with the names of the ``open_clip`` package."""
+    root = f"{prefix}.model"
+    width = tower.width
+    layout.normal(f"{root}.token_embedding.weight", VOCABULARY, width, std=TOKEN_STD)
+    layout.normal(f"{root}.positional_embedding", CONTEXT, width, std=POSITION_STD)
+    layout.normal(f"{root}.text_projection", width, width, std=GAIN * width**-0.5)
+    layout.normal(f"{root}.logit_scale", std=0.0, mean=4.6)
+    for index in range(tower.layers):
+        block = f"{root}.transformer.resblocks.{index}"
+        layout.norm(f"{block}.ln_1", width)
+        layout.norm(f"{block}.ln_2", width)
+        layout.normal(f"{block}.attn.in_proj_weight", 3 * width, width, std=GAIN * width**-0.5)
+        layout.normal(f"{block}.attn.in_proj_bias", 3 * width, std=0.02)
+        layout.linear(f"{block}.attn.out_proj", width, width)
+        layout.linear(f"{block}.mlp.c_fc", width, 4 * width)
+        layout.linear(f"{block}.mlp.c_proj", 4 * width, width)
+    layout.norm(f"{root}.ln_final", width)
+
+
+def open_clip_architecture(tower: TextTower) -> Config:
+    """Describe a tower to ``open_clip``; its users discard the image half, so that is tiny."""
+    return {
+        "embed_dim": tower.width,
+        "vision_cfg": {"image_size": 28, "layers": 1, "width": 64, "patch_size": 14},
+        "text_cfg": {
+            "context_length": CONTEXT,
+            "vocab_size": VOCABULARY,
+            "width": tower.width,
+            "heads": tower.width // OPEN_CLIP_HEAD_WIDTH,
+            "layers": tower.layers,
+        },
+    }
+
+
+# --- U-Net ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UNet:
+    """The measures of a denoiser; ``depths`` has one number of transformer blocks per level."""
+
+    context: int
+    multipliers: tuple[int, ...]
+    depths: tuple[int, ...]
+    middle_depth: int
+    linear_projections: bool
+    vector: int | None = None
+
+    @property
+    def embedding(self) -> int:
+        """The width of the time embedding."""
+        return 4 * UNET_CHANNELS
+
+    @property
+    def widths(self) -> list[int]:
+        """The number of channels on every level."""
+        return [UNET_CHANNELS * multiplier for multiplier in self.multipliers]
+
+
+def add_unet(layout: Layout, unet: UNet) -> None:
+    """Add a denoiser with the names that ``ldm`` and ``sgm`` share."""
+    root = "model.diffusion_model"
+    _add_embeddings(layout, root, unet)
+    skips = _add_unet_descent(layout, root, unet)
+    width = unet.widths[-1]
+    _add_res_block(layout, f"{root}.middle_block.0", width, width, unet)
+    _add_spatial_transformer(layout, f"{root}.middle_block.1", width, unet.middle_depth, unet)
+    _add_res_block(layout, f"{root}.middle_block.2", width, width, unet)
+    _add_unet_ascent(layout, root, unet, skips)
+    layout.norm(f"{root}.out.0", UNET_CHANNELS)
+    layout.conv(f"{root}.out.2", UNET_CHANNELS, LATENT_CHANNELS)
+
+
+def _add_embeddings(layout: Layout, root: str, unet: UNet) -> None:
+    layout.linear(f"{root}.time_embed.0", UNET_CHANNELS, unet.embedding)
+    layout.linear(f"{root}.time_embed.2", unet.embedding, unet.embedding)
+    if unet.vector is not None:
+        layout.linear(f"{root}.label_emb.0.0", unet.vector, unet.embedding)
+        layout.linear(f"{root}.label_emb.0.2", unet.embedding, unet.embedding)
+
+
+def _add_unet_descent(layout: Layout, root: str, unet: UNet) -> list[int]:
+    """Add the input blocks and return the channels of the skip connections they open."""
+    layout.conv(f"{root}.input_blocks.0.0", LATENT_CHANNELS, UNET_CHANNELS)
+    width = UNET_CHANNELS
+    skips = [width]
+    for level, (outputs, depth) in enumerate(zip(unet.widths, unet.depths, strict=True)):
+        if level > 0:
+            layout.conv(f"{root}.input_blocks.{len(skips)}.0.op", width, width)
+            skips.append(width)
+        for _ in range(UNET_RES_BLOCKS):
+            block = f"{root}.input_blocks.{len(skips)}"
+            _add_res_block(layout, f"{block}.0", width, outputs, unet)
+            _add_spatial_transformer(layout, f"{block}.1", outputs, depth, unet)
+            width = outputs
+            skips.append(width)
+    return skips
+
+
+def _add_unet_ascent(layout: Layout, root: str, unet: UNet, skips: list[int]) -> None:
+    """Add the output blocks, which take the skip connections in reverse order."""
+    width = skips[-1]
+    waiting = list(skips)
+    for level in reversed(range(len(unet.widths))):
+        outputs, depth = unet.widths[level], unet.depths[level]
+        for repeat in range(UNET_RES_BLOCKS + 1):
+            block = f"{root}.output_blocks.{len(skips) - len(waiting)}"
+            _add_res_block(layout, f"{block}.0", width + waiting.pop(), outputs, unet)
+            _add_spatial_transformer(layout, f"{block}.1", outputs, depth, unet)
+            width = outputs
+            if level > 0 and repeat == UNET_RES_BLOCKS:
+                upsampler = 2 if depth else 1
+                layout.conv(f"{block}.{upsampler}.conv", width, width)
+
+
+def _add_res_block(layout: Layout, name: str, inputs: int, outputs: int, unet: UNet) -> None:
+    layout.norm(f"{name}.in_layers.0", inputs)
+    layout.conv(f"{name}.in_layers.2", inputs, outputs)
+    layout.linear(f"{name}.emb_layers.1", unet.embedding, outputs)
+    layout.norm(f"{name}.out_layers.0", outputs)
+    layout.conv(f"{name}.out_layers.3", outputs, outputs)
+    if inputs != outputs:
+        layout.conv(f"{name}.skip_connection", inputs, outputs, kernel=1)
+
+
+def _add_spatial_transformer(layout: Layout, name: str, width: int, depth: int, unet: UNet) -> None:
+    """Add ``depth`` transformer blocks with their projections, or nothing for a depth of zero."""
+    if depth == 0:
+        return
+    layout.norm(f"{name}.norm", width)
+    for projection in ("proj_in", "proj_out"):
+        if unet.linear_projections:
+            layout.linear(f"{name}.{projection}", width, width)
+        else:
+            layout.conv(f"{name}.{projection}", width, width, kernel=1)
+    for index in range(depth):
+        block = f"{name}.transformer_blocks.{index}"
+        _add_cross_attention(layout, f"{block}.attn1", width, width)
+        _add_cross_attention(layout, f"{block}.attn2", width, unet.context)
+        layout.linear(f"{block}.ff.net.0.proj", width, 8 * width)
+        layout.linear(f"{block}.ff.net.2", 4 * width, width)
+        for norm in ("norm1", "norm2", "norm3"):
+            layout.norm(f"{block}.{norm}", width)
+
+
+def _add_cross_attention(layout: Layout, name: str, width: int, context: int) -> None:
+    layout.linear(f"{name}.to_q", width, width, bias=False, gain=ATTENTION_GAIN)
+    layout.linear(f"{name}.to_k", context, width, bias=False, gain=ATTENTION_GAIN)
+    layout.linear(f"{name}.to_v", context, width, bias=False)
+    layout.linear(f"{name}.to_out.0", width, width)
+
+
+# --- VAE -----------------------------------------------------------------------------------------
+
+
+def add_vae(layout: Layout) -> None:
+    """Add an autoencoder with a reduction of eight and four latent channels."""
+    root = "first_stage_model"
+    widths = [VAE_CHANNELS * multiplier for multiplier in VAE_MULTIPLIERS]
+    _add_vae_encoder(layout, f"{root}.encoder", widths)
+    _add_vae_decoder(layout, f"{root}.decoder", widths)
+    _add_vae_posterior(layout, f"{root}.quant_conv")
+    layout.conv(f"{root}.post_quant_conv", LATENT_CHANNELS, LATENT_CHANNELS, kernel=1)
+
+
+def _add_vae_posterior(layout: Layout, name: str) -> None:
+    """Add the convolution behind the encoder: random means, and variances next to nothing.
+
+    Hosts sample a picture's latent without a seed, so larger variances would make every picture
+    that starts from another one unrepeatable.
+    """
+    channels = 2 * LATENT_CHANNELS
+    layout.conv(name, channels, channels, kernel=1)
+    means = (0.0,) * LATENT_CHANNELS + (VAE_LOG_VARIANCE,) * LATENT_CHANNELS
+    layout.normal(f"{name}.bias", channels, std=0.02, mean=means)
+
+
+def _add_vae_encoder(layout: Layout, root: str, widths: list[int]) -> None:
+    layout.conv(f"{root}.conv_in", 3, widths[0])
+    width = widths[0]
+    for level, outputs in enumerate(widths):
+        for index in range(VAE_RES_BLOCKS):
+            _add_vae_block(layout, f"{root}.down.{level}.block.{index}", width, outputs)
+            width = outputs
+        if level < len(widths) - 1:
+            layout.conv(f"{root}.down.{level}.downsample.conv", width, width)
+    _add_vae_middle(layout, f"{root}.mid", width)
+    layout.norm(f"{root}.norm_out", width)
+    layout.conv(f"{root}.conv_out", width, 2 * LATENT_CHANNELS)
+
+
+def _add_vae_decoder(layout: Layout, root: str, widths: list[int]) -> None:
+    width = widths[-1]
+    layout.conv(f"{root}.conv_in", LATENT_CHANNELS, width)
+    _add_vae_middle(layout, f"{root}.mid", width)
+    for level in reversed(range(len(widths))):
+        for index in range(VAE_RES_BLOCKS + 1):
+            _add_vae_block(layout, f"{root}.up.{level}.block.{index}", width, widths[level])
+            width = widths[level]
+        if level > 0:
+            layout.conv(f"{root}.up.{level}.upsample.conv", width, width)
+    layout.norm(f"{root}.norm_out", width)
+    layout.conv(f"{root}.conv_out", width, 3)
+
+
+def _add_vae_middle(layout: Layout, name: str, width: int) -> None:
+    _add_vae_block(layout, f"{name}.block_1", width, width)
+    layout.norm(f"{name}.attn_1.norm", width)
+    for projection in ("q", "k", "v", "proj_out"):
+        layout.conv(f"{name}.attn_1.{projection}", width, width, kernel=1)
+    _add_vae_block(layout, f"{name}.block_2", width, width)
+
+
+def _add_vae_block(layout: Layout, name: str, inputs: int, outputs: int) -> None:
+    layout.norm(f"{name}.norm1", inputs)
+    layout.conv(f"{name}.conv1", inputs, outputs)
+    layout.norm(f"{name}.norm2", outputs)
+    layout.conv(f"{name}.conv2", outputs, outputs)
+    if inputs != outputs:
+        layout.conv(f"{name}.nin_shortcut", inputs, outputs, kernel=1)
+
+
+# --- Families ------------------------------------------------------------------------------------
+
+SD1_UNET = UNet(
+    context=CLIP_L.width,
+    multipliers=(1, 2, 2, 2),
+    depths=(1, 1, 1, 0),
+    middle_depth=1,
+    linear_projections=False,
+)
+SD2_UNET = UNet(
+    context=CLIP_H.width,
+    multipliers=(1, 2, 2, 2),
+    depths=(1, 1, 1, 0),
+    middle_depth=1,
+    linear_projections=True,
+)
+SDXL_UNET = UNet(
+    context=CLIP_L.width + CLIP_BIG_G.width,
+    multipliers=(1, 2, 2),
+    depths=(0, 1, 2),
+    middle_depth=2,
+    linear_projections=True,
+    vector=CLIP_BIG_G.width + 6 * 256,
+)
+REFINER_UNET = UNet(
+    context=CLIP_BIG_G.width,
+    multipliers=(1, 2, 2, 2),
+    depths=(0, 1, 1, 0),
+    middle_depth=1,
+    linear_projections=True,
+    vector=CLIP_BIG_G.width + 5 * 256,
+)
+
+
+def sd1_layout() -> Layout:
+    """Return the tensors of a Stable Diffusion 1 checkpoint."""
+    layout = Layout()
+    add_clip(layout, "cond_stage_model", CLIP_L)
+    add_unet(layout, SD1_UNET)
+    add_vae(layout)
+    return layout
+
+
+def sd2_layout() -> Layout:
+    """Return the tensors of a Stable Diffusion 2 checkpoint."""
+    layout = Layout()
+    add_open_clip(layout, "cond_stage_model", CLIP_H)
+    add_unet(layout, SD2_UNET)
+    add_vae(layout)
+    return layout
+
+
+def sdxl_layout() -> Layout:
+    """Return the tensors of an SDXL base checkpoint."""
+    layout = Layout()
+    add_clip(layout, "conditioner.embedders.0", CLIP_L)
+    add_open_clip(layout, "conditioner.embedders.1", CLIP_BIG_G)
+    add_unet(layout, SDXL_UNET)
+    add_vae(layout)
+    return layout
+
+
+def refiner_layout() -> Layout:
+    """Return the tensors of an SDXL refiner checkpoint."""
+    layout = Layout()
+    add_open_clip(layout, "conditioner.embedders.0", CLIP_BIG_G)
+    add_unet(layout, REFINER_UNET)
+    add_vae(layout)
+    return layout
+
+
+# --- Configurations ------------------------------------------------------------------------------
+
+
+def sd1_config() -> Config:
+    """Return the configuration of a Stable Diffusion 1 checkpoint."""
+    encoder = _part("ldm.modules.encoders.modules.FrozenCLIPEmbedder")
+    return _ldm_config(SD1_UNET, encoder)
+
+
+def sd2_config() -> Config:
+    """Return the configuration of a Stable Diffusion 2 checkpoint (noise prediction)."""
+    encoder = _part(
+        "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder",
+        arch="tiny-ViT-H-14",
+        freeze=True,
+        layer="penultimate",
+    )
+    return _ldm_config(SD2_UNET, encoder)
+
+
+def sdxl_config() -> Config:
+    """Return the configuration of an SDXL base checkpoint."""
+    clip = _part(
+        "sgm.modules.encoders.modules.FrozenCLIPEmbedder",
+        layer="hidden",
+        layer_idx=CLIP_L.layers - 1,
+    )
+    sizes = ["original_size_as_tuple", "crop_coords_top_left", "target_size_as_tuple"]
+    return _sgm_config(SDXL_UNET, [clip, _big_g_embedder()], sizes)
+
+
+def refiner_config() -> Config:
+    """Return the configuration of an SDXL refiner checkpoint."""
+    sizes = ["original_size_as_tuple", "crop_coords_top_left", "aesthetic_score"]
+    return _sgm_config(REFINER_UNET, [_big_g_embedder()], sizes)
+
+
+def _part(target: str, **params: Any) -> Config:
+    """Return a class to instantiate with its arguments."""
+    return {"target": target, "params": params}
+
+
+def _ldm_config(unet: UNet, encoder: Config) -> Config:
+    params = {
+        "linear_start": 0.00085,
+        "linear_end": 0.012,
+        "num_timesteps_cond": 1,
+        "timesteps": 1000,
+        "first_stage_key": "jpg",
+        "cond_stage_key": "txt",
+        "image_size": 64,
+        "channels": LATENT_CHANNELS,
+        "cond_stage_trainable": False,
+        "conditioning_key": "crossattn",
+        "scale_factor": 0.18215,
+        "use_ema": False,
+        "unet_config": _part(
+            "ldm.modules.diffusionmodules.openaimodel.UNetModel",
+            image_size=32,
+            transformer_depth=1,
+            **_unet_params(unet),
+        ),
+        "first_stage_config": _vae_config("ldm.models.autoencoder.AutoencoderKL"),
+        "cond_stage_config": encoder,
+    }
+    return {"model": _part("ldm.models.diffusion.ddpm.LatentDiffusion", **params)}
+
+
+def _sgm_config(unet: UNet, text_embedders: list[Config], sizes: list[str]) -> Config:
+    embedders = [embedder | {"input_key": "txt"} for embedder in text_embedders]
+    embedders += [_size_embedder() | {"input_key": key} for key in sizes]
+    network = _part(
+        "sgm.modules.diffusionmodules.openaimodel.UNetModel",
+        adm_in_channels=unet.vector,
+        num_classes="sequential",
+        transformer_depth=list(unet.depths),
+        transformer_depth_middle=unet.middle_depth,
+        spatial_transformer_attn_type="softmax-xformers",
+        **_unet_params(unet),
+    )
+    params = {
+        "scale_factor": 0.13025,
+        "disable_first_stage_autocast": True,
+        "denoiser_config": _denoiser_config(),
+        "network_config": network,
+        "conditioner_config": _part(
+            "sgm.modules.GeneralConditioner",
+            emb_models=[embedder | {"is_trainable": False} for embedder in embedders],
+        ),
+        "first_stage_config": _vae_config("sgm.models.autoencoder.AutoencoderKLInferenceWrapper"),
+    }
+    return {"model": _part("sgm.models.diffusion.DiffusionEngine", **params)}
+
+
+def _unet_params(unet: UNet) -> Config:
+    return {
+        "in_channels": LATENT_CHANNELS,
+        "out_channels": LATENT_CHANNELS,
+        "model_channels": UNET_CHANNELS,
+        "attention_resolutions": [2**level for level, depth in enumerate(unet.depths) if depth],
+        "num_res_blocks": UNET_RES_BLOCKS,
+        "channel_mult": list(unet.multipliers),
+        "num_head_channels": UNET_HEAD_CHANNELS,
+        "use_spatial_transformer": True,
+        "use_linear_in_transformer": unet.linear_projections,
+        "context_dim": unet.context,
+        "use_checkpoint": False,
+        "legacy": False,
+    }
+
+
+def _denoiser_config() -> Config:
+    package = "sgm.modules.diffusionmodules"
+    return _part(
+        f"{package}.denoiser.DiscreteDenoiser",
+        num_idx=1000,
+        weighting_config=_part(f"{package}.denoiser_weighting.EpsWeighting"),
+        scaling_config=_part(f"{package}.denoiser_scaling.EpsScaling"),
+        discretization_config=_part(f"{package}.discretizer.LegacyDDPMDiscretization"),
+    )
+
+
+def _big_g_embedder() -> Config:
+    return _part(
+        "sgm.modules.encoders.modules.FrozenOpenCLIPEmbedder2",
+        arch="tiny-ViT-bigG-14",
+        freeze=True,
+        layer="penultimate",
+        always_return_pooled=True,
+        legacy=False,
+    )
+
+
+def _size_embedder() -> Config:
+    return _part("sgm.modules.encoders.modules.ConcatTimestepEmbedderND", outdim=256)
+
+
+def _vae_config(target: str) -> Config:
+    measures = {
+        "double_z": True,
+        "z_channels": LATENT_CHANNELS,
+        "resolution": 256,
+        "in_channels": 3,
+        "out_ch": 3,
+        "ch": VAE_CHANNELS,
+        "ch_mult": VAE_MULTIPLIERS,
+        "num_res_blocks": VAE_RES_BLOCKS,
+        "attn_resolutions": [],
+        "dropout": 0.0,
+    }
+    return _part(
+        target,
+        embed_dim=LATENT_CHANNELS,
+        monitor="val/rec_loss",
+        ddconfig=measures,
+        lossconfig=_part("torch.nn.Identity"),
+    )
+
+
+# --- Files ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One checkpoint that can be asked for; the seed alone tells members of a family apart."""
+
+    seed: int
+    layout: Callable[[], Layout]
+    config: Callable[[], Config]
+
+
+KINDS = {
+    "sd1": Kind(101, sd1_layout, sd1_config),
+    "sd1b": Kind(102, sd1_layout, sd1_config),
+    "sd2": Kind(201, sd2_layout, sd2_config),
+    "sdxl": Kind(301, sdxl_layout, sdxl_config),
+    "sdxlb": Kind(302, sdxl_layout, sdxl_config),
+    "refiner": Kind(401, refiner_layout, refiner_config),
+}
+
+
+def write_checkpoint(name: str, directory: Path) -> Path:
+    """Write the kind's checkpoint and configuration and return the checkpoint's path."""
+    kind = KINDS[name]
+    path = directory / f"tiny-{name}.safetensors"
+    save_file(kind.layout().draw(kind.seed), path, metadata={"format": "pt"})
+    _write_json(path.with_suffix(".yaml"), kind.config())
+    return path
+
+
+def write_open_clip_architectures(directory: Path) -> None:
+    """Write the descriptions of the shortened OpenCLIP towers."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, tower in OPEN_CLIP_ARCHITECTURES.items():
+        _write_json(directory / f"{name}.json", open_clip_architecture(tower))
+
+
+def _write_json(path: Path, content: Config) -> None:
+    """Write JSON, which every YAML reader takes as well."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _kinds(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = sorted(set(names) - set(KINDS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}")
+    return names
+
+
+def main() -> None:
+    """Write the checkpoints named on the command line."""
+    parser = argparse.ArgumentParser(description="Write small random checkpoints for tests.")
+    parser.add_argument("outdir", type=Path)
+    parser.add_argument("--kinds", type=_kinds, default=list(KINDS), metavar="KIND,...")
+    arguments = parser.parse_args()
+    write_open_clip_architectures(arguments.outdir / "open_clip")
+    for name in arguments.kinds:
+        path = write_checkpoint(name, arguments.outdir)
+        print(f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""A small client of a WebUI's HTTP interface, as far as the tests need it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+PICTURE = {"steps": 2, "width": 64, "height": 64, "seed": 5, "cfg_scale": 7, "sampler_name": "Euler a"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One generated picture: its pixels, the text written into it, and the file as the host sent it."""
+
+    pixels: bytes
+    infotext: str
+    encoded: str
+
+
+class HostError(Exception):
+    """What the host answered to a request that failed."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {body}")
+        self.status = status
+        self.message = str(body.get("errors") or body.get("message") or body.get("detail"))
+        self.kind = str(body.get("error"))
+
+
+class WebUI:
+    """A running WebUI."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def call(self, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        try:
+            with self.opener.open(request, timeout=300) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as problem:
+            raise HostError(problem.code, json.load(problem)) from None
+
+    def pictures(
+        self, prompt: str, *, checkpoint: str | None = None, path: str = "txt2img", **more: Any
+    ) -> list[Picture]:
+        body: dict[str, Any] = {**PICTURE, "prompt": prompt, **more}
+        if checkpoint:
+            body["override_settings"] = {**body.get("override_settings", {}), "sd_model_checkpoint": checkpoint}
+            body["override_settings_restore_afterwards"] = False
+        answer = self.call(f"/sdapi/v1/{path}", body)
+        infotexts = json.loads(answer["info"])["infotexts"]
+        return [_picture(image, text) for image, text in zip(answer["images"], infotexts, strict=False)]
+
+    def picture(self, prompt: str, **more: Any) -> Picture:
+        return self.pictures(prompt, **more)[0]
+
+    def pasted(self, picture: Picture) -> dict[str, Any]:
+        """Give the parameters that the page's "paste" fills in for a picture."""
+        return self.call("/sdapi/v1/png-info", {"image": picture.encoded})["parameters"]  # type: ignore[no-any-return]
+
+    def embeddings(self) -> list[str]:
+        return list(self.call("/sdapi/v1/embeddings")["loaded"])
+
+    def refresh_embeddings(self) -> None:
+        self.call("/sdapi/v1/refresh-embeddings", {})
+
+    def set_options(self, options: dict[str, Any]) -> None:
+        self.call("/sdapi/v1/options", options)
+
+    def option(self, name: str) -> Any:
+        return self.call("/sdapi/v1/options")[name]
+
+    def checkpoint_file(self, name: str) -> str:
+        models = self.call("/sdapi/v1/sd-models")
+        return next(m["filename"] for m in models if m["model_name"] == name)
+
+    def embeddings_folder(self) -> str:
+        return str(self.call("/sdapi/v1/cmd-flags")["embeddings_dir"])
+
+    def identity(self) -> dict[str, Any]:
+        info = self.call("/internal/sysinfo")
+        return {key.lower(): info.get(key) for key in ("Version", "Commit", "Python")}
+
+
+def _picture(encoded: str, infotext: str) -> Picture:
+    image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    return Picture(image.tobytes(), infotext, encoded)

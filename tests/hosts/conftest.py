@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.register_assert_rewrite("tests.hosts.contract")
+
+from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _one_thread() -> Iterator[None]:
+    """Keep torch from waking its threads for each of many small sums, which takes milliseconds on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def a1111(tmp_path: Path) -> Iterator[FakeA1111]:
+    """AUTOMATIC1111 in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
+    with installed_modules():
+        host = FakeA1111(tmp_path)
+        host.load("sd1")
+        yield host

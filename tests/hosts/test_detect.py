@@ -1,0 +1,65 @@
+"""Which host this is, and what it lacks."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from lib_embmerge.errors import UnsupportedHost
+from lib_embmerge.hosts import detect
+from lib_embmerge.hosts.a1111 import A1111
+from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
+
+from .fake_a1111 import FakeA1111
+
+
+def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
+    *outer, name = path.split(".")
+    for part in outer:
+        module = getattr(module, part)
+    return module, name
+
+
+def test_a1111_is_found_by_what_it_offers(a1111: FakeA1111) -> None:
+    assert isinstance(detect_host(), A1111)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda c: c.attribute)
+def test_what_is_missing_is_named(a1111: FakeA1111, capability: Capability) -> None:
+    owner, name = owner_and_name(sys.modules[capability.module], capability.attribute)
+    delattr(owner, name)
+    with pytest.raises(UnsupportedHost) as caught:
+        detect_host()
+    lacking = f"it lacks {capability.module}.{capability.attribute}, {capability.purpose}."
+    assert lacking in str(caught.value)
+    assert str(caught.value).endswith("Expressions in prompts stay as they are typed.")
+
+
+def test_everything_that_is_missing_is_named_at_once(a1111: FakeA1111) -> None:
+    parser = a1111.modules.prompt_parser
+    del parser.get_learned_conditioning, parser.get_multicond_learned_conditioning
+    with pytest.raises(UnsupportedHost) as caught:
+        detect_host()
+    assert str(caught.value).count("to turn prompts into conditioning") == 2
+
+
+def test_outside_of_any_webui(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect, "CAPABILITIES", (Capability("no_such_package.part", "thing", "for a test"),))
+    with pytest.raises(UnsupportedHost, match=r"it lacks no_such_package\.part\.thing, for a test"):
+        detect_host()
+
+
+def test_a_module_that_fails_to_load_is_a_fault_not_an_answer(a1111: FakeA1111) -> None:
+    def load(_name: str) -> Any:
+        raise ImportError("cannot import name 'x' from 'y'")
+
+    with pytest.raises(ImportError, match="cannot import name"):
+        detect_host(load)
+
+
+def test_a_host_without_tokenize_line_is_refused_with_a_sentence(a1111: FakeA1111) -> None:
+    del a1111.modules.sd_hijack_clip.TextConditionalModel.tokenize_line
+    with pytest.raises(UnsupportedHost, match="no tokenize_line"):
+        a1111.webui()

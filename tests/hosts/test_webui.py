@@ -1,0 +1,165 @@
+"""The extension in a WebUI: settings, infotext, pasted parameters, and the script that wires it."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lib_embmerge.hosts.webui import SETTINGS, other_extensions_with_expressions
+
+from .fake_a1111 import FakeA1111, library_kept, same
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "embedding_merge.py"
+
+EMPHASIS = {
+    "only an expression has parentheses": ("a <('cat' + 'dog') * 0.5>", "", "No norm", "No norm"),
+    "only an expression has square brackets": ("a <'red cat'[0]>", "", "No norm", "No norm"),
+    "in the negative prompt": ("a", "<('cat')>", "No norm", "No norm"),
+    "an expression without either": ("a <'cat'>", "", "No norm", None),
+    "the host's default": ("a <('cat')>", "", "Original", None),
+    "no expression": ("a (cat)", "", "No norm", "No norm"),
+}
+
+
+@pytest.mark.parametrize(("prompt", "negative", "emphasis", "noted"), EMPHASIS.values(), ids=EMPHASIS.keys())
+def test_the_kind_of_emphasis_in_the_infotext(
+    a1111: FakeA1111, prompt: str, negative: str, emphasis: str, noted: str | None
+) -> None:
+    webui = a1111.webui()
+    webui.start()
+    a1111.scripts.append(SimpleNamespace(process=webui.note_emphasis))
+    a1111.opts.emphasis = emphasis
+    assert a1111.generate(prompt, negative).extra_generation_params.get("Emphasis") == noted
+
+
+def test_the_prompt_is_never_rewritten(a1111: FakeA1111) -> None:
+    a1111.webui().start()
+    a1111.modules.shared.prompt_styles.styles = {"s": ("{prompt} on <'mat'>", "<'rain'>")}
+    p = a1111.generate("a <'cat'>", "<'sun'>", styles=["s"])
+    assert p.prompt == "a <'cat'>"
+    assert p.all_prompts == p.prompts == ["a <'cat'> on <'mat'>"]
+    assert p.all_negative_prompts == p.negative_prompts == ["<'sun'>, <'rain'>"]
+    assert p.extra_generation_params == {}
+
+
+def test_every_setting_is_a_box_that_is_ticked_at_first(a1111: FakeA1111) -> None:
+    webui = a1111.webui()
+    webui.start()
+    a1111.modules.script_callbacks.call("ui_settings")
+    added = a1111.opts.data_labels
+    assert set(added) == set(SETTINGS)
+    assert all(info.default is True for info in added.values())
+    assert {info.section for info in added.values()} == {("embmerge", "Embedding merge")}
+    assert webui.settings().brackets.value == "<{"
+
+
+def test_pasted_parameters_of_the_old_extension_become_expressions(a1111: FakeA1111) -> None:
+    a1111.webui().start()
+    pasted = {"Prompt": "a <'EM_1'> cat", "EmbeddingMerge": "<'EM_1'>=<'cat'+'dog'>"}
+    a1111.modules.script_callbacks.call("infotext_pasted", "…", pasted)
+    assert pasted == {"Prompt": "a <'cat'+'dog'> cat"}
+
+
+def test_before_a_model_is_loaded_the_counter_is_the_host_s(a1111: FakeA1111) -> None:
+    a1111.modules.sd_models.model_data.sd_model = None
+    a1111.modules.sd_hijack.model_hijack.clip = None
+    a1111.webui().start()
+    assert a1111.count("a <'cat'>") == "-/-"
+
+
+def test_a_model_without_clip(a1111: FakeA1111) -> None:
+    a1111.webui().start()
+    a1111.modules.sd_models.model_data.sd_model = SimpleNamespace(cond_stage_model=object())
+    assert "no CLIP text encoder" in a1111.count("a <'cat'>")
+    with pytest.raises(Exception, match="no CLIP text encoder"):
+        a1111.modules.prompt_parser.get_learned_conditioning(SimpleNamespace(), ["a <'cat'>"], 10)
+
+
+def test_the_old_extension_is_recognized_beside_ours() -> None:
+    ours = type("EmbeddingMerge", (), {})
+    data = [
+        SimpleNamespace(path="extensions/embmerge/scripts/embedding_merge.py", script_class=ours),
+        SimpleNamespace(path="extensions/old/scripts/embedding_merge.py", script_class=type("Other", (), {})),
+        SimpleNamespace(path="scripts/xyz_grid.py", script_class=type("Grid", (), {})),
+    ]
+    assert other_extensions_with_expressions(data, ours) == ["extensions/old/scripts/embedding_merge.py"]
+
+
+def run_script() -> dict[str, Any]:
+    return runpy.run_path(str(SCRIPT))
+
+
+def test_the_script_wires_everything(a1111: FakeA1111) -> None:
+    with library_kept():
+        found = run_script()
+        assert same(a1111.condition("a <'cat'>"), a1111.condition("a cat"))
+        a1111.scripts.append(found["EmbeddingMerge"]())
+        a1111.opts.emphasis = "No norm"
+        assert a1111.generate("<('cat')>").extra_generation_params == {"Emphasis": "No norm"}
+        assert found["EmbeddingMerge"]().show(False) is a1111.modules.scripts.AlwaysVisible
+
+
+def test_the_host_finds_one_script_in_the_file(a1111: FakeA1111) -> None:
+    with library_kept():
+        found = run_script()
+    base = a1111.modules.scripts.Script
+    assert [n for n, v in found.items() if isinstance(v, type) and issubclass(v, base)] == ["EmbeddingMerge"]
+
+
+def test_reload_ui_takes_the_newest_code(a1111: FakeA1111) -> None:
+    parser = a1111.modules.prompt_parser
+    original = parser.get_learned_conditioning
+    with library_kept():
+        run_script()
+        first = sys.modules["lib_embmerge.merge"]
+        a1111.reload_ui(run_script)
+        assert sys.modules["lib_embmerge.merge"] is not first
+        assert same(a1111.condition("a <'cat' - 'dog' + 'dog'>"), a1111.condition("a cat"))
+        assert a1111.count("a <'cat'>") == "2/75"
+        a1111.modules.script_callbacks.script_unloaded_callback()
+    assert parser.get_learned_conditioning is original
+
+
+def test_running_the_script_again_without_unloading(a1111: FakeA1111) -> None:
+    """Some forks forget the callbacks of scripts without calling those for unloading."""
+    parser = a1111.modules.prompt_parser
+    original = parser.get_learned_conditioning
+    with library_kept():
+        run_script()
+        a1111.modules.script_callbacks.clear_callbacks()
+        run_script()
+        assert same(a1111.condition("a <'cat'>"), a1111.condition("a cat"))
+        a1111.modules.script_callbacks.script_unloaded_callback()
+    assert parser.get_learned_conditioning is original
+
+
+def test_an_unknown_webui_is_left_alone_with_a_sentence(
+    a1111: FakeA1111, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = a1111.modules.prompt_parser
+    del parser.get_multicond_learned_conditioning
+    original = parser.get_learned_conditioning
+    with library_kept():
+        found = run_script()
+        found["EmbeddingMerge"]().process(SimpleNamespace())
+    assert parser.get_learned_conditioning is original
+    assert "[embmerge] embmerge does not know this WebUI: it lacks modules.prompt_parser" in capsys.readouterr().out
+
+
+def test_the_old_extension_beside_ours_is_said_once(a1111: FakeA1111, capsys: pytest.CaptureFixture[str]) -> None:
+    with library_kept():
+        found = run_script()
+        data = a1111.modules.scripts.ScriptClassData
+        a1111.modules.scripts.scripts_data[:] = [
+            data(found["EmbeddingMerge"], str(SCRIPT), "", None),
+            data(type("Old", (), {}), "extensions/old/scripts/embedding_merge.py", "", None),
+        ]
+        a1111.modules.script_callbacks.call("before_ui")
+    said = capsys.readouterr().out
+    assert said.count("extensions/old/scripts/embedding_merge.py") == 1
+    assert str(SCRIPT) not in said
