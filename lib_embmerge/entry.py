@@ -1,0 +1,80 @@
+"""What a user entered in a box or on a command line: an expression, a prompt, or a prompt that is one expression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .errors import ExpressionError, SyntaxProblem
+from .language import Expression, find_islands, is_expression, make_placeholder_error, parse
+from .limits import Limits
+
+__all__ = ["Entered", "Kind", "is_prompt", "read_expression"]
+
+LONGEST_SUGGESTION = 60
+"""Characters of a prompt that is repeated in a message."""
+
+Kind = Literal["any", "expression", "prompt"]
+"""What the user says that a text is; `any` leaves it to how the text begins."""
+
+
+@dataclass(frozen=True)
+class Entered:
+    """An expression as it was entered: the whole text, the expression in it, where that begins, and its tree."""
+
+    text: str
+    expression: str
+    offset: int
+    tree: Expression = field(repr=False)
+
+    @property
+    def source(self) -> tuple[str, int]:
+        """The text to show in a message, and where in it the expression begins."""
+        return self.text, self.offset
+
+
+def is_prompt(text: str, kind: Kind = "any") -> bool:
+    """Say whether a text is a prompt rather than an expression."""
+    return kind == "prompt" or (kind == "any" and not is_expression(text))
+
+
+def read_expression(text: str, *, kind: Kind = "any", limits: Limits | None = None) -> Entered:
+    """Read a text that has to be an expression, or a prompt that is exactly one bracketed expression.
+
+    Raises: ExpressionError for a mistake in the expression, placed in `text`; SyntaxProblem, with the way to write
+    it, for any other prompt.
+    """
+    expression, offset = _only_expression(text) if is_prompt(text, kind) else (text, 0)
+    try:
+        return Entered(text, expression, offset, parse(expression, limits=limits))
+    except ExpressionError as error:
+        raise error.located(text, offset) from None
+
+
+def _only_expression(text: str) -> tuple[str, int]:
+    """Give the one bracketed expression that a prompt is, and where it begins."""
+    islands = find_islands(text)
+    if not islands:
+        raise SyntaxProblem("This is a prompt, not an expression.", suggestion=_how_to_quote(text))
+    first = islands[0]
+    around = text[: first.span.start] + text[first.span.end :]
+    if len(islands) > 1 or around.strip():
+        raise SyntaxProblem(
+            "This is a prompt with more than one expression in it; one expression is needed."
+            if len(islands) > 1
+            else "This is a prompt with words around its expression; the expression alone is needed.",
+            suggestion="Quote the words and join the parts with commas: 'a photo of', 'cat' - 'adult'.",
+        )
+    if first.placeholder is not None:
+        raise make_placeholder_error(text, first)
+    return first.text, first.offset
+
+
+def _how_to_quote(text: str) -> str:
+    words = " ".join(text.split())
+    if not words:
+        return "Quote the words that it is to be made of: 'a photo of a cat'."
+    quoted = words.replace("'", "''")
+    if len(quoted) > LONGEST_SUGGESTION:
+        return "To use its words, put them in quotes."
+    return f"To use its words, quote them: '{quoted}'."

@@ -1,0 +1,19 @@
+"""The command line: `embmerge COMMAND …`.
+
+arguments     the commands and their options
+inputs        what an argument stands for: a file, an expression, a prompt, a model
+report        what a command found, as text or JSON
+functions     `functions`
+counting      `count`
+looking       `inspect`, `nearest`
+comparing     `compare`
+writing       `save`, `rebuild`, `batch`
+converting    `convert`, `check`
+help/         what `--help` prints
+
+`main` imports nothing but the standard library; each command brings what it needs.
+"""
+
+from .run import main
+
+__all__ = ["main"]

@@ -1,0 +1,105 @@
+"""`embmerge compare`: how far two embeddings are from each other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ...errors import EmbeddingMergeError
+from ...evaluation import evaluate
+from ...files.embedding_files import read_embedding
+from ...host_protocol import TextModel
+from ...inspection import Difference, compare
+from ...vectors.embedding import Embedding
+from .inputs import OpenModel, find_file, open_model, read_source
+from .report import Report, align, describe_model, figure, model_note
+
+__all__ = ["compare_two"]
+
+SHOWN_COSINES = 8
+"""Cosines that a line shows; all of them are in the JSON."""
+
+
+def compare_two(options: argparse.Namespace, opener: OpenModel) -> Report:
+    """Compare two files or expressions, or one expression on two checkpoints."""
+    checkpoints: list[Path] = options.checkpoint or []
+    if len(options.text) > 2 or len(checkpoints) > 2:
+        raise EmbeddingMergeError("Two things are compared at a time.")
+    if len(options.text) == 2 and len(checkpoints) == 2:
+        raise EmbeddingMergeError("Compare one expression on two checkpoints, or two expressions on one.")
+    if len(options.text) == 1 and len(checkpoints) < 2:
+        raise EmbeddingMergeError("There is nothing to compare with.", suggestion="Give B, or a second --checkpoint.")
+    if len(options.text) == 2:
+        return _compare_on_one(options, opener, checkpoints[0] if checkpoints else None)
+    return _compare_on_two(options, opener, checkpoints)
+
+
+def _compare_on_one(options: argparse.Namespace, opener: OpenModel, checkpoint: Path | None) -> Report:
+    """Compare two things; the model is opened only where one of them is an expression."""
+    paths = [find_file(text, options.kind) for text in options.text]
+    model = None if all(paths) else open_model(options, opener, checkpoint)
+    values = []
+    for text, path in zip(options.text, paths, strict=True):
+        if path is not None:
+            values.append(Embedding(read_embedding(path).vectors))
+        elif model is not None:
+            values.append(_evaluate(text, options.kind, model))
+    report = _report(options.text, values)
+    report.figures |= describe_model(model)
+    report.lines += [] if model is None else [model_note(model)]
+    return report
+
+
+def _compare_on_two(options: argparse.Namespace, opener: OpenModel, checkpoints: Sequence[Path]) -> Report:
+    text = options.text[0]
+    if find_file(text, options.kind) is not None:
+        raise EmbeddingMergeError(
+            f"{text} is a file, which does not depend on a checkpoint.",
+            suggestion="Give an expression, or a second file.",
+        )
+    models = [open_model(options, opener, checkpoint) for checkpoint in checkpoints]
+    report = _report([str(path) for path in checkpoints], [_evaluate(text, options.kind, model) for model in models])
+    report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}
+    return report
+
+
+def _evaluate(text: str, kind: str, model: TextModel) -> Embedding:
+    entered = read_source(text, kind)
+    return evaluate(entered.tree, model, source=entered.source)
+
+
+def _report(names: Sequence[str], values: Sequence[Embedding]) -> Report:
+    a, b = values
+    found = compare(a, b)
+    figures: dict[str, object] = {
+        "a": names[0],
+        "b": names[1],
+        "encoders": {one.encoder: {**asdict(one), "is_equal": one.is_equal} for one in found},
+        "is_equal": all(one.is_equal for one in found),
+    }
+    return Report(figures, _table(names, found))
+
+
+def _table(names: Sequence[str], found: Sequence[Difference]) -> list[str]:
+    lines = [f"A  {names[0]}", f"B  {names[1]}", ""]
+    head = ["encoder", "A", "B", "mean absolute", "max absolute", "cosine"]
+    lines += align([head, *map(_row, found)], left=(0, 5))
+    if found and all(one.is_equal for one in found):
+        lines.append("Equal.")
+    return lines
+
+
+def _row(one: Difference) -> list[str]:
+    figures = [figure(one.mean_absolute), figure(one.max_absolute)]
+    return [one.encoder, _shape(one.shape_a), _shape(one.shape_b), *figures, _cosines(one)]
+
+
+def _shape(shape: tuple[int, int] | None) -> str:
+    return "–" if shape is None else f"[{shape[0]},{shape[1]}]"
+
+
+def _cosines(one: Difference) -> str:
+    shown = " ".join("–" if cosine is None else f"{cosine:.6f}" for cosine in one.cosines[:SHOWN_COSINES])
+    return shown + (" …" if len(one.cosines) > SHOWN_COSINES else "") or "–"

@@ -1,0 +1,80 @@
+"""What the arguments of a command stand for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Union
+
+from ...errors import FileError
+
+if TYPE_CHECKING:
+    from ...entry import Entered
+    from ...host_protocol import TextModel
+
+    class FileModel(TextModel, Protocol):
+        """A text model that knows its file."""
+
+        def record(self, *, with_hash: bool = False) -> Union[Mapping[str, str], str]:
+            """Give what identifies the checkpoint; one word for the demonstration encoder."""
+            ...
+
+
+__all__ = ["OpenModel", "find_file", "open_model", "read_source", "require_files"]
+
+
+class OpenModel(Protocol):
+    """Opens the text model of a checkpoint file or folder; without one, the demonstration encoder."""
+
+    def __call__(self, checkpoint: Path | None, *, embeddings: Path | None, checkpoints: Path | None) -> FileModel:
+        """Open it."""
+        ...
+
+
+def open_model(options: argparse.Namespace, opener: OpenModel, checkpoint: Path | None = None) -> FileModel:
+    """Open the model that the options name, or that of the given checkpoint with the options' other folders."""
+    if checkpoint is None and not isinstance(options.checkpoint, list):
+        checkpoint = options.checkpoint
+    for folder, option in ((options.embeddings, "--embeddings"), (options.checkpoints, "--checkpoints")):
+        if folder is not None and not folder.is_dir():
+            raise FileError(f"{option}: {folder} is not a folder.")
+    return opener(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
+
+
+def find_file(text: str, kind: str) -> Path | None:
+    """Give the path that an argument is, None where no file is there or the options say that it is none."""
+    if kind != "any":
+        return None
+    path = Path(text)
+    try:
+        return path if path.is_file() else None
+    except (OSError, ValueError):  # too long for a path, or a character that none may hold
+        return None
+
+
+def require_files(paths: list[Path]) -> list[Path]:
+    """Give the paths, all of existing files.
+
+    Raises: FileError for the first that is not there.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise FileError(f"{path} is a folder." if path.is_dir() else f"There is no file {path}.")
+    return paths
+
+
+def read_source(text: str, kind: str) -> Entered:
+    """Read an argument that is no file, so has to be an expression.
+
+    Raises: as `read_expression`; FileError where the text looks like the path of a file that is not there.
+    """
+    from ...entry import is_prompt, read_expression
+
+    if kind == "any" and is_prompt(text) and _looks_like_path(text):
+        raise FileError(f"There is no file {text}.")
+    return read_expression(text, kind=kind)  # type: ignore[arg-type]  # argparse knows only its own choices
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.lower().endswith((".safetensors", ".pt", ".bin", ".png", ".webp")) or "/" in text.strip("/")

@@ -1,0 +1,123 @@
+"""What a command found, in the two forms it is shown in."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...host_protocol import TextModel
+
+__all__ = ["DEMONSTRATION_NOTE", "Progress", "Report", "align", "amount", "describe_model", "figure", "model_note"]
+
+DEMONSTRATION_NOTE = (
+    "Made with the demonstration encoder: real tokens, invented vectors. Give --checkpoint FILE for real ones."
+)
+
+_LARGE = 100
+
+
+@dataclass
+class Report:
+    """The answer of a command: figures for programs, lines for people; warnings and errors go to stderr."""
+
+    figures: dict[str, object]
+    lines: list[str]
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        """Give the figures, warnings and errors as JSON; infinity and NaN, which JSON lacks, as null."""
+        content = self.figures | {"warnings": self.warnings, "errors": self.errors}
+        return json.dumps(_plain(content), ensure_ascii=False, indent=2, allow_nan=False)
+
+    def as_text(self) -> str:
+        """Give the lines."""
+        return "\n".join(self.lines)
+
+
+def describe_model(model: TextModel | None) -> dict[str, object]:
+    """Give the model's fields for JSON."""
+    if model is None:
+        return {"model": None, "demonstration": False}
+    return {
+        "model": {
+            "title": model.title,
+            "family": None if model.family is None else model.family.key,
+            "encoders": {encoder.name: encoder.width for encoder in model.encoders},
+        },
+        "demonstration": model.is_demonstration,
+    }
+
+
+def model_note(model: TextModel) -> str:
+    """Give the line that says what the figures were made with."""
+    if model.is_demonstration:
+        return DEMONSTRATION_NOTE
+    family = "unknown family" if model.family is None else model.family.title
+    return f"Made with {model.title} ({family}: {', '.join(encoder.name for encoder in model.encoders)})."
+
+
+def figure(value: float | None, *, digits: int = 4) -> str:
+    """Write a number for a table: four significant digits, no exponent where none is needed."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-3 or abs(value) >= 1e6:
+        return f"{value:.{digits - 1}e}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(decimals, digits)}f}"
+
+
+def amount(number: int, thing: str) -> str:
+    """Write how many: `1 vector`, `2 vectors`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def align(rows: Iterable[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
+    """Line up columns: those of `left` to the left, the others, figures, to the right."""
+    table = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(_cell(row, i, width, left) for i, width in enumerate(widths)).rstrip() for row in table]
+
+
+def _cell(row: Sequence[str], column: int, width: int, left: Sequence[int]) -> str:
+    return row[column].ljust(width) if column in left else row[column].rjust(width)
+
+
+class Progress:
+    """A line on stderr that counts long work; silent where nobody sees it or there is little to count."""
+
+    def __init__(self, total: int, *, least: int = 3) -> None:
+        """Take the number of things to do, and the least that is worth a line."""
+        self.total = total
+        self.shown = total >= least and sys.stderr.isatty()
+        self.done = 0
+
+    def step(self, what: str) -> None:
+        """Say what is being worked on."""
+        self.done += 1
+        if self.shown:
+            print(f"\r\033[K{self.done}/{self.total} {what}"[:_LARGE], end="", file=sys.stderr, flush=True)
+
+    def finish(self) -> None:
+        """Take the line away."""
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

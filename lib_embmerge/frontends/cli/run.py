@@ -1,0 +1,111 @@
+"""From the words of a command line to an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...errors import EmbeddingMergeError, did_you_mean
+
+if TYPE_CHECKING:
+    from .inputs import OpenModel
+    from .report import Report
+
+__all__ = ["main"]
+
+FAILED = 2
+INTERRUPTED = 130
+"""What a shell expects of a program that was stopped with Ctrl-C."""
+
+
+def main(arguments: Sequence[str], open_model: OpenModel) -> int:
+    """Run one command; give the exit status: 0, or 2 with what is wrong on stderr, or 130 after Ctrl-C."""
+    _make_writable()
+    try:
+        status = _run(list(arguments), open_model)
+        sys.stdout.flush()
+    except EmbeddingMergeError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        _discard_output()
+        return 0
+    except OSError as error:
+        return _fail(_describe(error))
+    except UnicodeError:
+        return _fail("An argument or a file holds bytes that are no text in UTF-8.")
+    except MemoryError:
+        return _fail("There is not enough memory for this.")
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return INTERRUPTED
+    return status
+
+
+def _run(arguments: list[str], open_model: OpenModel) -> int:
+    from . import arguments as commands
+
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(commands.help_text(arguments[1] if len(arguments) > 1 and arguments[0] == "help" else "embmerge"))
+        return 0 if arguments else FAILED
+    if arguments[0] == "--version":
+        from ...version import __version__
+
+        print(f"embmerge {__version__}")
+        return 0
+    command = commands.COMMANDS.get(arguments[0])
+    if command is None:
+        return _fail(_unknown_command(arguments[0], list(commands.COMMANDS)))
+    options = commands.read_options(command, arguments[1:])
+    return _show(command.load()(options, open_model), options.json)
+
+
+def _show(report: Report, as_json: bool) -> int:
+    print(report.as_json() if as_json else report.as_text())
+    sys.stdout.flush()
+    for warning in report.warnings:
+        _say(f"warning: {warning}")
+    for error in report.errors:
+        _say(error)
+    return FAILED if report.errors else 0
+
+
+def _unknown_command(word: str, known: list[str]) -> str:
+    if word.startswith("-"):
+        return f"The command comes first, then its options: embmerge {' | '.join(known)}"
+    suggestion = did_you_mean(word, known) or f"The commands are {', '.join(known)}."
+    return f"There is no command {word}. {suggestion}"
+
+
+def _describe(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
+def _fail(message: str) -> int:
+    _say(message)
+    return FAILED
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _make_writable() -> None:
+    """Let characters that the terminal's encoding lacks be shown escaped instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Send what Python would still flush at its end to nowhere.
+
+    Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # a captured stdout has no file
+        return

@@ -1,0 +1,141 @@
+"""`embmerge save`, `rebuild` and `batch`: expressions become files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...entry import read_expression
+from ...errors import EmbeddingMergeError, FileError
+from ...files.embedding_files import read_embedding
+from ...saving import Saved, SaveOptions, rebuild, save_expression
+from .inputs import OpenModel, open_model, read_source
+from .report import Progress, Report, describe_model, model_note
+
+if TYPE_CHECKING:
+    from .inputs import FileModel
+
+__all__ = ["rebuild_files", "save_list", "save_one"]
+
+LONGEST_LIST = 10_000_000
+"""Bytes of a list file: what is longer was given by mistake."""
+
+
+def save_one(options: argparse.Namespace, opener: OpenModel) -> Report:
+    """Save one expression."""
+    model = open_model(options, opener)
+    entered = read_source(options.text, options.kind)
+    saved = save_expression(entered, options.name, model, _save_options(options, model, options.dir))
+    return _report(saved, [], model)
+
+
+def rebuild_files(options: argparse.Namespace, opener: OpenModel) -> Report:
+    """Make files again from their recipes, each in its own folder or in `--dir`."""
+    model = open_model(options, opener)
+    common = _save_options(options, model, Path())
+
+    def remake(path: Path) -> list[Saved]:
+        return rebuild(read_embedding(path), model, replace(common, folder=options.dir or path.parent))
+
+    jobs = [(str(path), _bind(remake, path)) for path in options.file]
+    return _report(*_do_all(jobs), model)
+
+
+def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
+    """Save every line of a list; a line that fails, fails alone."""
+    lines = list(_read_list(options.list_file))
+    model = open_model(options, opener)
+    wishes = _save_options(options, model, options.dir)
+
+    def save_line(line: str) -> list[Saved]:
+        name, found, expression = line.partition("=")
+        if not found:
+            raise FileError("The line has no =; it should be: name = expression.")
+        return save_expression(read_expression(expression.strip()), name.strip(), model, wishes)
+
+    jobs = [(f"{options.list_file}:{number}", _bind(save_line, line)) for number, line in lines]
+    return _report(*_do_all(jobs), model)
+
+
+def _bind(do: Callable[..., list[Saved]], what: object) -> Callable[[], list[Saved]]:
+    return lambda: do(what)
+
+
+def _do_all(jobs: Sequence[tuple[str, Callable[[], list[Saved]]]]) -> tuple[list[Saved], list[str]]:
+    """Do all jobs; give what was saved, and for each that failed its place and its message."""
+    saved: list[Saved] = []
+    errors = []
+    progress = Progress(len(jobs))
+    for place, do in jobs:
+        progress.step(place)
+        try:
+            saved += do()
+        except EmbeddingMergeError as error:
+            errors.append(f"{place}:\n{error}")
+    progress.finish()
+    return saved, errors
+
+
+def _read_list(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that say something, with their numbers."""
+    try:
+        if path.stat().st_size > LONGEST_LIST:
+            raise FileError(f"{path} is too long for a list.")
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise FileError(f"There is no file {path}.") from error
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not a text in UTF-8.") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip() and not line.startswith("#"):
+            yield number, line.strip()
+
+
+def _save_options(options: argparse.Namespace, model: FileModel, folder: Path) -> SaveOptions:
+    about = {
+        "author": options.author,
+        "description": options.note,
+        "trigger_phrase": options.trigger,
+        "tags": options.tags,
+        "is_negative_embedding": "true" if options.negative else None,
+    }
+    record = model.record(with_hash=options.hash)
+    return SaveOptions(
+        folder=folder,
+        overwrite=options.overwrite,
+        dtype=options.dtype,
+        long=options.long,
+        about={key: value for key, value in about.items() if value},
+        checkpoint=record if isinstance(record, Mapping) else {},
+        is_installed_here=options.embeddings is not None and _is_below(folder, options.embeddings),
+    )
+
+
+def _is_below(folder: Path, root: Path) -> bool:
+    return folder.resolve().is_relative_to(root.resolve())
+
+
+def _report(saved: Sequence[Saved], errors: Sequence[str], model: FileModel) -> Report:
+    figures = {"saved": [_fields(one) for one in saved], **describe_model(model)}
+    lines = [line for one in saved for line in _describe(one)]
+    warnings = [f"{one.name}: {text}" if len(saved) > 1 else text for one in saved for text in one.warnings]
+    return Report(figures, [*lines, model_note(model)], warnings, list(errors))
+
+
+def _fields(saved: Saved) -> dict[str, object]:
+    return {
+        "name": saved.name,
+        "path": str(saved.path),
+        "encoders": {encoder: list(shape) for encoder, shape in saved.shapes.items()},
+        "bytes": saved.size,
+        "metadata": dict(saved.metadata),
+        "warnings": list(saved.warnings),
+    }
+
+
+def _describe(saved: Saved) -> list[str]:
+    shapes = ", ".join(f"{encoder} [{rows},{width}]" for encoder, (rows, width) in saved.shapes.items())
+    return [str(saved.path), f"  {shapes}; {saved.size:,} bytes"]

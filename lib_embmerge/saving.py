@@ -1,0 +1,294 @@
+"""An expression becomes a file that knows what it was made of, and a file becomes its sibling for another checkpoint.
+
+Read `save_expression` and `rebuild` first. A file's header holds the expression twice: as it was typed, for people, and
+resolved, for rebuilding: there every quoted text says whether it was a text or an embedding's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from .entry import Entered, read_expression
+from .errors import EmbeddingMergeError, ExpressionError, FileError, FileExists, LimitExceeded, UnknownEmbedding
+from .evaluation import Provenance, count, evaluate, find_warnings, resolve
+from .files.embedding_files import EXTENSIONS, EmbeddingFile, write_embedding
+from .files.modelspec import modelspec_fields
+from .files.names import advise_on_name, check_name
+from .host_protocol import TextModel
+from .language import Apply, At, Expression, Number, Text, walk
+from .limits import CHUNK, HALF_PRECISION_MAX, Limits
+from .vectors.embedding import Embedding
+from .version import __version__
+
+__all__ = ["DEMONSTRATION", "Long", "Recipe", "SaveOptions", "Saved", "read_recipe", "rebuild", "save_expression"]
+
+DEMONSTRATION = "demonstration"
+"""What stands for the checkpoint's name in files that the demonstration encoder made."""
+
+ABOUT = ("author", "description", "trigger_phrase", "tags", "is_negative_embedding")
+"""ModelSpec keys that are kept as a person gives them. Source: https://github.com/Stability-AI/ModelSpec"""
+
+Long = Literal["cut", "pool", "split", "keep"]
+"""What becomes of more than 75 vectors: the first 75, their mean, several files, or all of them in one."""
+
+DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class SaveOptions:
+    """How to save.
+
+    `about` holds values for the keys of `ABOUT`. `checkpoint` identifies the model: `name` and what else is known.
+    `is_installed_here` says that the folder's embeddings can be named in expressions: a text that names the file that
+    is being written then stays text.
+    """
+
+    folder: Path
+    overwrite: bool = False
+    dtype: str = "float32"
+    long: Long | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+    checkpoint: Mapping[str, str] = field(default_factory=dict)
+    is_installed_here: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file that was written: its shapes as (vectors, width) by encoder, its bytes, its header, what to know of it."""
+
+    name: str
+    path: Path
+    shapes: Mapping[str, tuple[int, int]]
+    size: int
+    metadata: Mapping[str, str] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a file says that it was made of."""
+
+    expression: str
+    resolved: str
+    embeddings: Mapping[str, str]
+    checkpoint: str
+    about: Mapping[str, str]
+
+
+def save_expression(entered: Entered, name: str, model: TextModel, options: SaveOptions) -> list[Saved]:
+    """Evaluate an expression and write it; several files where more than 75 vectors are to be split.
+
+    Raises: ExpressionError in the entered text; LimitExceeded for more than 75 vectors and no choice of `long`;
+    NameProblem, FileExists, NotFinite and FileError as `write_embedding`. Where one is raised nothing was written.
+    """
+    check_name(name)
+    try:
+        tree = _without_own_name(entered.tree, name, model) if options.is_installed_here else entered.tree
+        notices = find_warnings(tree, model, limits=options.limits)
+        parts = _divide(tree, name, model, options)
+        values = [evaluate(part, model, limits=options.limits) for part in parts.values()]
+        origins = [resolve(part, model, limits=options.limits) for part in parts.values()]
+    except EmbeddingMergeError as error:
+        if error.source is None and error.span is not None:
+            error.located(*entered.source)
+        raise
+    _check_free(parts, options)
+    said = [notice.message for notice in notices if notice.kind != "too long" or options.long == "keep"]
+    return [
+        _write(part, value, _metadata(part, entered.expression, origin, model, options), model, options, said)
+        for part, value, origin in zip(parts, values, origins, strict=True)
+    ]
+
+
+def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list[Saved]:
+    """Make a file again from its recipe, with this model; what the file says about itself is kept.
+
+    Raises: FileError where the file has no recipe; and as `save_expression`.
+    """
+    recipe = read_recipe(file.path.name, file.metadata)
+    resolved = read_expression(recipe.resolved, kind="expression", limits=options.limits)
+    entered = replace(resolved, expression=recipe.expression)
+    options = replace(options, about={**recipe.about, **options.about}, is_installed_here=False)
+    saved = save_expression(entered, file.name, model, options)
+    changed = tuple(_changed_embeddings(recipe, model))
+    return [replace(one, warnings=(*one.warnings, *changed)) for one in saved]
+
+
+def read_recipe(file_name: str, metadata: Mapping[str, str]) -> Recipe:
+    """Read what a file was made of from its header.
+
+    Raises: FileError where the header does not say, or says it in a damaged form.
+    """
+    resolved = metadata.get("embmerge.resolved")
+    if not resolved:
+        raise FileError(f"{file_name} does not say what it was made of: it is not made by embmerge, or was re-saved.")
+    try:
+        embeddings = json.loads(metadata.get("embmerge.embeddings", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{file_name}: the list of embeddings in the header is damaged.") from error
+    return Recipe(
+        expression=metadata.get("embmerge.expression", resolved),
+        resolved=resolved,
+        embeddings=embeddings if isinstance(embeddings, dict) else {},
+        checkpoint=metadata.get("embmerge.checkpoint", ""),
+        about={key: metadata[f"modelspec.{key}"] for key in ABOUT if f"modelspec.{key}" in metadata},
+    )
+
+
+# --- What is saved -------------------------------------------------------------------------------------------------
+
+
+def _divide(tree: Expression, name: str, model: TextModel, options: SaveOptions) -> dict[str, Expression]:
+    """Give the expressions to save by name; that of a part says which vectors it has, so that it can be rebuilt."""
+    length = count(tree, model, limits=options.limits)
+    if length == 0:
+        raise ExpressionError("This has no vectors; there is nothing to save.", span=tree.span)
+    if length <= CHUNK or options.long == "keep":
+        return {name: tree}
+    if options.long == "cut":
+        return {name: Apply("resize", (tree, Number(CHUNK)), tree.span)}
+    if options.long == "pool":
+        return {name: Apply("pool", (tree,), tree.span)}
+    if options.long == "split":
+        starts = range(0, length, CHUNK)
+        return {f"{name}-{i}": _sliced(tree, at, min(at + CHUNK, length)) for i, at in enumerate(starts, start=1)}
+    raise LimitExceeded(
+        f"This has {length} vectors; many programs refuse files of more than {CHUNK}.",
+        span=tree.span,
+        suggestion=f"Choose (--long): cut to the first {CHUNK}, pool into their mean, split into {name}-1, {name}-2, …, "
+        "or keep all.",
+    )
+
+
+def _sliced(tree: Expression, start: int, stop: int) -> Apply:
+    return Apply("slice", (tree, Number(start), Number(stop)), tree.span)
+
+
+def _check_free(names: Iterable[str], options: SaveOptions) -> None:
+    """Refuse before anything is written, so that of several parts none is there without the others."""
+    for name in names:
+        check_name(name)
+        path = options.folder / f"{name}.safetensors"
+        if path.exists() and not options.overwrite:
+            raise FileExists(f"{path} exists already.", suggestion="Ask for overwrite to replace it.")
+
+
+def _without_own_name(tree: Expression, name: str, model: TextModel) -> Expression:
+    """Let quoted texts that name the file to be written stay text.
+
+    Raises: UnknownEmbedding where `emb('…')` asks for that very file.
+    """
+    if not model.embeddings_named(name):
+        return tree
+    for node in walk(tree):
+        if _is_embedding(node, name):
+            raise UnknownEmbedding(
+                f"emb('{name}') is the file that is being written.", span=node.span, suggestion="Save another name."
+            )
+    resolved = resolve(tree, model)
+    return _with_text(resolved.expression, name) if _names_one(resolved.embeddings, name) else tree
+
+
+def _with_text(tree: Expression, name: str) -> Expression:
+    """Give the tree with `emb('name')` made `text('name')`; without recursion, for chains thousands long."""
+    made: dict[int, Expression] = {}
+    for node in reversed(list(walk(tree))):  # what is inside comes before what it is in
+        if isinstance(node, At):
+            made[id(node)] = replace(node, operand=made[id(node.operand)])
+        elif isinstance(node, Apply):
+            arguments = tuple(made[id(a)] if isinstance(a, (Text, Apply, At)) else a for a in node.arguments)
+            made[id(node)] = replace(node, name="text" if _is_embedding(node, name) else node.name, arguments=arguments)
+        else:
+            made[id(node)] = node
+    return made[id(tree)]
+
+
+def _is_embedding(node: Expression, name: str) -> bool:
+    if not isinstance(node, Apply) or node.name != "emb":
+        return False
+    return _names_one([a.value for a in node.arguments if isinstance(a, Text)], name)
+
+
+def _names_one(names: Iterable[str], name: str) -> bool:
+    return name.casefold() in (other.casefold() for other in names)
+
+
+def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:
+    """Name the embeddings that are no longer what they were when the file was made."""
+    return [
+        f"The embedding {name} is not the one that the file was made of."
+        for name, digest in recipe.embeddings.items()
+        if digest not in {embedding.digest for embedding in model.embeddings_named(name)}
+    ]
+
+
+# --- The file ------------------------------------------------------------------------------------------------------
+
+
+def _write(
+    name: str,
+    value: Embedding,
+    metadata: Mapping[str, str],
+    model: TextModel,
+    options: SaveOptions,
+    notices: Sequence[str],
+) -> Saved:
+    advice = advise_on_name(name, others=_neighbours(name, options.folder), is_vocabulary_word=_word_test(model))
+    path = write_embedding(
+        value,
+        options.folder,
+        name,
+        metadata=metadata,
+        dtype=DTYPES[options.dtype],
+        overwrite=options.overwrite,
+    )
+    shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
+    warnings = (*notices, *_large_numbers(value), *advice)
+    return Saved(name, path, shapes, path.stat().st_size, metadata, warnings)
+
+
+def _metadata(name: str, expression: str, origin: Provenance, model: TextModel, options: SaveOptions) -> dict[str, str]:
+    texts = {
+        "embmerge.version": __version__,
+        "embmerge.expression": expression,
+        "embmerge.resolved": origin.text,
+        "embmerge.tokens": json.dumps(origin.tokens),
+        "embmerge.rows": origin.rows,
+    }
+    if origin.embeddings:
+        texts["embmerge.embeddings"] = json.dumps(origin.embeddings, ensure_ascii=False)
+    texts |= modelspec_fields(name, model.family)
+    texts |= {f"modelspec.{key}": value for key, value in options.about.items() if value}
+    return texts | _checkpoint_texts(model, options.checkpoint)
+
+
+def _checkpoint_texts(model: TextModel, record: Mapping[str, str]) -> dict[str, str]:
+    if model.is_demonstration:
+        return {"embmerge.checkpoint": DEMONSTRATION}
+    known = {f"embmerge.checkpoint_{key}": value for key, value in record.items() if key != "name"}
+    return {"embmerge.checkpoint": record.get("name", model.title), **known}
+
+
+def _large_numbers(value: Embedding) -> list[str]:
+    largest = max((float(rows.abs().max()) for rows in value.values()), default=0.0)
+    if largest <= HALF_PRECISION_MAX:
+        return []
+    return [f"A number is {largest:.4g}; models in half precision, which ends at 65,504, cannot use it."]
+
+
+def _neighbours(name: str, folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return [path.stem for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and path.stem != name]
+
+
+def _word_test(model: TextModel) -> Callable[[str], bool]:
+    """Give the question whether a text is a single token of any of the model's encoders."""
+    return lambda text: any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)

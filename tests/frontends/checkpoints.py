@@ -1,0 +1,59 @@
+"""Small checkpoint files for the command line's tests: whole tables, of which all but a few rows are zero.
+
+The files are sparse: a table of 49,408 rows takes only the disk of the rows that are written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lib_embmerge.files.tokenizers import VOCABULARY_SIZE, tokenizer
+
+KEYS = {
+    "clip_l": "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight",
+    "clip_g": "conditioner.embedders.1.model.token_embedding.weight",
+}
+WIDTHS = {"clip_l": 768, "clip_g": 1280}
+WORDS = ("cat", "adult", "child", "kitten", "dog", "red", "blue", "woman")
+
+
+def make_checkpoint(path: Path, *, seed: int) -> Path:
+    """Write a checkpoint of SDXL's layout in float16 whose tables know `WORDS`; the rows depend on the seed."""
+    header: dict[str, object] = {}
+    starts: dict[str, int] = {}
+    end = 0
+    for encoder, key in KEYS.items():
+        starts[encoder] = end
+        end += VOCABULARY_SIZE * WIDTHS[encoder] * 2
+        shape = [VOCABULARY_SIZE, WIDTHS[encoder]]
+        header[key] = {"dtype": "F16", "shape": shape, "data_offsets": [starts[encoder], end]}
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    with path.open("wb") as file:
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        file.truncate(8 + len(encoded) + end)
+        for encoder, rows in known_rows(seed).items():
+            for token, row in rows.items():
+                file.seek(8 + len(encoded) + starts[encoder] + token * WIDTHS[encoder] * 2)
+                file.write(row.tobytes())
+    return path
+
+
+def known_rows(seed: int) -> Mapping[str, dict[int, np.ndarray]]:
+    """Give the rows of the words by encoder and token id, float16."""
+    rows: dict[str, dict[int, np.ndarray]] = {}
+    for encoder, width in WIDTHS.items():
+        random = np.random.default_rng([seed, width])
+        rows[encoder] = {
+            tokenizer(encoder)(word)[0]: random.normal(0, 0.015, width).astype(np.float16) for word in WORDS
+        }
+    return rows
+
+
+def row_of(word: str, encoder: str, *, seed: int) -> np.ndarray:
+    """Give one word's row as float32."""
+    return known_rows(seed)[encoder][tokenizer(encoder)(word)[0]].astype(np.float32)

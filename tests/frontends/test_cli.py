@@ -1,0 +1,601 @@
+"""The command line, in this process and in processes of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lib_embmerge.__main__ import main
+from lib_embmerge.frontends import cli
+from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
+from lib_embmerge.frontends.cli.prompt_text import plain_pieces
+from lib_embmerge.hosts.memory import MemoryModel
+from lib_embmerge.operations import OPERATIONS
+
+from .checkpoints import make_checkpoint, row_of
+
+KITTEN = "'cat' - 'adult' + 'child'"
+DEMONSTRATION = "Made with the demonstration encoder"
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def figures(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "first.safetensors", seed=1)
+
+
+@pytest.fixture(scope="session")
+def other(checkpoint: Path) -> Path:
+    return make_checkpoint(checkpoint.with_name("other.safetensors"), seed=2)
+
+
+def open_memory(_checkpoint: Path | None, **_folders: Path | None) -> MemoryModel:
+    return MemoryModel.sdxl()
+
+
+def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lib_embmerge", *map(str, arguments)]
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen(command, text=True, encoding="utf-8", env=environment, **streams)
+
+
+# --- help, and what it costs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["embmerge", *COMMANDS])
+def test_every_command_teaches_by_example(run: Run, name: str) -> None:
+    asked = run("--help") if name == "embmerge" else run(name, "--help")
+    assert asked == (0, help_text(name) + "\n", "")
+    assert f"embmerge {'save' if name == 'embmerge' else name} " in asked.out
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_names_every_option(name: str) -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser(add_help=False)
+    COMMANDS[name].add_options(parser)
+    options = {option for action in parser._actions for option in action.option_strings}
+    assert {option for option in options if option not in help_text(name)} == set()
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_names_no_option_that_is_none(name: str) -> None:
+    import argparse
+    import re
+
+    parser = argparse.ArgumentParser(add_help=False)
+    COMMANDS[name].add_options(parser)
+    known = {o for action in parser._actions for o in action.option_strings} | {"--json", "--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z]+", help_text(name))) <= known
+
+
+def test_without_a_command_the_help_is_shown_and_the_status_is_2(run: Run) -> None:
+    assert run()[:2] == (2, help_text("embmerge") + "\n")
+    assert run("help", "save").out == help_text("save") + "\n"
+
+
+def test_the_version(run: Run) -> None:
+    assert run("--version").out.startswith("embmerge ")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["save", "--help"], ["functions"], ["--version"]])
+def test_help_and_functions_do_not_import_torch(arguments: list[str]) -> None:
+    code = f"""
+import contextlib, sys
+from lib_embmerge.__main__ import main
+with contextlib.suppress(SystemExit):
+    main({arguments})
+assert not {{"torch", "numpy", "safetensors", "lark"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=Path(__file__).parents[2])
+
+
+def test_help_takes_a_fifth_of_an_import_of_torch_at_most() -> None:
+    def seconds(command: list[str]) -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=Path(__file__).parents[2])
+        return time.perf_counter() - begin
+
+    bare = seconds(["-c", "import torch"])
+    assert min(seconds(["-m", "lib_embmerge", "--help"]) for _ in range(3)) < 0.2 * bare
+
+
+# --- functions -----------------------------------------------------------------------------------------------------
+
+
+def test_functions_lists_all_of_the_table(run: Run) -> None:
+    shown = run("functions")
+    assert all(entry.summary in shown.out for entry in OPERATIONS.values())
+    assert [f["name"] for f in run("functions", "--json").figures["functions"]] == list(OPERATIONS)
+
+
+def test_functions_names_the_closest(run: Run) -> None:
+    assert run("functions", "slrp") == (2, "", "There is no function slrp. Did you mean slerp or lerp?\n")
+
+
+# --- count ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("'cat' - 'adult' + 'child'", [], {"clip_l": 1, "clip_g": 1}),
+        ("-'cat'", [], {"clip_l": 1, "clip_g": 1}),
+        ("--'cat'", [], {"clip_l": 1, "clip_g": 1}),
+        ("- 'cat', 'dog'", [], {"clip_l": 2, "clip_g": 2}),
+        ("-(0.5*'cat')", [], {"clip_l": 1, "clip_g": 1}),
+        ("-normalize('cat')", [], {"clip_l": 1, "clip_g": 1}),
+        ("<'cat', 'dog'>", [], {"clip_l": 2, "clip_g": 2}),
+        ("a photo of a cat", [], {"clip_l": 5, "clip_g": 5}),
+        ("a (photo:1.3) of [a] <'cat' + 'black dog'>, x <lora:y:1>", [], {"clip_l": 8, "clip_g": 8}),
+        ("a cat AND a big dog", [], {"clip_l": 3, "clip_g": 3}),
+        ("'quoted' words", ["--prompt"], {"clip_l": 4, "clip_g": 4}),
+        ("", [], {"clip_l": 0, "clip_g": 0}),
+    ],
+)
+def test_count(run: Run, text: str, options: list[str], expected: dict[str, int]) -> None:
+    counted = run("count", text, "--json", *options)
+    assert counted.figures["encoders"] == expected
+    assert counted.figures["demonstration"] is True
+    assert (counted.status, counted.err) == (0, "")
+
+
+def test_a_prompt_says_its_expressions(run: Run) -> None:
+    counted = run("count", "a <'black cat'> and <'dog'>")
+    assert "2 vectors of them: 'black cat'" in counted.out
+    assert DEMONSTRATION in counted.out
+
+
+@pytest.mark.parametrize(
+    ("prompt", "pieces"),
+    [
+        ("a (b:1.2) c", ["a ", "b", " c"]),
+        (r"a \(b\) c", ["a (b) c"]),
+        ("((a)) [b]", ["a", "b"]),
+        ("a BREAK b", ["a ", " b"]),
+    ],
+)
+def test_plain_pieces(prompt: str, pieces: list[str]) -> None:
+    assert plain_pieces(prompt) == pieces
+
+
+# --- save and what follows -----------------------------------------------------------------------------------------
+
+
+def test_save_writes_the_rows_of_the_checkpoint(run: Run, checkpoint: Path) -> None:
+    saved = run("save", "lady", "'woman'", "--checkpoint", checkpoint, "--dir", "out", "--json")
+    assert (saved.status, saved.figures["demonstration"]) == (0, False)
+    tensors = load_file("out/lady.safetensors")
+    assert {key: list(value.shape) for key, value in tensors.items()} == {"clip_l": [1, 768], "clip_g": [1, 1280]}
+    for encoder, rows in tensors.items():
+        assert np.array_equal(rows[0].numpy(), row_of("woman", encoder, seed=1))
+
+
+def test_save_says_path_shapes_size_and_warnings(run: Run) -> None:
+    saved = run("save", "kitten", KITTEN, "--dir", "out")
+    path = Path("out", "kitten.safetensors")
+    size = f"{path.stat().st_size:,} bytes"
+    assert saved.out.splitlines()[:2] == [str(path), f"  clip_l [1,768], clip_g [1,1280]; {size}"]
+    assert DEMONSTRATION in saved.out
+    assert saved.err.startswith("warning: kitten is a word of the model's own vocabulary")
+    assert saved.status == 0
+
+
+def test_what_save_keeps_in_the_file(run: Run) -> None:
+    about = ["--author", "me", "--note", "-'x'", "--trigger", "kitten", "--tags", "a,b", "--negative"]
+    saved = run("save", "k-1", KITTEN, *about, "--json")
+    kept = saved.figures["saved"][0]["metadata"]
+    assert kept["embmerge.checkpoint"] == "demonstration"
+    assert kept["embmerge.expression"] == KITTEN
+    assert kept["embmerge.resolved"] == "text('cat') - text('adult') + text('child')"
+    assert kept["modelspec.architecture"] == "stable-diffusion-xl-v1-base/textual-inversion"
+    assert (kept["modelspec.author"], kept["modelspec.description"]) == ("me", "-'x'")
+    assert kept["modelspec.is_negative_embedding"] == "true"
+
+
+def test_an_existing_file_stays_unless_overwriting_is_asked_for(run: Run) -> None:
+    run("save", "k", "'cat'")
+    before = Path("k.safetensors").read_bytes()
+    refused = run("save", "k", "'dog'")
+    assert refused.status == 2
+    assert "exists already" in refused.err
+    assert Path("k.safetensors").read_bytes() == before
+    assert run("save", "k", "'dog'", "--overwrite").status == 0
+    assert Path("k.safetensors").read_bytes() != before
+
+
+def test_half_precision(run: Run) -> None:
+    assert run("save", "k", "'cat'", "--dtype", "float16").status == 0
+    assert {rows.dtype for rows in load_file("k.safetensors").values()} == {torch.float16}
+    assert "65,504" in run("save", "big", "'cat' * 1e8", "--dtype", "float16").err
+    assert "65,504" in run("save", "large", "'cat' * 1e8").err
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "rows"),
+    [
+        ("cut", ["long"], [75]),
+        ("pool", ["long"], [1]),
+        ("split", ["long-1", "long-2"], [75, 25]),
+        ("keep", ["long"], [100]),
+    ],
+)
+def test_more_than_75_vectors_need_a_choice(run: Run, choice: str, names: list[str], rows: list[int]) -> None:
+    refused = run("save", "long", "repeat('cat', 100)")
+    assert refused.status == 2
+    assert "This has 100 vectors" in refused.err
+    assert list(Path().iterdir()) == []
+    saved = run("save", "long", "repeat('cat', 100)", "--long", choice, "--json").figures["saved"]
+    assert [one["name"] for one in saved] == names
+    assert [one["encoders"]["clip_l"][0] for one in saved] == rows
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "con", ".x", "", "x" * 121, "a:b"])
+def test_unsafe_names_are_refused(run: Run, name: str) -> None:
+    assert run("save", name, "'cat'").status == 2
+    assert list(Path().iterdir()) == []
+
+
+def test_inspect_of_a_saved_file_shows_recipe_and_nearest_words(run: Run, checkpoint: Path) -> None:
+    run("save", "kit-ten", KITTEN, "--checkpoint", checkpoint)
+    looked = run("inspect", "kit-ten.safetensors", "--checkpoint", checkpoint, "-k", "3")
+    assert KITTEN in looked.out
+    assert "made with   first.safetensors" in looked.out
+    near = run("inspect", "kit-ten.safetensors", "--checkpoint", checkpoint, "--json").figures["nearest"]
+    assert {n["text"] for n in near if n["encoder"] == "clip_l" and n["cosine"] > 0.4} == {"cat", "child"}
+
+
+def test_a_file_is_shown_without_a_checkpoint_but_not_against_invented_words(run: Run, checkpoint: Path) -> None:
+    run("save", "ours", "'cat'", "--checkpoint", checkpoint)
+    looked = run("inspect", "ours.safetensors", "--json").figures
+    assert (looked["model"], looked["nearest"], looked["demonstration"]) == (None, [], False)
+    run("save", "shown", "'cat'")
+    looked = run("inspect", "shown.safetensors", "--json").figures
+    assert (looked["demonstration"], looked["nearest"][0]["text"]) == (True, "cat")
+
+
+@pytest.mark.parametrize(("by", "count"), [("part", 2), ("token", 3), ("vector", 3)])
+def test_rows_of_inspect(capsys: pytest.CaptureFixture[str], by: str, count: int) -> None:
+    assert cli.main(["inspect", "'a cat', 'dog'", "--rows", by, "--json"], open_memory) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert len([row for row in rows if row["encoder"] == "clip_g"]) == count
+
+
+def test_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["nearest", "-'cat' * -2", "-k", "1", "--json"], open_memory) == 0
+    near = json.loads(capsys.readouterr().out)["nearest"]
+    assert [(n["encoder"], n["text"], n["cosine"]) for n in near] == [("clip_l", "cat", 1.0), ("clip_g", "cat", 1.0)]
+    assert cli.main(["nearest", "'cat', 'dog'"], open_memory) == 0
+    assert "dog" in capsys.readouterr().out
+
+
+def test_a_file_wins_over_an_expression_unless_forced(run: Run) -> None:
+    run("save", "k", "'dog'")
+    Path("k.safetensors").rename("'cat'.safetensors")
+    assert run("compare", "'cat'.safetensors", "'dog'", "--json").figures["is_equal"]
+    Path("'cat'.safetensors").rename("'cat'")
+    assert "is not an embedding file" in run("compare", "'cat'", "'dog'").err
+    assert run("compare", "'cat'", "'dog'", "--expression").status == 0
+
+
+# --- compare -------------------------------------------------------------------------------------------------------
+
+
+def test_compare_two_files_needs_no_model(run: Run, checkpoint: Path, other: Path) -> None:
+    run("save", "a", "'woman'", "--checkpoint", checkpoint)
+    run("save", "b", "'woman'", "--checkpoint", other)
+    compared = run("compare", "a.safetensors", "b.safetensors", "--json")
+    for encoder, found in compared.figures["encoders"].items():
+        a, b = (row_of("woman", encoder, seed=seed).astype(np.float64) for seed in (1, 2))
+        assert found["mean_absolute"] == pytest.approx(np.abs(a - b).mean())
+        assert found["max_absolute"] == pytest.approx(np.abs(a - b).max())
+        assert found["cosines"] == [pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))]
+    assert compared.figures["model"] is None
+    assert "mean absolute" in run("compare", "a.safetensors", "b.safetensors").out
+
+
+def test_compare_one_expression_on_two_checkpoints(run: Run, checkpoint: Path, other: Path) -> None:
+    found = run("compare", "'woman'", "--checkpoint", checkpoint, "--checkpoint", other, "--json").figures
+    a, b = (row_of("woman", "clip_g", seed=seed).astype(np.float64) for seed in (1, 2))
+    assert found["encoders"]["clip_g"]["mean_absolute"] == pytest.approx(np.abs(a - b).mean())
+    assert [model["title"] for model in found["models"]] == ["first", "other"]
+
+
+def test_compare_a_file_with_an_expression(run: Run, checkpoint: Path) -> None:
+    run("save", "a", "'cat'", "--checkpoint", checkpoint)
+    compared = run("compare", "a.safetensors", "--checkpoint", checkpoint, "-'cat' * -1")
+    assert compared.status == 0
+    assert "Equal." in compared.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["'a'"], "There is nothing to compare with."),
+        (["'a'", "'b'", "'c'"], "Two things are compared at a time."),
+        (["'a'", "'b'", "--checkpoint", "x", "--checkpoint", "y"], "Compare one expression on two checkpoints"),
+    ],
+)
+def test_compare_of_the_wrong_number(run: Run, arguments: list[str], message: str) -> None:
+    result = run("compare", *arguments)
+    assert (result.status, result.err[: len(message)]) == (2, message)
+
+
+# --- other checkpoints, rebuilding, lists --------------------------------------------------------------------------
+
+
+def test_words_of_another_checkpoint(run: Run, checkpoint: Path, other: Path) -> None:
+    run("save", "mix", "'woman'@other", "--checkpoint", checkpoint)
+    assert np.array_equal(load_file("mix.safetensors")["clip_l"][0].numpy(), row_of("woman", "clip_l", seed=2))
+    missing = run("save", "mix2", "'woman'@nothing", "--checkpoint", checkpoint)
+    assert missing.status == 2
+    assert "^" in missing.err
+    assert "nothing" in missing.err
+
+
+def test_rebuild_makes_the_sibling_for_another_checkpoint(run: Run, checkpoint: Path, other: Path) -> None:
+    run("save", "k-x", KITTEN, "--checkpoint", checkpoint, "--author", "me")
+    refused = run("rebuild", "k-x.safetensors", "--checkpoint", other)
+    assert refused.status == 2
+    rebuilt = run("rebuild", "k-x.safetensors", "--checkpoint", other, "--dir", "out", "--json")
+    assert rebuilt.status == 0
+    run("save", "direct", KITTEN, "--checkpoint", other)
+    a, b = load_file("out/k-x.safetensors"), load_file("direct.safetensors")
+    assert all(torch.equal(a[encoder], b[encoder]) for encoder in b)
+    kept = rebuilt.figures["saved"][0]["metadata"]
+    assert (kept["modelspec.author"], kept["embmerge.expression"]) == ("me", KITTEN)
+    assert kept["embmerge.checkpoint"] == "other.safetensors"
+
+
+def test_rebuild_of_a_foreign_file_says_why_not(run: Run) -> None:
+    save_file({"emb_params": torch.ones(1, 768)}, "foreign.safetensors")
+    result = run("rebuild", "foreign.safetensors")
+    assert result.status == 2
+    assert "does not say what it was made of" in result.err
+
+
+def test_a_failed_line_of_a_list_fails_alone(run: Run) -> None:
+    Path("list.txt").write_text(
+        "# animals = no\n\nkitten-x = 'cat' - 'adult' + 'child'\nbad = 'cat' +\r\nno equals\npuppy-x = 'dog' =* 2\n"
+    )
+    result = run("batch", "list.txt", "--dir", "out", "--json")
+    assert result.status == 2
+    assert [one["name"] for one in result.figures["saved"]] == ["kitten-x", "puppy-x"]
+    assert len(result.figures["errors"]) == 2
+    assert "list.txt:4:\n'cat' +\n" in result.err
+    assert "list.txt:5:\n" in result.err
+    assert sorted(path.name for path in Path("out").iterdir()) == ["kitten-x.safetensors", "puppy-x.safetensors"]
+
+
+def test_installed_embeddings_can_be_named(run: Run) -> None:
+    run("save", "blend-x", "'cat' + 'dog'", "--dir", "emb")
+    run("save", "twice", "'blend-x' * 2", "--dir", "out", "--embeddings", "emb")
+    one, two = load_file("emb/blend-x.safetensors"), load_file("out/twice.safetensors")
+    assert torch.equal(one["clip_l"] * 2, two["clip_l"])
+    assert run("save", "x", "emb('blendx')", "--embeddings", "emb").err.endswith("Did you mean blend-x?\n")
+
+
+# --- convert and check ---------------------------------------------------------------------------------------------
+
+
+def test_convert_makes_clean_safetensors(run: Run) -> None:
+    torch.save({"string_to_param": {"*": torch.ones(2, 768)}, "name": "old"}, "old.pt")
+    assert run("convert", "old.pt", "--dir", "out").status == 0
+    assert list(load_file("out/old.safetensors")) == ["emb_params"]
+
+
+def test_convert_of_unequal_encoders(run: Run) -> None:
+    save_file({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(1, 1280)}, "odd.safetensors")
+    assert run("convert", "odd.safetensors", "--dir", "out").status == 2
+    assert run("convert", "odd.safetensors", "--dir", "out", "--unequal", "pad").status == 0
+    assert load_file("out/odd.safetensors")["clip_g"].shape == (2, 1280)
+
+
+def test_check_says_where_a_file_loads(run: Run) -> None:
+    save_file({"emb_params": torch.ones(1, 768)}, "plain-x.safetensors")
+    checked = run("check", "plain-x.safetensors", "--json")
+    verdicts = {(v["host"], v["model"]): v["loads"] for v in checked.figures["checked"][0]["verdicts"]}
+    assert verdicts["A1111", "sd1"]
+    assert not verdicts["A1111", "sdxl"]
+    assert "A1111" in run("check", "plain-x.safetensors").out
+
+
+@pytest.mark.parametrize("command", ["check", "convert", "rebuild"])
+def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
+    Path("broken.safetensors").write_bytes(b"not a file")
+    run("save", "good-x", "'cat'")
+    folder = [] if command == "check" else ["--dir", "out"]
+    result = run(command, "broken.safetensors", "good-x.safetensors", "--json", *folder)
+    assert result.status == 2
+    assert "broken.safetensors" in result.err
+    assert "good-x" in result.out
+
+
+# --- wrong input ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["count", "'cat' + *"], "'cat' + *\n        ^\n"),
+        (["save", "x", "'cat' + "], "'cat' + \n"),
+        (["save", "x", "<'cat' + >"], "<'cat' + >\n"),
+        (["save", "x", "a cat's tail"], "This is a prompt, not an expression. To use its words, quote them: 'a cat''s"),
+        (["save", "x", "a <'cat'>"], "This is a prompt with words around its expression"),
+        (["save", "x", "<'cat'> <'dog'>"], "This is a prompt with more than one expression in it"),
+        (["save", "x", "'cat':0"], "'cat':0\n"),
+        (["save", "x"], "embmerge save: the following arguments are required: EXPRESSION."),
+        (["save", "x", "'a'", "--nothing"], "embmerge save: unrecognized arguments: --nothing."),
+        (["save", "x", "'a'", "--dtype", "int8"], "embmerge save: argument --dtype: invalid choice"),
+        (["nearest", "'a'", "-k", "0"], "embmerge nearest: argument -k: it must be at least 1."),
+        (["nearest", "'a'", "-k", "-5"], "embmerge nearest: argument -k: it must be at least 1."),
+        (["nearest", "'a'", "-k", "x"], "embmerge nearest: argument -k: invalid"),
+        (["count", "'a'", "--expression", "--prompt"], "embmerge count: argument --prompt: not allowed with"),
+        (["count", "'a'", "--checkpoint", "missing.safetensors"], ""),
+        (["count", "'a'", "--checkpoint", "."], ""),
+        (["count", "'a'", "--embeddings", "missing"], "--embeddings: missing is not a folder."),
+        (["inspect", "missing.safetensors"], "There is no file missing.safetensors."),
+        (["inspect", "x/missing"], "There is no file x/missing."),
+        (["batch", "missing.txt"], "There is no file missing.txt."),
+        (["batch", "."], ""),
+        (["check", "missing.safetensors"], "missing.safetensors:\n"),
+        (["count", "<'EM_1'>"], "<'EM_1'>\n"),
+        (["inspect", "'cat'" * 5000], ""),
+        (["sav"], "There is no command sav. Did you mean save?"),
+        (["--json", "count", "'a'"], "The command comes first, then its options:"),
+        (["help", "sav"], "There is no command sav."),
+    ],
+)
+def test_a_mistake_is_a_message_and_status_2(run: Run, arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+    assert result.status == 2
+    assert result.err.startswith(message)
+    assert result.err.strip()
+    assert "Traceback" not in result.err
+    assert "\0" not in result.err
+
+
+def test_a_pickle_checkpoint_is_refused(run: Run) -> None:
+    Path("model.ckpt").write_bytes(b"\x80\x02")
+    assert "pickle" in run("count", "'a'", "--checkpoint", "model.ckpt").err
+
+
+def test_a_folder_that_cannot_be_written(run: Run) -> None:
+    Path("file").write_text("")
+    result = run("save", "x", "'a'", "--dir", "file")
+    assert result.status == 2
+    assert "file" in result.err
+
+
+# --- processes of their own ----------------------------------------------------------------------------------------
+
+
+def test_the_command_in_a_process_of_its_own(tmp_path: Path) -> None:
+    process = start("save", "no-cat", "-'cat'", "--dir", tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    assert str(tmp_path / "no-cat.safetensors") in out
+
+
+def test_a_mistake_in_a_process_of_its_own() -> None:
+    process = start("count", "'cat' - 'adult' + * 'child'")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert err.splitlines()[:2] == ["'cat' - 'adult' + * 'child'", "                  ^"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start("functions", stdout=writing)
+    os.close(writing)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+
+
+@contextmanager
+def open_for_writing(pipe: Path) -> Iterator[None]:
+    """Wait until somebody reads from a pipe, and keep it open."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(end)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
+    pipe = tmp_path / "list.txt"
+    os.mkfifo(pipe)
+    process = start("batch", pipe)
+    with open_for_writing(pipe):  # the process reads from now on, and nothing comes
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="bytes as arguments")
+def test_bytes_that_are_no_text() -> None:
+    root = Path(__file__).resolve().parents[2]
+    command = [os.fsencode(sys.executable), b"-m", b"lib_embmerge", b"save", b"x", b"'\xff'", b"--dir", b"out"]
+    done = subprocess.run(command, capture_output=True, cwd=root, check=False)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert not (root / "out").exists()
+
+
+def test_output_that_the_terminal_cannot_show() -> None:
+    process = start("functions", "slerp")
+    process.communicate(timeout=60)
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(root)}
+    command = [sys.executable, "-m", "lib_embmerge", "functions", "slerp"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0
+    assert b"slerp(a, b, t)" in done.stdout
+
+
+def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    Path("list.txt").write_text("".join(f"n{i}-x = 'cat'\n" for i in range(4)))
+    assert "\r" not in run("batch", "list.txt").err
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    run("batch", "list.txt", "--overwrite")
+    assert "4/4 list.txt:4" in terminal.getvalue()

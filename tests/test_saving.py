@@ -1,0 +1,256 @@
+"""Expressions into files that know what they were made of, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from lib_embmerge.entry import Entered, read_expression
+from lib_embmerge.errors import ExpressionError, FileError, FileExists, LimitExceeded, NameProblem, UnknownEmbedding
+from lib_embmerge.evaluation import evaluate
+from lib_embmerge.files.embedding_files import EmbeddingFile, read_embedding
+from lib_embmerge.files.safetensors_reader import open_safetensors
+from lib_embmerge.host_protocol import InstalledEmbedding
+from lib_embmerge.hosts.memory import MemoryEncoder, MemoryModel
+from lib_embmerge.language import parse
+from lib_embmerge.saving import DEMONSTRATION, SaveOptions, read_recipe, rebuild, save_expression
+
+KITTEN = "'cat' - 'adult' + 'child'"
+
+
+@pytest.fixture
+def model() -> MemoryModel:
+    """Two encoders of the real widths, so that what is saved can be read again."""
+    return MemoryModel.sdxl(widths=(768, 1280))
+
+
+def embedding(name: str, value: float, rows: int = 1) -> InstalledEmbedding:
+    vectors = {"clip_l": torch.full((rows, 768), value), "clip_g": torch.full((rows, 1280), value)}
+    return InstalledEmbedding(name, vectors)
+
+
+def header(path: Path) -> dict[str, str]:
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata())
+
+
+# --- what was entered ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expression", "offset"),
+    [("'a'", "'a'", 0), ("<'a'>", "'a'", 1), ("  {'a'} ", "'a'", 3), ("-'a'", "-'a'", 0), ("sum('a')", "sum('a')", 0)],
+)
+def test_an_expression_or_a_prompt_that_is_one(text: str, expression: str, offset: int) -> None:
+    entered = read_expression(text)
+    assert (entered.text, entered.expression, entered.offset) == (text, expression, offset)
+    assert entered.tree == parse(expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a cat", "This is a prompt, not an expression. To use its words, quote them: 'a cat'."),
+        ("", "This is a prompt, not an expression. Quote the words that it is to be made of: 'a photo of a cat'."),
+        ("word " * 50, "This is a prompt, not an expression. To use its words, put them in quotes."),
+        ("<'a'> <'b'>", "This is a prompt with more than one expression in it; one expression is needed."),
+        ("a <'b'>", "This is a prompt with words around its expression; the expression alone is needed."),
+        ("<'a' + >", "<'a' + >"),
+        ("<'EM_1'>", "<'EM_1'>"),
+    ],
+)
+def test_other_prompts_are_mistakes_that_say_what_to_write(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        read_expression(text)
+    assert str(caught.value).startswith(message)
+
+
+def test_the_caret_stands_in_the_text_as_it_was_entered() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        read_expression("<'a' + *>")
+    assert str(caught.value).splitlines()[:2] == ["<'a' + *>", "       ^"]
+
+
+# --- saving --------------------------------------------------------------------------------------------------------
+
+
+def test_a_saved_file_holds_the_value_and_its_recipe(model: MemoryModel, tmp_path: Path) -> None:
+    options = SaveOptions(tmp_path, checkpoint={"name": "m.safetensors", "size": "12"}, about={"author": "me"})
+    (saved,) = save_expression(read_expression(f"<{KITTEN}>"), "k-1", model, options)
+    value = evaluate(parse(KITTEN), model)
+    written = load_file(saved.path)
+    assert set(written) == set(value)
+    assert all(torch.equal(written[encoder], value[encoder]) for encoder in value)
+    assert saved.shapes == {"clip_l": (1, 768), "clip_g": (1, 1280)}
+    assert saved.size == saved.path.stat().st_size
+    kept = header(saved.path)
+    assert kept["embmerge.expression"] == KITTEN
+    assert kept["embmerge.resolved"] == "text('cat') - text('adult') + text('child')"
+    assert kept["embmerge.tokens"] == '{"clip_l": [0, 1, 2], "clip_g": [0, 1, 2]}'
+    assert (kept["embmerge.checkpoint"], kept["embmerge.checkpoint_size"]) == ("m.safetensors", "12")
+    assert (kept["modelspec.author"], kept["modelspec.title"]) == ("me", "k-1")
+    assert "embmerge.embeddings" not in kept
+    assert set(saved.metadata.items()) <= set(kept.items())
+
+
+def test_the_demonstration_encoder_is_named(tmp_path: Path) -> None:
+    encoders = [MemoryEncoder("clip_l", width=768)]
+    model = MemoryModel(encoders, is_demonstration=True)
+    (saved,) = save_expression(read_expression("'cat'"), "k-1", model, SaveOptions(tmp_path, checkpoint={"name": "x"}))
+    assert saved.metadata["embmerge.checkpoint"] == DEMONSTRATION
+
+
+@pytest.mark.parametrize(
+    ("long", "resolved"),
+    [
+        ("cut", {"k": "repeat(text('cat'), 80) : 75"}),
+        ("pool", {"k": "pool(repeat(text('cat'), 80))"}),
+        ("keep", {"k": "repeat(text('cat'), 80)"}),
+        ("split", {"k-1": "repeat(text('cat'), 80)[0:75]", "k-2": "repeat(text('cat'), 80)[75:80]"}),
+    ],
+)
+def test_a_choice_for_long_ones_is_part_of_the_recipe(
+    model: MemoryModel, tmp_path: Path, long: str, resolved: dict[str, str]
+) -> None:
+    options = SaveOptions(tmp_path, long=long)  # type: ignore[arg-type]
+    saved = save_expression(read_expression("repeat('cat', 80)"), "k", model, options)
+    found = {one.name: one.metadata["embmerge.resolved"] for one in saved}
+    assert {name: parse(text) for name, text in found.items()} == {name: parse(text) for name, text in resolved.items()}
+    for one in saved:
+        again = rebuild(read_embedding(one.path), model, SaveOptions(tmp_path / "again", long="keep"))
+        assert again[0].path.name == one.path.name
+        assert load_file(again[0].path)["clip_l"].equal(load_file(one.path)["clip_l"])
+
+
+def test_long_ones_are_refused_without_a_choice(model: MemoryModel, tmp_path: Path) -> None:
+    with pytest.raises(LimitExceeded, match="This has 76 vectors") as caught:
+        save_expression(read_expression("'cat' : 76"), "k", model, SaveOptions(tmp_path))
+    assert "split into k-1, k-2" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_split_writes_all_parts_or_none(model: MemoryModel, tmp_path: Path) -> None:
+    (tmp_path / "k-2.safetensors").write_bytes(b"mine")
+    with pytest.raises(FileExists):
+        save_expression(read_expression("'cat' : 80"), "k", model, SaveOptions(tmp_path, long="split"))
+    assert [path.name for path in tmp_path.iterdir()] == ["k-2.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "error"),
+    [
+        ("''", "k", ExpressionError),
+        ("'cat' : 0", "k", ExpressionError),
+        ("'cat'[3]", "k", ExpressionError),
+        ("'cat'@nowhere", "k", FileError),
+        ("emb('nothing')", "k", UnknownEmbedding),
+        ("'cat'", "../k", NameProblem),
+        ("'cat' * 1e38 * 100", "k", ExpressionError),
+    ],
+)
+def test_nothing_is_written_after_a_mistake(
+    model: MemoryModel, tmp_path: Path, text: str, name: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error) as caught:
+        save_expression(read_expression(text), name, model, SaveOptions(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    if name == "k":
+        assert "^" in str(caught.value)
+
+
+def test_warnings(model: MemoryModel, tmp_path: Path) -> None:
+    (tmp_path / "Cat.pt").write_bytes(b"x")
+    (saved,) = save_expression(read_expression("'dog' * 1e6"), "cat", model, SaveOptions(tmp_path))
+    text = "\n".join(saved.warnings)
+    assert "65,504" in text
+    assert "vocabulary" in text
+    assert "differs only by case from Cat" in text
+
+
+# --- names that resolve to the file being written ------------------------------------------------------------------
+
+
+def test_a_text_that_names_the_file_being_written_stays_text(model: MemoryModel, tmp_path: Path) -> None:
+    model.install(embedding("dog", 5.0))
+    model.install(embedding("red", 7.0))
+    options = SaveOptions(tmp_path, is_installed_here=True)
+    (saved,) = save_expression(read_expression("'a dog' + 'red'"), "dog", model, options)
+    resolved = saved.metadata["embmerge.resolved"]
+    assert "emb('dog')" not in resolved
+    assert "emb('red')" in resolved
+    bare = MemoryModel.sdxl(widths=(768, 1280))
+    expected = evaluate(parse("'a dog'"), bare)["clip_l"] + torch.cat([torch.full((1, 768), 7.0), torch.zeros(1, 768)])
+    assert torch.equal(load_file(saved.path)["clip_l"], expected)
+
+
+def test_elsewhere_the_name_is_the_embedding(model: MemoryModel, tmp_path: Path) -> None:
+    model.install(embedding("dog", 5.0))
+    (saved,) = save_expression(read_expression("'dog'"), "dog", model, SaveOptions(tmp_path))
+    assert torch.equal(load_file(saved.path)["clip_l"], torch.full((1, 768), 5.0))
+    assert "dog" in saved.metadata["embmerge.embeddings"]
+
+
+def test_a_file_cannot_be_made_of_itself(model: MemoryModel, tmp_path: Path) -> None:
+    model.install(embedding("dog", 5.0))
+    with pytest.raises(UnknownEmbedding, match="the file that is being written") as caught:
+        save_expression(read_expression("2 * emb('Dog')"), "dog", model, SaveOptions(tmp_path, is_installed_here=True))
+    assert "^" in str(caught.value)
+
+
+def test_thousands_of_terms_are_no_trouble(model: MemoryModel, tmp_path: Path) -> None:
+    model.install(embedding("dog", 5.0))
+    text = "+".join(["'dog'"] * 2500)
+    options = SaveOptions(tmp_path, is_installed_here=True)
+    assert len(save_expression(read_expression(text), "dog", model, options)) == 1
+
+
+# --- rebuilding ----------------------------------------------------------------------------------------------------
+
+
+def save_and_read(entered: Entered, name: str, model: MemoryModel, folder: Path) -> EmbeddingFile:
+    (saved,) = save_expression(entered, name, model, SaveOptions(folder, about={"author": "me", "tags": "x"}))
+    return read_embedding(saved.path)
+
+
+def test_a_rebuild_reads_no_name_that_was_a_word(model: MemoryModel, tmp_path: Path) -> None:
+    file = save_and_read(read_expression("'dog'"), "k-1", model, tmp_path)
+    model.install(embedding("dog", 5.0))
+    (again,) = rebuild(file, model, SaveOptions(tmp_path / "again"))
+    assert torch.equal(load_file(again.path)["clip_l"], file.vectors["clip_l"])
+    assert again.metadata["embmerge.expression"] == "'dog'"
+    assert again.metadata["modelspec.author"] == "me"
+
+
+def test_a_rebuild_says_that_an_embedding_has_changed(model: MemoryModel, tmp_path: Path) -> None:
+    model.install(embedding("red", 5.0))
+    file = save_and_read(read_expression("'red' * 2"), "k-1", model, tmp_path)
+    model.remove("red")
+    model.install(embedding("red", 6.0))
+    (again,) = rebuild(file, model, SaveOptions(tmp_path / "again"))
+    assert "The embedding red is not the one that the file was made of." in again.warnings
+    model.remove("red")
+    with pytest.raises(UnknownEmbedding):
+        rebuild(file, model, SaveOptions(tmp_path / "more"))
+
+
+def test_what_is_said_now_wins_over_what_the_file_says(model: MemoryModel, tmp_path: Path) -> None:
+    file = save_and_read(read_expression("'dog'"), "k-1", model, tmp_path)
+    (again,) = rebuild(file, model, SaveOptions(tmp_path / "again", about={"author": "you"}))
+    assert (again.metadata["modelspec.author"], again.metadata["modelspec.tags"]) == ("you", "x")
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"embmerge.resolved": ""}, {"embmerge.resolved": "'a'", "embmerge.embeddings": "{"}]
+)
+def test_a_file_without_a_recipe(metadata: dict[str, str]) -> None:
+    with pytest.raises(FileError):
+        read_recipe("x.safetensors", metadata)
+
+
+def test_the_header_is_read_by_our_own_reader_too(model: MemoryModel, tmp_path: Path) -> None:
+    file = save_and_read(read_expression("'dog'"), "k-1", model, tmp_path)
+    assert open_safetensors(file.path).metadata["embmerge.expression"] == "'dog'"
