@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor
 
 from ..errors import EmbeddingMergeError, NotFinite
 from ..host_protocol import TextModel
@@ -19,7 +18,7 @@ from ..limits import Limits
 from ..operations import OPERATIONS, signature
 from ..vectors.embedding import Embedding
 from ..vectors.operators import OPERATORS
-from ..vectors.registry import Operator, apply
+from ..vectors.registry import Operator
 from .count import measure
 from .place import Source, first_mistake
 from .plan import CHECKPOINT, Plan, Step, plan
@@ -106,30 +105,17 @@ def _compute(steps: Plan, readings: Readings, *, checked: bool = False) -> Value
 
 def _apply(operator: Operator, step: Step, operands: Sequence[Values], readings: Readings) -> Values:
     """Apply an operator to each encoder's vectors."""
-    name, values = step.name, step.values
+    columns = zip(*operands, strict=True) if operands else [()] * len(readings.names)
     try:
         if "vocabulary" in operator.needs:
-            return tuple(
-                [
-                    apply(name, rows, values, vocabulary=encoder.vocabulary(), encoder=encoder.name)
-                    for rows, encoder in zip(_columns(operands, readings), readings.tables(step), strict=True)
-                ]
-            )
-        return tuple(
-            [
-                apply(name, rows, values, encoder=encoder)
-                for rows, encoder in zip(_columns(operands, readings), readings.names, strict=True)
-            ]
-        )
+            tables = zip(columns, readings.tables(step), strict=True)
+            return tuple([operator(rows, step.values, table.vocabulary(), table.name) for rows, table in tables])
+        names = zip(columns, readings.names, strict=True)
+        return tuple([operator(rows, step.values, None, name) for rows, name in names])
     except EmbeddingMergeError as error:
         if error.span is None:
             error.span = step.span
         raise
-
-
-def _columns(operands: Sequence[Values], readings: Readings) -> Iterable[Sequence[Tensor]]:
-    """Give the operands' vectors encoder by encoder."""
-    return zip(*operands, strict=True) if operands else ((),) * len(readings.names)
 
 
 def _all_finite(values: Iterable[Values]) -> bool:

@@ -1,9 +1,9 @@
 """Read a safetensors file: its header, checked, and then only the rows that are asked for.
 
-Why not `safetensors.safe_open`: it maps the whole file, and every touched page brings its neighbours with it; a pass
-over a vocabulary then counts as resident memory, and a file that shrinks while it is mapped kills the process. Plain
-reads of 1.5 to 5 KB cost the same time, keep memory at one chunk, and leave no handle open (Windows could not replace
-the file). Its messages are for programmers, too. Measured figures are in docs/; files are written to the same format.
+Why not `safetensors.safe_open`: it maps the whole file, and every touched page brings its neighbours with it: for 35
+words of an SDXL checkpoint 25 MB came from a cold disk, with plain reads 0.6 MB, in the same time. A pass over a mapped
+vocabulary counts as resident memory, and a file that shrinks while it is mapped kills the process; plain reads keep
+memory at one chunk and leave no handle open, so Windows can replace the file. Its messages are for programmers, too.
 
 Source: https://github.com/huggingface/safetensors#format
 """

@@ -48,6 +48,11 @@ TABLE_PATHS = (
 
 
 
+SAMPLED_ROWS = 64
+SAMPLED_COLUMNS = 4
+"""How much of a table is looked at to tell it from another checkpoint's."""
+
+
 class A1111Encoder:
     """One of the host's CLIP text encoders, read in place.
 
@@ -90,10 +95,15 @@ class A1111Encoder:
         return _vocabulary_of(self)
 
     def fingerprint(self) -> tuple[object, ...]:
-        """Change whenever the table may hold other values: other memory, or written in place."""
+        """Change whenever the table may hold other values, not when the host moves them to another device."""
         weight = self.table.weight
+        if weight.is_meta:
+            return (self.name, "nowhere")
         version = 0 if weight.is_inference() else weight._version
-        return (self.name, weight.data_ptr() if not weight.is_meta else 0, version)
+        step = max(1, self.size // SAMPLED_ROWS)
+        with torch.no_grad():
+            sample = weight[::step, :SAMPLED_COLUMNS].to(device="cpu", dtype=torch.float32)
+        return (self.name, version, sample.numpy().tobytes())
 
     def _weight(self) -> Tensor:
         weight: Tensor = self.table.weight
@@ -276,15 +286,21 @@ class A1111:
         The host itself looks only at the modification time of its folders, which says nothing of a file that was
         replaced in a sub-folder.
         """
-        text = _letters("\n".join(prompts))
+        prompts_text = "\n".join(prompts)
+        text = _letters(prompts_text)
         files = [e for name, e in self.database.word_embeddings.items() if e.filename and _letters(name) in text]
         states = [(e.name, *_file_state(e.filename)) for e in files]
         known = [self._file_states.setdefault(e.filename, state[1:]) for state, e in zip(states, files, strict=True)]
         if known != [state[1:] for state in states]:
             self._file_states.clear()
             self.database.load_textual_inversion_embeddings(force_reload=True)
+        others = [
+            (info.filename, *_file_state(info.filename))
+            for info in self.sd_models.checkpoints_list.values()
+            if "@" in prompts_text and any(name in prompts_text for name in _checkpoint_names(info))
+        ]
         model = self.loaded_model()
-        return (tuple(states), None if model is None else self.text_model(model).identity)
+        return (tuple(states), tuple(others), None if model is None else self.text_model(model).identity)
 
     def note_used_embeddings(self, model: TextModel) -> None:
         """Name the embeddings that expressions have read in the infotext's "TI hashes", as the host does its own.
@@ -318,7 +334,6 @@ class A1111:
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[A1111Encoder]) -> Any:
         entry = self.textual_inversion.Embedding(None, name)
-        # On the CPU the host would otherwise hold the very tensors that its forward pass may write to.
         entry.vec = {e.key: value[e.name].to(device=self.devices.device, dtype=torch.float32) for e in encoders}
         entry.vectors = value.length
         entry.shape = sum(e.width for e in encoders)

@@ -43,6 +43,17 @@ class Operator:
     hides: bool
     pads: bool
 
+    def __call__(
+        self, operands: Sequence[Tensor], values: Sequence[object], vocabulary: Vocabulary | None, encoder: str
+    ) -> Tensor:
+        """Apply it to one encoder's vectors, as `apply` does."""
+        if self.pads:
+            operands = _padded(operands)
+        if not self.needs:
+            return self.function(*operands, *values)
+        given = {"vocabulary": vocabulary, "encoder": encoder}
+        return self.function(*operands, *values, **{need: given[need] for need in self.needs})
+
 
 _registered: dict[str, Operator] = {}
 _sealed = False
@@ -90,13 +101,7 @@ def apply(
     Shapes: operands (n, width) each; shorter ones are padded with zero vectors first where the table says so.
     Raises: KeyError for a name that is not registered; what the operator raises.
     """
-    entry = OPERATORS[name]
-    if entry.pads:
-        operands = _padded(operands)
-    if not entry.needs:
-        return entry.function(*operands, *values)
-    given = {"vocabulary": vocabulary, "encoder": encoder}
-    return entry.function(*operands, *values, **{need: given[need] for need in entry.needs})
+    return OPERATORS[name](operands, values, vocabulary, encoder)
 
 
 def pad_to(rows: Tensor, length: int) -> Tensor:

@@ -1,6 +1,7 @@
 """A text model without a WebUI: checkpoint files, the demonstration encoder, and `@name`."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ from lib_embmerge.host_protocol import InstalledEmbedding, TextModel
 from lib_embmerge.hosts.standalone import DemonstrationTable, open_model
 from tests.files.builders import SDXL_G, SDXL_L, sd1, sdxl
 
-REAL = Path("/work/hosts/checkpoints/tiny-sdxl.safetensors")
+REAL = Path(os.environ.get("EMBMERGE_CHECKPOINTS", "nowhere"), "tiny-sdxl.safetensors")
+"""Written by tests/e2e/make_checkpoints.py, where somebody has run it."""
 
 
 @pytest.fixture
@@ -198,7 +200,7 @@ def test_the_whole_demonstration_table_is_computed_in_a_moment():
 # --- Real layouts, where the machine has them ---
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the checkpoints of tests/e2e/make_checkpoints.py are not here")
+@pytest.mark.skipif(not REAL.exists(), reason="EMBMERGE_CHECKPOINTS names no folder of tests/e2e/make_checkpoints.py")
 @pytest.mark.parametrize(
     ("kind", "family"), [("sd1", "sd1"), ("sd2", "sd2"), ("sdxl", "sdxl"), ("refiner", "sdxl-refiner")]
 )
