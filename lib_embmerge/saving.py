@@ -162,8 +162,8 @@ def _divide(tree: Expression, name: str, model: TextModel, options: SaveOptions)
     raise LimitExceeded(
         f"This has {length} vectors; many programs refuse files of more than {CHUNK}.",
         span=tree.span,
-        suggestion=f"Choose (--long): cut to the first {CHUNK}, pool into their mean, split into {name}-1, {name}-2, …, "
-        "or keep all.",
+        suggestion=f"Choose (--long): cut to the first {CHUNK}, pool into their mean, "
+        f"split into {name}-1, {name}-2, …, or keep all.",
     )
 
 

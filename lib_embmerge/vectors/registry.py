@@ -107,7 +107,7 @@ def apply(
 def pad_to(rows: Tensor, length: int) -> Tensor:
     """Give the vectors with zero vectors behind them, `length` in all; itself where it has as many or more."""
     missing = length - rows.shape[0]
-    return rows if missing <= 0 else torch.constant_pad_nd(rows, (0, 0, 0, missing))
+    return rows if missing <= 0 else torch.cat((rows, torch.zeros((missing, rows.shape[1]), dtype=rows.dtype)))
 
 
 def _padded(operands: Sequence[Tensor]) -> Sequence[Tensor]:

@@ -32,7 +32,6 @@ from lib_embmerge.vectors.vocabulary import Vocabulary
 TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("predecessor.json").read_text(encoding="utf-8"))
 MEASURED = tuple(TABLE["embeddings"])
 WIDTH = 16
-OPEN = functools.partial(pytest.mark.xfail, raises=EmbeddingMergeError, strict=True)
 
 Case = dict[str, Any]
 Vector = Mapping[str, float]
@@ -149,14 +148,9 @@ def assert_is(value: Embedding, family: str, vectors: Any) -> None:
 
 
 def listed(section: str, source: str) -> list[Any]:
-    """Give the cases of a section; an open one must fail until it is settled and its mark is taken off."""
+    """Give the cases of a section."""
     return [
-        pytest.param(
-            case,
-            id=f"{case.get('form', section)}: {case[source][:60]}",
-            marks=[OPEN(reason=case["open"])] if "open" in case else [],
-        )
-        for case in TABLE[section]
+        pytest.param(case, id=f"{case.get('form', section)}: {case[source][:60]}") for case in TABLE[section]
     ]
 
 
