@@ -3,16 +3,26 @@
 (() => {
     const CARET_LINE = /\n *\^+(\n|$)/;
 
+    function element(tag, className, children) {
+        const made = document.createElement(tag);
+        made.className = className;
+        made.append(...children);
+        return made;
+    }
+
     function showCaret(block) {
         const text = block.textContent;
         const colon = text.indexOf(": ");
         if (block.dataset.embmerge || colon < 0 || !CARET_LINE.test(text)) {
             return;
         }
-        const message = document.createElement("pre");
-        message.className = "embmerge-error";
+        const lines = text.slice(colon + 2).split("\n");
+        const caret = lines.findIndex((line) => /^ *\^+$/.test(line));
+        const message = element("div", "embmerge-error", [
+            element("pre", "embmerge-source", [lines.slice(0, caret + 1).join("\n")]),
+            element("p", "embmerge-sentence", [lines.slice(caret + 1).join(" ")]),
+        ]);
         message.setAttribute("role", "alert");
-        message.textContent = text.slice(colon + 2);
         block.replaceChildren(message);
         block.dataset.embmerge = "shown";
     }

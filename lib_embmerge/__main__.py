@@ -40,10 +40,7 @@ def _open_model(checkpoint: Path | None, *, embeddings: Path | None, checkpoints
     # Imported here because it brings torch, which --help and two files' comparison must not wait for.
     from .hosts.standalone import open_model
 
-    model: FileModel = open_model(  # type: ignore[assignment]  # a protocol's plain attributes are invariant
-        checkpoint, embeddings=embeddings, checkpoints=checkpoints
-    )
-    return model
+    return open_model(checkpoint, embeddings=embeddings, checkpoints=checkpoints)
 
 
 if __name__ == "__main__":

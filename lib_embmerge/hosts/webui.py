@@ -141,7 +141,7 @@ class _MarkedCount(int):
 
     def __str__(self) -> str:
         title = html.escape(self.problem, quote=True)
-        return f"<span class='embmerge-broken' title='{title}'>⚠ {int(self)}</span>"
+        return f"<abbr class='embmerge-broken' title='{title}'>⚠ {int(self)}</abbr>"
 
 
 def other_extensions_with_expressions(scripts_data: Sequence[Any], our_class: type) -> list[str]:

@@ -610,7 +610,7 @@ class HostContract:
         host.load(kind)
         before = host.registered()
         shown = host.count(prompt)
-        assert shown.startswith("<span class='embmerge-broken' title='")
+        assert shown.startswith("<abbr class='embmerge-broken' title='")
         assert message in shown
         assert "⚠ " in shown
         title = shown.split("title='")[1].split("'>")[0]
@@ -620,7 +620,7 @@ class HostContract:
 
     def test_a_marked_count_is_still_the_largest(self, host: HostUnderTest, extension: WebUI) -> None:
         nine, twelve = " ".join(["cat"] * 9), " ".join(["cat"] * 12)
-        assert host.count(f"[{nine}:{twelve}:0.5] <'x' * 'y'>").endswith("⚠ 12</span>/75")
+        assert host.count(f"[{nine}:{twelve}:0.5] <'x' * 'y'>").endswith("⚠ 12</abbr>/75")
 
     def test_the_counter_takes_literal_brackets_as_text(self, host: HostUnderTest) -> None:
         literal = host.count("a <'cat' +> sun")
