@@ -10,7 +10,7 @@ import time
 from types import SimpleNamespace
 
 from modules import script_callbacks, scripts, shared, ui
-from modules.processing import StableDiffusionProcessingTxt2Img
+from modules.processing import StableDiffusionProcessingTxt2Img, process_images
 from modules.sd_hijack import model_hijack
 
 WORDS = [
@@ -129,6 +129,29 @@ def measure_scan(hooks):
     return median_ms(run) / 100
 
 
+def count_encoded():
+    """Make one picture twice and count what the model encodes each time: prompt and negative, then nothing."""
+    model, calls = shared.sd_model, []
+    original = model.get_learned_conditioning
+
+    def counted(texts):
+        calls.append(len(texts))
+        return original(texts)
+
+    model.get_learned_conditioning = counted
+    try:
+        seen = []
+        for _ in range(2):
+            p = StableDiffusionProcessingTxt2Img(sd_model=model, prompt="a <'cat' - 'dog' + 'bird'> for the cache")
+            p.steps, p.width, p.height, p.seed = 1, 64, 64, 1
+            p.do_not_save_samples = p.do_not_save_grid = True
+            process_images(p)
+            seen.append(len(calls))
+        return [seen[0], seen[1] - seen[0]]
+    finally:
+        del model.get_learned_conditioning
+
+
 def report():
     """Measure everything."""
     ours = find_script("EmbeddingMerge")
@@ -145,6 +168,7 @@ def report():
         result[f"{count} expressions"] = vars(row)
     result["token counter"] = measure_counter()
     result["scan of 1,000 characters"] = measure_scan(hooks)
+    result["encoded for two equal pictures"] = count_encoded()
     result["registered"] = len(model_hijack.embedding_db.word_embeddings)
     return result
 
