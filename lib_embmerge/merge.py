@@ -146,7 +146,7 @@ def _placeholders(
 
 
 def _register(value: Embedding, vectors: dict[str, Embedding]) -> str:
-    contents = [rows.numpy().tobytes() for rows in value.values()]
+    contents = [rows.contiguous().numpy() for rows in value.values()]
     name = content_name(contents)
     while name in vectors and not vectors[name].equals(value):
         name = content_name(contents, vectors)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-__all__ = ["content_name", "count_name", "counted_vectors", "find_names"]
+__all__ = ["SPELLING", "content_name", "count_name", "counted_vectors", "find_names", "spelled_ids"]
+
+Buffer = Any
+"""Bytes, or anything that lends them without a copy."""
 
 PREFIX = "embm"
 DIGITS = "0123456789"
@@ -19,13 +23,16 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PAIRS = 5
 """Pairs of a digit and a letter: 260 ** 5 names, about 40 bits."""
 
+SPELLING = (PREFIX, *DIGITS, *LETTERS)
+"""What every name is made of, each a word to the tokenizer."""
+
 COUNT_MARK = "0z"
 """First pair of a name that holds a number of vectors; names of contents never begin with it."""
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
 
 
-def content_name(contents: Iterable[bytes], taken: Iterable[str] = ()) -> str:
+def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:
     """Give the name of some vectors: a hash of their bytes, and another one where that name is taken already."""
     digest = hashlib.blake2b(digest_size=8)
     for content in contents:
@@ -52,6 +59,14 @@ def counted_vectors(name: str) -> int | None:
     for digit, letter in zip(pairs[::2], pairs[1::2], strict=True):
         value = value * 260 + int(digit) * 26 + LETTERS.index(letter)
     return value
+
+
+def spelled_ids(name: str, ids_of: Callable[[str], Sequence[int]]) -> list[int]:
+    """Give a name's token ids from those of its prefix and of its single characters, as a tokenizer would cut it."""
+    ids = list(ids_of(PREFIX))
+    for character in name[len(PREFIX) :]:
+        ids.extend(ids_of(character))
+    return ids
 
 
 def find_names(text: str) -> Sequence[str]:

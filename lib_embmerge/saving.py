@@ -88,7 +88,6 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
     Raises: ExpressionError in the entered text; LimitExceeded for more than 75 vectors and no choice of `long`;
     NameProblem, FileExists, NotFinite and FileError as `write_embedding`. Where one is raised nothing was written.
     """
-    check_name(name)
     try:
         tree = _without_own_name(entered.tree, name, model) if options.is_installed_here else entered.tree
         notices = find_warnings(tree, model, limits=options.limits)
@@ -99,6 +98,7 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
         if error.source is None and error.span is not None:
             error.located(*entered.source)
         raise
+    check_name(name)
     _check_free(parts, options)
     said = [notice.message for notice in notices if notice.kind != "too long" or options.long == "keep"]
     return [

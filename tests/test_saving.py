@@ -254,3 +254,10 @@ def test_a_file_without_a_recipe(metadata: dict[str, str]) -> None:
 def test_the_header_is_read_by_our_own_reader_too(model: MemoryModel, tmp_path: Path) -> None:
     file = save_and_read(read_expression("'dog'"), "k-1", model, tmp_path)
     assert open_safetensors(file.path).metadata["embmerge.expression"] == "'dog'"
+
+
+def test_a_mistake_in_the_expression_comes_before_one_in_the_name(model: MemoryModel, tmp_path: Path) -> None:
+    with pytest.raises(ExpressionError, match="There is no vector 5"):
+        save_expression(read_expression("'cat'[5]"), "../x", model, SaveOptions(tmp_path))
+    with pytest.raises(NameProblem):
+        save_expression(read_expression("'cat'"), "../x", model, SaveOptions(tmp_path))

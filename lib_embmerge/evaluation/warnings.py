@@ -28,6 +28,9 @@ LONGEST_NAME = 4
 FAR_OFF = 3.0
 """A vector so many times longer or shorter than the vocabulary's mean is worth a word."""
 
+MANY = 1e6
+"""A factor from which only the size is worth writing."""
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -105,6 +108,10 @@ def _of_half_precision(value: Embedding) -> Iterator[Notice]:
             )
 
 
+def _times(factor: float) -> str:
+    return f"{factor:,.1f}" if factor < MANY else f"{factor:.1e}"
+
+
 def _of_norms(value: Embedding, model: TextModel) -> Iterator[Notice]:
     for encoder in model.encoders:
         usual = encoder.vocabulary().mean_norm
@@ -116,7 +123,7 @@ def _of_norms(value: Embedding, model: TextModel) -> Iterator[Notice]:
         if longest > FAR_OFF:
             yield Notice(
                 "norm",
-                f"A vector of {encoder.name} is {longest:.1f} times as long as the vocabulary's mean: "
+                f"A vector of {encoder.name} is {_times(longest)} times as long as the vocabulary's mean: "
                 "expect burnt pictures. normalize( ) gives it the usual length.",
             )
         if shortest < 1 / FAR_OFF:

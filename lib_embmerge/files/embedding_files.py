@@ -153,6 +153,8 @@ def read_tensors(path: Path) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         return _read_safetensors(path)
     if suffix in (".pt", ".bin"):
         return _read_pickle(path), {}
+    if not path.exists():
+        raise FileError(f"There is no file {path}.")
     raise FileError(f"{path.name} is not an embedding file: {', '.join(EXTENSIONS)} are.")
 
 
@@ -272,6 +274,8 @@ def _pick_by_width(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 
 def _as_rows(name: str, tensor: Tensor) -> tuple[Tensor, list[str]]:
     """Give a tensor as (n, width); a note where a single vector had only one dimension."""
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise FileError(f"{name} holds a sparse tensor, or one without its numbers; only plain ones are read.")
     if not tensor.is_floating_point():
         raise FileError(f"{name} holds whole numbers, not vectors.")
     if tensor.dim() == 1:

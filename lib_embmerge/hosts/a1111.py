@@ -32,7 +32,7 @@ from ..errors import FileError, ModelNotLoaded, UnsupportedHost, did_you_mean
 from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
 from ..files.checkpoint_files import open_checkpoint
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
-from ..placeholders import counted_vectors
+from ..placeholders import SPELLING, counted_vectors, spelled_ids
 from ..vectors.embedding import Embedding
 from ..vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
@@ -87,8 +87,9 @@ class A1111Encoder:
         """
         weight = self._weight()
         with torch.no_grad():
-            picked = weight[torch.as_tensor(list(ids), dtype=torch.long, device=weight.device)]
-            return picked.to(device="cpu", dtype=torch.float32, copy=True)
+            # index_select copies rows without waking other threads, which indexing does for a handful of rows.
+            picked = weight.index_select(0, torch.as_tensor(list(ids), dtype=torch.long, device=weight.device))
+            return picked.to(device="cpu", dtype=torch.float32)
 
     def vocabulary(self) -> Vocabulary:
         """Give the table's statistics, kept for as long as the table's values stay."""
@@ -226,6 +227,7 @@ class A1111:
         self.shared = shared
         self.textual_inversion = textual_inversion
         self._file_states: dict[str, tuple[int, int]] = {}
+        self._spelled: dict[str, Sequence[int]] = {}
 
     @property
     def database(self) -> Any:
@@ -339,10 +341,16 @@ class A1111:
         entry.shape = sum(e.width for e in encoders)
         return entry
 
+    def _spelling(self, encoder: A1111Encoder) -> Callable[[str], Sequence[int]]:
+        # Every CLIP encoder has the same vocabulary: the first one's answer serves all.
+        if not self._spelled:
+            self._spelled.update(zip(SPELLING, encoder.tokenize(SPELLING), strict=True))
+        return self._spelled.__getitem__
+
     @contextlib.contextmanager
     def _looked_up(self, encoder: A1111Encoder, entries: Sequence[Any]) -> Iterator[None]:
         lookup = self.database.ids_lookup
-        added = list(zip(encoder.tokenize([e.name for e in entries]), entries, strict=True))
+        added = [(spelled_ids(e.name, self._spelling(encoder)), e) for e in entries]
         for ids, entry in added:
             lookup[ids[0]] = [(ids, entry), *lookup.get(ids[0], [])]
         try:

@@ -77,7 +77,7 @@ class MemoryEncoder:
         self.calls["vocabulary"] += 1
         if self._vocabulary is None:
             self._vocabulary = Vocabulary(
-                self._read, size=self.size, width=self.width, excluded=(self.start_id, self.end_id), chunk=64
+                self._read, size=self.size, width=self.width, excluded=(self.start_id, self.end_id)
             )
         return self._vocabulary
 
@@ -88,7 +88,7 @@ class MemoryEncoder:
         ids: list[int] = []
         for word in re.findall(r"[^\W\d_]+|\d|[^\w\s]|_", text.lower()):
             known = self._ids.get(word)
-            ids += [known] if known is not None else [len(self.words) + byte for byte in word.encode()]
+            ids += [known] if known is not None else [len(self.words) + byte for byte in word.encode(errors="replace")]
         return ids
 
     def _spell(self, token: int) -> str:

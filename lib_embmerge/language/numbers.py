@@ -21,7 +21,6 @@ LONGEST_FINITE = 309
 """Digits of the largest whole number that a float can hold; longer ones are read as floats, so never slowly."""
 
 WHOLE = re.compile(r"0|[1-9][0-9]*")
-LEADING_ZEROS = re.compile(r"0[0-9]+")
 
 
 class LeadingZeros(int):
@@ -40,7 +39,7 @@ def read_number(text: str, span: Span) -> Value:
     """
     if text.isdigit() and len(text) <= LONGEST_FINITE:
         whole = int(text)
-        return _finite(LeadingZeros(whole) if LEADING_ZEROS.fullmatch(text) else whole, span)
+        return _finite(LeadingZeros(whole) if text[0] == "0" and len(text) > 1 else whole, span)
     return _finite(float(text), span)
 
 

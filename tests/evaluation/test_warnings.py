@@ -78,3 +78,10 @@ def test_a_long_vector_is_told_how_long() -> None:
     expression = parse("'cat' * 20, 'dog'")
     (notice,) = find_warnings(expression, sd1, value=evaluate(expression, sd1))
     assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in notice.message
+
+
+def test_an_enormous_factor_is_written_by_its_size() -> None:
+    tree = parse("normalize('cat', 1e30)")
+    messages = [notice.message for notice in find_warnings(tree, model(), value=evaluate(tree, model()))]
+    assert any("e+" in message and "times as long" in message for message in messages)
+    assert all(len(message) < 200 for message in messages)

@@ -168,7 +168,7 @@ def test_images_are_refused_with_a_sentence(tmp_path, name):
 
 def test_other_extensions_are_refused(tmp_path):
     with pytest.raises(FileError, match=r"is not an embedding file: \.safetensors, \.pt, \.bin are"):
-        read_embedding(tmp_path / "a.txt")
+        read_embedding(store(tmp_path / "a.txt", {"emb_params": L2}))
 
 
 class Evil:
@@ -492,3 +492,12 @@ def test_digest_is_that_of_the_numbers():
 
 def test_all_extensions_are_those_of_the_hosts():
     assert embedding_files.EXTENSIONS == (".safetensors", ".pt", ".bin")
+
+
+NOT_PLAIN = [torch.eye(768).to_sparse(), torch.empty(2, 768, device="meta")]
+
+
+@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["sparse", "meta"])
+def test_tensors_without_plain_numbers_are_refused(tmp_path, tensor):
+    with pytest.raises(FileError, match=r"x\.pt holds a sparse tensor, or one without its numbers"):
+        load_embedding(store(tmp_path / "x.pt", {"emb_params": tensor}))

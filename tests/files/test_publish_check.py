@@ -1,4 +1,4 @@
-"""The publish check: one row for each rule of docs' loader table (design/FILES.md)."""
+"""The publish check: one row for each rule of the loaders."""
 
 import pytest
 import torch

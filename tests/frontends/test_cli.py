@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -238,6 +239,15 @@ def test_what_save_keeps_in_the_file(run: Run) -> None:
     assert kept["modelspec.is_negative_embedding"] == "true"
 
 
+def test_the_checkpoint_is_kept_by_name_and_by_hash_only_on_request(run: Run, checkpoint: Path) -> None:
+    kept = run("save", "k-1", "'cat'", "--checkpoint", checkpoint, "--json").figures["saved"][0]["metadata"]
+    assert kept["embmerge.checkpoint"] == "first.safetensors"
+    assert kept["embmerge.checkpoint_size"] == str(checkpoint.stat().st_size)
+    assert "embmerge.checkpoint_sha256" not in kept
+    hashed = run("save", "k-2", "'cat'", "--checkpoint", checkpoint, "--hash", "--json").figures["saved"][0]["metadata"]
+    assert hashed["embmerge.checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+
+
 def test_an_existing_file_stays_unless_overwriting_is_asked_for(run: Run) -> None:
     run("save", "k", "'cat'")
     before = Path("k.safetensors").read_bytes()
@@ -472,9 +482,9 @@ def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
         (["save", "x"], "embmerge save: the following arguments are required: EXPRESSION."),
         (["save", "x", "'a'", "--nothing"], "embmerge save: unrecognized arguments: --nothing."),
         (["save", "x", "'a'", "--dtype", "int8"], "embmerge save: argument --dtype: invalid choice"),
-        (["nearest", "'a'", "-k", "0"], "embmerge nearest: argument -k: it must be at least 1."),
-        (["nearest", "'a'", "-k", "-5"], "embmerge nearest: argument -k: it must be at least 1."),
-        (["nearest", "'a'", "-k", "x"], "embmerge nearest: argument -k: invalid"),
+        (["nearest", "'a'", "-k", "0"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
+        (["nearest", "'a'", "-k", "-5"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
+        (["nearest", "'a'", "-k", "x"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
         (["count", "'a'", "--expression", "--prompt"], "embmerge count: argument --prompt: not allowed with"),
         (["count", "'a'", "--checkpoint", "missing.safetensors"], ""),
         (["count", "'a'", "--checkpoint", "."], ""),
@@ -599,3 +609,73 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, run: Run) ->
     monkeypatch.setattr(sys, "stderr", terminal)
     run("batch", "list.txt", "--overwrite")
     assert "4/4 list.txt:4" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("redirection", "shown"), [(">&-", ""), ("2>&-", "")])
+def test_a_closed_stream_loses_what_goes_there_and_nothing_else(redirection: str, shown: str) -> None:
+    expression = "'cat'" if redirection.startswith(">") else "'cat' +"
+    command = f'exec "{sys.executable}" -m lib_embmerge count "{expression}" {redirection}'
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=root, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0 if "+" not in expression else 2, shown, "")
+
+
+def test_json_is_read_whatever_the_terminals_encoding(run: Run) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "lib_embmerge", "nearest", "'ÿ é 🎬'", "--json"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert json.loads(done.stdout)["expression"] == "'ÿ é 🎬'"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens", "chunks"),
+    [
+        ("cat BREAK dog", 2, 2),
+        ("cat BREAK", 1, 1),
+        ("BREAK cat", 1, 2),
+        ("cat BREAK <'red' + 'dog'> BREAK fox", 3, 3),
+        ("cat AND red BREAK dog", 2, 2),
+        ("<repeat('cat', 80)> BREAK dog", 81, 3),
+    ],
+)
+def test_a_break_begins_a_chunk(run: Run, prompt: str, tokens: int, chunks: int) -> None:
+    figures = run("count", prompt, "--json").figures
+    assert (figures["encoders"]["clip_g"], figures["chunks"]) == (tokens, chunks)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["count", "'cat' +"],
+        ["count", "a <'cat' +>"],
+        ["inspect", "'cat' +"],
+        ["nearest", "'cat' +"],
+        ["save", "../x", "'cat' +"],
+        ["compare", "'cat' +", "'dog'"],
+        ["compare", "'cat' +", "--checkpoint", "other"],
+    ],
+)
+def test_a_mistake_in_the_expression_comes_before_a_missing_checkpoint(run: Run, arguments: list[str]) -> None:
+    shown = run(*arguments, "--checkpoint", "missing.safetensors")
+    assert (shown.status, shown.out) == (2, "")
+    assert "Expected a quoted text" in shown.err
+
+
+def test_what_stands_behind_two_minuses_is_no_option(run: Run) -> None:
+    assert run("count", "--json", "--", "-b").figures["encoders"] == {"clip_l": 2, "clip_g": 2}
+    assert run("save", "--dir", "d", "--", "-b", "-'cat'").out.startswith(str(Path("d") / "-b.safetensors"))
+
+
+@pytest.mark.parametrize("number", ["0", "x", "1.5", "-1", "9" * 5000])
+def test_a_number_that_is_none(run: Run, number: str) -> None:
+    shown = run("nearest", "'cat'", "-k", number)
+    assert (shown.status, shown.out) == (2, "")
+    assert "it must be a whole number of at least 1" in shown.err
+
+
+def test_a_folder_and_a_missing_file_are_called_so(run: Run) -> None:
+    Path("some").mkdir()
+    assert run("inspect", "some").err == "some is a folder, not a file.\n"
+    assert run("check", "none").err == "none:\nThere is no file none.\n"
+    assert run("check", "none").out == ""
+    assert run("inspect", "a/" * 5000).status == 2

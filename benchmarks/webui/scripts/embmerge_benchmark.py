@@ -14,18 +14,28 @@ from modules.processing import StableDiffusionProcessingTxt2Img, process_images
 from modules.sd_hijack import model_hijack
 
 WORDS = [
-    *("cat", "dog", "bird", "fish", "horse", "tree", "river", "stone", "cloud", "rain", "summer", "winter", "castle"),
-    *("bridge", "knight", "dragon", "flower", "garden", "window", "mirror", "candle", "shadow", "forest", "desert"),
-    *("ocean", "island", "mountain", "valley", "village", "temple", "market", "street", "painter", "singer", "dancer"),
-    *("farmer", "sailor", "soldier", "wizard", "witch", "queen", "king", "child", "adult", "woman", "man", "young"),
+    *("cat", "dog", "bird", "fish", "horse", "tree", "river", "stone", "cloud", "rain", "summer", "winter"),
+    *("castle", "bridge", "knight", "dragon", "flower", "garden", "window", "mirror", "candle", "shadow"),
+    *("forest", "desert", "ocean", "island", "mountain", "valley", "village", "temple", "market", "street"),
+    *("painter", "singer", "dancer", "farmer", "sailor", "soldier", "wizard", "witch", "queen", "king", "child"),
+    *("adult", "woman", "man", "young", "old", "red", "blue", "green", "yellow", "black", "white", "golden"),
+    *("silver", "wooden", "glass", "paper", "metal", "water", "fire", "earth", "wind", "snow", "ice", "sand"),
+    *("grass", "moss", "leaf", "root", "seed", "apple", "orange", "cherry", "lemon", "bread", "honey", "milk"),
+    *("wine", "table", "chair", "lamp", "clock", "door", "wall", "roof", "tower", "road", "path", "field"),
+    *("hill", "lake", "beach", "wave", "storm", "thunder", "night", "morning", "evening", "spring", "autumn"),
+    *("sun", "moon", "star", "planet", "rocket", "train", "ship", "boat", "car", "wheel", "engine", "robot"),
+    *("machine", "camera", "picture", "portrait", "sketch", "drawing", "photo", "poster", "book", "letter"),
+    *("music", "piano", "guitar", "violin", "drum", "dance", "song", "poem", "story", "dream", "smile", "hand"),
+    *("eye", "face", "hair", "dress", "coat", "hat", "shoe", "ring", "crown", "sword", "shield", "armor", "horn"),
+    *("wing", "feather", "tail", "wolf", "bear", "lion", "tiger"),
 ]
 ROUNDS = 15
 
 
 def expressions(count, seed=0):
-    """Give `count` different expressions of three terms."""
-    pick = [WORDS[(seed * 31 + 7 * i) % len(WORDS)] for i in range(3 * count)]
-    return [f"'{pick[3 * i]} {i}' - '{pick[3 * i + 1]}' + '{pick[3 * i + 2]} {seed}'" for i in range(count)]
+    """Give `count` different expressions of three words each; no word comes twice before all have come."""
+    words = [WORDS[(seed + i) % len(WORDS)] for i in range(3 * count)]
+    return [f"'{a}' - '{b}' + '{c}'" for a, b, c in zip(words[::3], words[1::3], words[2::3], strict=True)]
 
 
 def median_ms(run):

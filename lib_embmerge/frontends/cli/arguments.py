@@ -26,6 +26,9 @@ HELP = Path(__file__).parent / "help"
 SHIELD = "\0"
 """Put before an argument that begins with a minus and is no option; no argument of a process can hold it."""
 
+LONGEST_NUMBER = 9
+"""Digits of a number that an option takes."""
+
 EXPRESSION_WITH_SIGN = re.compile(r"-[\s+-]*(['\"(\d.]|\w+\s*\()")
 
 
@@ -61,8 +64,14 @@ def read_options(command: Command, arguments: Sequence[str]) -> argparse.Namespa
     parser.add_argument("-h", "--help", action=_ShowHelp, command=command.name)
     parser.add_argument("--json", action="store_true")
     command.add_options(parser)
-    options = parser.parse_intermixed_args([_shield(argument) for argument in arguments])
+    options = parser.parse_intermixed_args(_shield_all(arguments))
     return argparse.Namespace(**{key: _unshield(value) for key, value in vars(options).items()})
+
+
+def _shield_all(arguments: Sequence[str]) -> list[str]:
+    """Shield expressions that begin with a sign, and all that stands behind `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [*map(_shield, arguments[:end]), *(SHIELD + argument for argument in arguments[end + 1 :])]
 
 
 def _shield(argument: str) -> str:
@@ -201,10 +210,10 @@ def _path(text: str) -> Path:
 
 
 def _positive(text: str) -> int:
-    number = int(text.removeprefix(SHIELD))
-    if number < 1:
-        raise argparse.ArgumentTypeError("it must be at least 1")
-    return number
+    number = text.removeprefix(SHIELD)
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER or int(number) < 1:
+        raise argparse.ArgumentTypeError("it must be a whole number of at least 1")
+    return int(number)
 
 
 COMMANDS: Mapping[str, Command] = {

@@ -10,7 +10,6 @@ from pathlib import Path
 from ...errors import EmbeddingMergeError
 from ...evaluation import evaluate
 from ...files.embedding_files import read_embedding
-from ...host_protocol import TextModel
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
 from .inputs import OpenModel, find_file, open_model, read_source
@@ -39,13 +38,14 @@ def compare_two(options: argparse.Namespace, opener: OpenModel) -> Report:
 def _compare_on_one(options: argparse.Namespace, opener: OpenModel, checkpoint: Path | None) -> Report:
     """Compare two things; the model is opened only where one of them is an expression."""
     paths = [find_file(text, options.kind) for text in options.text]
+    sides = [path or read_source(text, options.kind) for text, path in zip(options.text, paths, strict=True)]
     model = None if all(paths) else open_model(options, opener, checkpoint)
     values = []
-    for text, path in zip(options.text, paths, strict=True):
-        if path is not None:
-            values.append(Embedding(read_embedding(path).vectors))
+    for side in sides:
+        if isinstance(side, Path):
+            values.append(Embedding(read_embedding(side).vectors))
         elif model is not None:
-            values.append(_evaluate(text, options.kind, model))
+            values.append(evaluate(side.tree, model, source=side.source))
     report = _report(options.text, values)
     report.figures |= describe_model(model)
     report.lines += [] if model is None else [model_note(model)]
@@ -59,15 +59,12 @@ def _compare_on_two(options: argparse.Namespace, opener: OpenModel, checkpoints:
             f"{text} is a file, which does not depend on a checkpoint.",
             suggestion="Give an expression, or a second file.",
         )
+    entered = read_source(text, options.kind)
     models = [open_model(options, opener, checkpoint) for checkpoint in checkpoints]
-    report = _report([str(path) for path in checkpoints], [_evaluate(text, options.kind, model) for model in models])
+    values = [evaluate(entered.tree, model, source=entered.source) for model in models]
+    report = _report([str(path) for path in checkpoints], values)
     report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}
     return report
-
-
-def _evaluate(text: str, kind: str, model: TextModel) -> Embedding:
-    entered = read_source(text, kind)
-    return evaluate(entered.tree, model, source=entered.source)
 
 
 def _report(names: Sequence[str], values: Sequence[Embedding]) -> Report:

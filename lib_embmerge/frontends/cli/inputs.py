@@ -21,7 +21,7 @@ if TYPE_CHECKING:
             ...
 
 
-__all__ = ["OpenModel", "find_file", "open_model", "read_source", "require_files"]
+__all__ = ["OpenModel", "find_file", "open_model", "read_source"]
 
 
 class OpenModel(Protocol):
@@ -53,17 +53,6 @@ def find_file(text: str, kind: str) -> Path | None:
         return None
 
 
-def require_files(paths: list[Path]) -> list[Path]:
-    """Give the paths, all of existing files.
-
-    Raises: FileError for the first that is not there.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise FileError(f"{path} is a folder." if path.is_dir() else f"There is no file {path}.")
-    return paths
-
-
 def read_source(text: str, kind: str) -> Entered:
     """Read an argument that is no file, so has to be an expression.
 
@@ -71,9 +60,19 @@ def read_source(text: str, kind: str) -> Entered:
     """
     from ...entry import is_prompt, read_expression
 
-    if kind == "any" and is_prompt(text) and _looks_like_path(text):
-        raise FileError(f"There is no file {text}.")
+    if kind == "any" and is_prompt(text):
+        if _is_folder(text):
+            raise FileError(f"{text} is a folder, not a file.")
+        if _looks_like_path(text):
+            raise FileError(f"There is no file {text}.")
     return read_expression(text, kind=kind)  # type: ignore[arg-type]  # argparse knows only its own choices
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):  # as in `find_file`
+        return False
 
 
 def _looks_like_path(text: str) -> bool:

@@ -80,8 +80,8 @@ def _open_subject(options: argparse.Namespace, opener: OpenModel, *, always: boo
     """
     path = find_file(options.text, options.kind)
     if path is None:
-        model = open_model(options, opener)
         entered = read_source(options.text, options.kind)
+        model = open_model(options, opener)
         return _Subject(evaluate(entered.tree, model, source=entered.source), model, entered=entered)
     file = read_embedding(path)
     ours = file.metadata.get("embmerge.checkpoint") == DEMONSTRATION

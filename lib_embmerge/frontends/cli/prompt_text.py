@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["plain_pieces", "split_at_and"]
+__all__ = ["plain_pieces", "split_at_and", "split_at_break"]
 
 EXTRA_NETWORK = re.compile(r"<(\w+):([^>]+)>")
 ATTENTION = re.compile(r"\\([\\()\[\]])|:\s*[+-]?[.\d]+\s*\)|[()\[\]]|\bBREAK\b")
 AND = re.compile(r"\bAND\b")
+BREAK = re.compile(r"\bBREAK\b")
 
 
 def split_at_and(prompt: str) -> list[str]:
     """Give the prompts that `AND` divides; they are encoded apart."""
     return AND.split(EXTRA_NETWORK.sub("", prompt))
+
+
+def split_at_break(prompt: str) -> list[str]:
+    """Give the texts that `BREAK` divides; each begins a new chunk."""
+    return BREAK.split(prompt)
 
 
 def plain_pieces(prompt: str) -> list[str]:

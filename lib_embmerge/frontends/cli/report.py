@@ -31,9 +31,12 @@ class Report:
     errors: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
-        """Give the figures, warnings and errors as JSON; infinity and NaN, which JSON lacks, as null."""
+        """Give the figures, warnings and errors as JSON; infinity and NaN, which JSON lacks, as null.
+
+        In ASCII: a terminal or a pipe may have another encoding than UTF-8, and a program reads it all the same.
+        """
         content = self.figures | {"warnings": self.warnings, "errors": self.errors}
-        return json.dumps(_plain(content), ensure_ascii=False, indent=2, allow_nan=False)
+        return json.dumps(_plain(content), indent=2, allow_nan=False)
 
     def as_text(self) -> str:
         """Give the lines."""

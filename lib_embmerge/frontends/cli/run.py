@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError, did_you_mean
@@ -62,7 +63,9 @@ def _run(arguments: list[str], open_model: OpenModel) -> int:
 
 
 def _show(report: Report, as_json: bool) -> int:
-    print(report.as_json() if as_json else report.as_text())
+    text = report.as_json() if as_json else report.as_text()
+    if text:
+        print(text)
     sys.stdout.flush()
     for warning in report.warnings:
         _say(f"warning: {warning}")
@@ -93,9 +96,15 @@ def _say(message: str) -> None:
 
 
 def _make_writable() -> None:
-    """Let characters that the terminal's encoding lacks be shown escaped instead of ending the program."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
+    """Let no output end the program.
+
+    Characters that the terminal's encoding lacks are shown escaped. A stream that the caller has closed is None in
+    Python, and `print` would then write errors to stdout: it becomes one that leads nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the program ends
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
 

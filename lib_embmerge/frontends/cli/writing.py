@@ -26,8 +26,8 @@ LONGEST_LIST = 10_000_000
 
 def save_one(options: argparse.Namespace, opener: OpenModel) -> Report:
     """Save one expression."""
-    model = open_model(options, opener)
     entered = read_source(options.text, options.kind)
+    model = open_model(options, opener)
     saved = save_expression(entered, options.name, model, _save_options(options, model, options.dir))
     return _report(saved, [], model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from ..registry import operator
 from ..vocabulary import Vocabulary
 
 __all__ = ["nearest", "random", "standard_normal"]
+
+AT_ONCE = 64
+"""Vectors that are drawn at once."""
 
 
 @operator("nearest", needs=("vocabulary",), hides=True)
@@ -30,8 +34,8 @@ def nearest(a: Tensor, *, vocabulary: Vocabulary) -> Tensor:
     ids, _ = vocabulary.nearest(a[there], k=1)
     if not ids.shape[1]:
         raise WrongArgument("The model's vocabulary has only zero vectors.")
-    for place, token in zip(there.tolist(), ids[:, 0].tolist(), strict=True):
-        result[place] = vocabulary.row(token)
+    tokens, places = torch.unique(ids[:, 0], return_inverse=True)
+    result[there] = torch.stack([vocabulary.row(token) for token in tokens.tolist()])[places]
     return result
 
 
@@ -42,32 +46,37 @@ def random(n: int, seed: int, *, vocabulary: Vocabulary, encoder: str) -> Tensor
     Shapes: (n, width).
     Edge: n = 0 gives no vectors. Vector i depends on seed, encoder name and i alone; float64, rounded once.
     """
-    drawn = np.zeros((n, vocabulary.width))
-    for i in range(n):
-        drawn[i] = standard_normal(f"embmerge random 1\n{seed}\n{encoder}\n{i}", vocabulary.width)
+    drawn = np.empty((n, vocabulary.width))
+    for first in range(0, n, AT_ONCE):
+        keys = [f"embmerge random 1\n{seed}\n{encoder}\n{i}" for i in range(first, min(first + AT_ONCE, n))]
+        drawn[first : first + AT_ONCE] = standard_normal(keys, vocabulary.width)
     values = vocabulary.mean.numpy() + vocabulary.deviation.numpy() * drawn
     return torch.from_numpy(values.astype(np.float32))
 
 
-def standard_normal(key: str, count: int) -> np.ndarray:
-    """Draw normal numbers from a key, to the bit the same on every machine and with every version of numpy.
+def standard_normal(keys: Sequence[str], count: int) -> np.ndarray:
+    """Draw `count` normal numbers from each key, to the bit the same on every machine and with every version of numpy.
 
     numpy promises that for the bits of its generators, not for `standard_normal`; torch for neither. So the bits are
     SHAKE-256 of the key, Marsaglia's polar method makes them normal, and all its arithmetic is exactly rounded IEEE
     operations: the logarithm, which differs between math libraries in its last bit, is our own.
 
+    Shapes: (len(keys), count).
     Source: G. Marsaglia, T. Bray, "A convenient method for generating normal variables", 1964; FIPS 202.
     """
-    pairs = count  # of which π/4 fall into the circle and give two numbers each: never near half of them
+    needed = (count + 1) // 2  # pairs of numbers
+    pairs = needed * 3 // 2 + 64  # of which π/4 fall into the circle
     while True:
-        bits = np.frombuffer(hashlib.shake_256(key.encode()).digest(16 * pairs + 1024), dtype="<u8")
+        bits = np.frombuffer(b"".join([hashlib.shake_256(k.encode()).digest(16 * pairs) for k in keys]), dtype="<u8")
         uniform = ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-51 - 1.0
-        x, y = uniform[0::2], uniform[1::2]
+        x, y = uniform[0::2].reshape(len(keys), pairs), uniform[1::2].reshape(len(keys), pairs)
         squared = x * x + y * y
-        x, y, squared = (values[squared < 1.0] for values in (x, y, squared))
-        if 2 * len(x) >= count:
+        inside = squared < 1.0
+        if inside.sum(axis=1).min(initial=needed) >= needed:
+            inside &= inside.cumsum(axis=1) <= needed
+            x, y, squared = x[inside], y[inside], squared[inside]
             factor = np.sqrt(-2.0 * _logarithm(squared) / squared)
-            return np.stack([x * factor, y * factor], axis=1).reshape(-1)[:count]
+            return np.stack([x * factor, y * factor], axis=1).reshape(len(keys), 2 * needed)[:, :count]
         pairs *= 2
 
 
