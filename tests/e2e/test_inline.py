@@ -212,8 +212,12 @@ def test_what_was_typed_stands_in_the_infotext_and_comes_back_on_paste(webui: We
 
 
 def test_the_kind_of_emphasis_survives_paste(webui: WebUI) -> None:
-    picture = webui.picture("a <('cat')*(2)>", checkpoint=SD1, override_settings={"emphasis": "No norm"})
-    assert webui.pasted(picture)["Emphasis"] == "No norm"
+    webui.set_options({"emphasis": "No norm"})
+    try:
+        picture = webui.picture("a <('cat')*(2)>", checkpoint=SD1)
+        assert webui.pasted(picture)["Emphasis"] == "No norm"
+    finally:
+        webui.set_options({"emphasis": "Original"})
 
 
 ERRORS = [

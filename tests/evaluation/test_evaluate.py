@@ -271,3 +271,9 @@ def test_an_embedding_digest_is_that_of_its_vectors() -> None:
     one = model.install(InstalledEmbedding("one", {"clip_l": torch.ones(1, 12)}))
     two = model.install(replace(one, name="two", digest=""))
     assert one.digest == two.digest != ""
+
+
+def test_half_a_surrogate_pair_is_read_as_a_question_mark() -> None:
+    """JSON can carry one, and no tokenizer can encode it."""
+    model = MemoryModel.sdxl()
+    assert evaluate(parse("'a \ud800'"), model).equals(evaluate(parse("'a ?'"), model))
