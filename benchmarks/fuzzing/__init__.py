@@ -1,0 +1,1 @@
+"""What the fuzzer throws, and what it expects back."""
