@@ -20,6 +20,7 @@ Buffer = Any
 PREFIX = "embm"
 DIGITS = "0123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+PAIRS_OF_CHARACTERS = [digit + letter for digit in DIGITS for letter in LETTERS]
 PAIRS = 5
 """Pairs of a digit and a letter: 260 ** 5 names, about 40 bits."""
 
@@ -34,7 +35,7 @@ NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])"
 
 def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:
     """Give the name of some vectors: a hash of their bytes, and another one where that name is taken already."""
-    digest = hashlib.blake2b(digest_size=8)
+    digest = hashlib.sha1(usedforsecurity=False)  # processors have it built in, so it is the quickest
     for content in contents:
         digest.update(content)
     name = _spell(digest.digest())
@@ -75,12 +76,12 @@ def find_names(text: str) -> Sequence[str]:
 
 
 def _spell(digest: bytes) -> str:
-    return PREFIX + _pairs(int.from_bytes(digest, "big"), PAIRS)
+    return PREFIX + _pairs(int.from_bytes(digest[:8], "big"), PAIRS)
 
 
 def _pairs(number: int, count: int) -> str:
     pairs = []
     for _ in range(count):
-        number, rest = divmod(number, 260)
-        pairs.append(DIGITS[rest // 26] + LETTERS[rest % 26])
+        number, rest = divmod(number, len(PAIRS_OF_CHARACTERS))
+        pairs.append(PAIRS_OF_CHARACTERS[rest])
     return "".join(reversed(pairs))

@@ -10,8 +10,9 @@ __all__ = ["tokenize_together"]
 PLAIN_WORDS = re.compile(r"[A-Za-z0-9 ]+")
 """Texts of which every word is tokenized by itself: no cleaning of texts and no contraction touches them."""
 
-LINE = 140
-"""Characters of texts that are tokenized together: fewer than 77 tokens, beyond which a tokenizer warns."""
+LINE = 280
+"""Characters of texts that are tokenized together: of common words fewer than 77 tokens, beyond which a tokenizer
+warns, once."""
 
 
 def tokenize_together(
