@@ -21,11 +21,12 @@ PREFIX = "embm"
 DIGITS = "0123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PAIRS_OF_CHARACTERS = [digit + letter for digit in DIGITS for letter in LETTERS]
+SPELLING = (PREFIX, *PAIRS_OF_CHARACTERS)
+"""What every name is made of: the prefix is a word to the tokenizer, a pair two."""
+
 PAIRS = 5
 """Pairs of a digit and a letter: 260 ** 5 names, about 40 bits."""
 
-SPELLING = (PREFIX, *DIGITS, *LETTERS)
-"""What every name is made of, each a word to the tokenizer."""
 
 COUNT_MARK = "0z"
 """First pair of a name that holds a number of vectors; names of contents never begin with it."""
@@ -63,10 +64,10 @@ def counted_vectors(name: str) -> int | None:
 
 
 def spelled_ids(name: str, ids_of: Callable[[str], Sequence[int]]) -> list[int]:
-    """Give a name's token ids from those of its prefix and of its single characters, as a tokenizer would cut it."""
+    """Give a name's token ids from those of its prefix and of its pairs, as a tokenizer would cut it."""
     ids = list(ids_of(PREFIX))
-    for character in name[len(PREFIX) :]:
-        ids.extend(ids_of(character))
+    for start in range(len(PREFIX), len(name), 2):
+        ids += ids_of(name[start : start + 2])
     return ids
 
 
