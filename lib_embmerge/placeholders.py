@@ -7,8 +7,8 @@ tokenizer a byte-pair search. (Source: the pattern of `SimpleTokenizer` in opena
 
 from __future__ import annotations
 
-import hashlib
 import re
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -27,33 +27,35 @@ SPELLING = (PREFIX, *PAIRS_OF_CHARACTERS)
 PAIRS = 5
 """Pairs of a digit and a letter: 260 ** 5 names, about 40 bits."""
 
-
-COUNT_MARK = "0z"
-"""First pair of a name that holds a number of vectors; names of contents never begin with it."""
+COUNT_PREFIX = PREFIX + "9z"
+"""With the first pair of a name that holds a number of vectors; names of contents never begin with it."""
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
 
 
 def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:
-    """Give the name of some vectors: a hash of their bytes, and another one where that name is taken already."""
-    digest = hashlib.sha1(usedforsecurity=False)  # processors have it built in, so it is the quickest
+    """Give the name of some vectors: a checksum of their bytes, and another one where that name is taken already.
+
+    A checksum is enough: names live for one prompt, and who registers them compares the vectors of equal names.
+    """
+    number = 0
     for content in contents:
-        digest.update(content)
-    name = _spell(digest.digest())
-    while name in taken or name.startswith(PREFIX + COUNT_MARK):
-        digest.update(b"another")
-        name = _spell(digest.digest())
+        number = zlib.crc32(content, number)
+    name = _spell(number)
+    while name in taken or name.startswith(COUNT_PREFIX):
+        number = zlib.crc32(b"another", number)
+        name = _spell(number)
     return name
 
 
 def count_name(vectors: int) -> str:
     """Give the name that stands for `vectors` unknown vectors in a prompt that is only counted."""
-    return PREFIX + COUNT_MARK + _pairs(vectors, PAIRS - 1)
+    return COUNT_PREFIX + _pairs(vectors, PAIRS - 1)
 
 
 def counted_vectors(name: str) -> int | None:
     """Give the number of vectors that a name of `count_name` stands for, None for any other name."""
-    head = PREFIX + COUNT_MARK
+    head = COUNT_PREFIX
     if not name.startswith(head):
         return None
     value = 0
@@ -76,8 +78,8 @@ def find_names(text: str) -> Sequence[str]:
     return NAME.findall(text) if PREFIX in text else ()
 
 
-def _spell(digest: bytes) -> str:
-    return PREFIX + _pairs(int.from_bytes(digest[:8], "big"), PAIRS)
+def _spell(number: int) -> str:
+    return PREFIX + _pairs(number, PAIRS)
 
 
 def _pairs(number: int, count: int) -> str:

@@ -42,7 +42,7 @@ class Leaf:
 
     def __post_init__(self) -> None:
         """Count the vectors."""
-        self.counts = tuple([sum(map(_count, runs)) for runs in self.runs])
+        self.counts = tuple([_count(runs[0]) if len(runs) == 1 else sum(map(_count, runs)) for runs in self.runs])
         self.length = max(self.counts)
 
     def embeddings(self) -> list[InstalledEmbedding]:

@@ -48,6 +48,9 @@ TABLE_PATHS = (
 
 
 
+WORD_ENDS: dict[int, bool] = {}
+"""Whether a token is the last of its word, for those that were met: a property of CLIP's vocabulary."""
+
 SAMPLED_ROWS = 64
 SAMPLED_COLUMNS = 4
 """How much of a table is looked at to tell it from another checkpoint's."""
@@ -73,12 +76,19 @@ class A1111Encoder:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Give each text's token ids by the host's own tokenizer."""
-        return tokenize_together(self.embedder.tokenize, self.embedder.comma_token, texts)
+        return tokenize_together(self.embedder.tokenize, self._ends_word, texts)
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """Give each token's spelling, a blank for the end of a word."""
         spelling = _spellings(self.embedder)
         return [spelling(i) for i in ids]
+
+    def _ends_word(self, token: int) -> bool:
+        # The vocabulary is the same for every CLIP encoder and never changes.
+        known = WORD_ENDS.get(token)
+        if known is None:
+            known = WORD_ENDS[token] = self.spell([token])[0].endswith(" ")
+        return known
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, on the CPU.

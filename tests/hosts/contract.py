@@ -635,7 +635,7 @@ class HostContract:
         assert host.count("<'cat'>", ["s"]) == host.count("cat")
 
     def test_a_counting_name_in_a_prompt_is_text(self, host: HostUnderTest) -> None:
-        name = "embm0z0a0a0a0c"
+        name = "embm9z0a0a0a0c"
         literal = host.condition(f"a {name}")
         host.webui().start()
         host.count("a <'red cat'>")
