@@ -46,8 +46,6 @@ TABLE_PATHS = (
 )
 """Where an embedder keeps its token table: transformers' CLIP, and open_clip's."""
 
-
-
 WORD_ENDS: dict[int, bool] = {}
 """Whether a token is the last of its word, for those that were met: a property of CLIP's vocabulary."""
 
