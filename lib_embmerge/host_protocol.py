@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from .families import Family
 from .vectors.vocabulary import Vocabulary
 
-__all__ = ["InstalledEmbedding", "TextEncoder", "TextModel", "TextPiece", "TextPieces"]
+__all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPiece", "TextPieces"]
 
 
 @dataclass(frozen=True)
@@ -126,4 +127,48 @@ class TextModel(Protocol):
 
         Raises: FileError where there is none of that name, or two.
         """
+        ...
+
+
+class PageHost(Protocol):
+    """What the page asks of the program that it is part of: a WebUI, or the app."""
+
+    @property
+    def name(self) -> str:
+        """For people: the program's name."""
+        ...
+
+    @property
+    def embeddings_folder(self) -> Path:
+        """Where the program looks for embeddings; it need not exist yet."""
+        ...
+
+    def loaded_text_model(self) -> TextModel | None:
+        """Give the text model of the model that is in memory, or None; never loads one, never waits for one.
+
+        Raises: UnsupportedHost where the loaded model has no text encoder that takes embeddings.
+        """
+        ...
+
+    def load_text_model(self) -> TextModel:
+        """Give the same, after loading the chosen model where none is in memory; this may take long.
+
+        Raises: ModelNotLoaded where that fails, with the reason; UnsupportedHost as above.
+        """
+        ...
+
+    def checkpoint_record(self) -> Mapping[str, str]:
+        """Say which checkpoint is loaded, for a file's header: `name` and what else is known without long work."""
+        ...
+
+    def checkpoint_names(self) -> list[str]:
+        """Give the names that `@name` knows."""
+        ...
+
+    def refresh_embeddings(self) -> None:
+        """Let the next prompt find the embeddings that are in the folder now, and let every list show them."""
+        ...
+
+    def notices(self) -> list[str]:
+        """Give what a person should know of this program, in sentences: another extension that takes `<'…'>`, …."""
         ...
