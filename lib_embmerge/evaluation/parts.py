@@ -9,7 +9,7 @@ import torch
 
 from ..errors import Span
 from ..host_protocol import TextModel
-from ..language.nodes import Expression
+from ..language.nodes import Apply, At, Expression, Number
 from ..limits import Limits
 from ..vectors.embedding import Embedding
 from .count import measure
@@ -24,13 +24,15 @@ class ReadPart:
     """One thing that an expression reads: a quoted text, an embedding or a token by its id.
 
     `text` is what was quoted, empty for a token by id. `runs` are, per encoder, token ids and installed embeddings in
-    order; `vectors` are theirs before any operator, the shorter encoder's padded with zero vectors.
+    order; `vectors` are theirs before any operator, the shorter encoder's padded with zero vectors. `is_subtracted`
+    says that a minus, or a negative factor, stands before it.
     """
 
     text: str
     runs: Mapping[str, list[Run]]
     vectors: Embedding = field(repr=False)
     span: Span
+    is_subtracted: bool = False
 
 
 def read_parts(expression: Expression, model: TextModel, *, limits: Limits | None = None) -> list[ReadPart]:
@@ -44,11 +46,35 @@ def read_parts(expression: Expression, model: TextModel, *, limits: Limits | Non
     with torch.inference_mode(mode=False), torch.no_grad():
         readings.gather()
     parts = []
+    subtracted = _find_subtracted(expression)
     for step in steps:
         if step.reads:
             leaf = readings.leaf(step)
             text = step.values[0] if step.values and isinstance(step.values[0], str) else ""
             runs = dict(zip(readings.names, map(list, leaf.runs), strict=True))
             vectors = Embedding(dict(zip(readings.names, leaf.values, strict=True)))
-            parts.append(ReadPart(text, runs, vectors, step.span))
+            parts.append(ReadPart(text, runs, vectors, step.span, id(step.node) in subtracted))
     return parts
+
+
+def _find_subtracted(expression: Expression) -> set[int]:
+    """Give the nodes, by `id`, that count negatively; without recursion, for chains thousands long."""
+    found: set[int] = set()
+    pending: list[tuple[object, bool]] = [(expression, False)]
+    while pending:
+        node, is_negative = pending.pop()
+        if is_negative:
+            found.add(id(node))
+        if isinstance(node, At):
+            pending.append((node.operand, is_negative))
+        elif isinstance(node, Apply):
+            pending += [(a, is_negative ^ _turns(node, place)) for place, a in enumerate(node.arguments)]
+    return found
+
+
+def _turns(node: Apply, place: int) -> bool:
+    """Say whether an operator turns the sign of its operand at that place."""
+    if node.name in ("scale", "divide"):
+        factor = node.arguments[1]
+        return place == 0 and isinstance(factor, Number) and factor.value < 0
+    return node.name == "negate" or (node.name == "subtract" and place == 1)

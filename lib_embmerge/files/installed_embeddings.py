@@ -47,6 +47,10 @@ class EmbeddingFolder:
         self.__dict__.pop("_files", None)
         self._by_first_token.clear()
 
+    def paths(self) -> Mapping[str, list[Path]]:
+        """Give all embedding files by name, of every model family; none is read."""
+        return self._files
+
     def names(self, encoders: Iterable[str]) -> list[str]:
         """Give the names of the embeddings that fit these encoders, sorted. Reads every file."""
         wanted = set(encoders)

@@ -177,6 +177,14 @@ class CheckpointModel:
             self._others[path] = _open(path, self.installed, self.folders)
         return self._others[path]
 
+    def checkpoint_names(self) -> list[str]:
+        """Give the stems of the checkpoints beside this one and in the folder of checkpoints, sorted."""
+        return sorted({_stem(path) for folder in self.folders for path in _checkpoints_in(folder)}, key=str.casefold)
+
+    def refresh_embeddings(self) -> None:
+        """List the folder of embeddings again on the next use."""
+        self.installed.refresh()
+
     def _find_checkpoint(self, name: str) -> Path:
         given = Path(name).expanduser()
         if _is_path(name) and given.exists():

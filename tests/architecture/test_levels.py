@@ -37,7 +37,11 @@ LEVELS = {
 
 HOST_MODULES = {"modules", "modules_forge", "backend", "ldm_patched", "launch"}
 ONLY_IN = {
-    "gradio": {f"lib_embmerge/frontends/{name}.py" for name in ("tab", "gradio_compat", "app")},
+    "gradio": {
+        "lib_embmerge/frontends/gradio_compat.py",
+        "lib_embmerge/frontends/app.py",
+        *(p.relative_to(ROOT).as_posix() for p in (PACKAGE / "frontends" / "tab").glob("*.py")),
+    },
     "fastapi": {"lib_embmerge/frontends/rest.py"},
 }
 """Foreign packages that only these files may import."""

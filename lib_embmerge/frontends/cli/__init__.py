@@ -9,6 +9,7 @@ looking       `inspect`, `nearest`
 comparing     `compare`
 writing       `save`, `rebuild`, `batch`
 converting    `convert`, `check`
+serving       `app`
 help/         what `--help` prints
 
 `main` imports nothing but the standard library; each command brings what it needs.

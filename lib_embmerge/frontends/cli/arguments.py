@@ -29,6 +29,8 @@ SHIELD = "\0"
 LONGEST_NUMBER = 9
 """Digits of a number that an option takes."""
 
+LARGEST_PORT = 65_535
+
 EXPRESSION_WITH_SIGN = re.compile(r"-[\s+-]*(['\"(\d.]|\w+\s*\()")
 
 
@@ -205,6 +207,11 @@ def _functions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", action="store_true")
 
 
+def _app(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    parser.add_argument("--port", type=_port)
+
+
 def _path(text: str) -> Path:
     return Path(text.removeprefix(SHIELD))
 
@@ -214,6 +221,13 @@ def _positive(text: str) -> int:
     if not number.isdecimal() or len(number) > LONGEST_NUMBER or int(number) < 1:
         raise argparse.ArgumentTypeError("it must be a whole number of at least 1")
     return int(number)
+
+
+def _port(text: str) -> int:
+    number = _positive(text)
+    if number > LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"it must be at most {LARGEST_PORT}")
+    return number
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -229,6 +243,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("convert", "converting", "convert_files", _convert),
         Command("check", "converting", "check_files", _check),
         Command("functions", "functions", "list_functions", _functions),
+        Command("app", "serving", "serve_app", _app),
     )
 }
 """All commands by name."""

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
             """Give what identifies the checkpoint; one word for the demonstration encoder."""
             ...
 
+        def refresh_embeddings(self) -> None:
+            """List the folder of embeddings again on the next use."""
+            ...
+
+        def checkpoint_names(self) -> list[str]:
+            """Give the names that `@name` knows."""
+            ...
+
 
 __all__ = ["OpenModel", "find_file", "open_model", "read_source"]
 

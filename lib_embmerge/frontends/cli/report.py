@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..figures import amount, figure
+
 if TYPE_CHECKING:
     from ...host_protocol import TextModel
 
@@ -63,25 +65,6 @@ def model_note(model: TextModel) -> str:
         return DEMONSTRATION_NOTE
     family = "unknown family" if model.family is None else model.family.title
     return f"Made with {model.title} ({family}: {', '.join(encoder.name for encoder in model.encoders)})."
-
-
-def figure(value: float | None, *, digits: int = 4) -> str:
-    """Write a number for a table: four significant digits, no exponent where none is needed."""
-    if value is None:
-        return "–"
-    if not math.isfinite(value):
-        return str(value)
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-3 or abs(value) >= 1e6:
-        return f"{value:.{digits - 1}e}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(decimals, digits)}f}"
-
-
-def amount(number: int, thing: str) -> str:
-    """Write how many: `1 vector`, `2 vectors`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def align(rows: Iterable[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:

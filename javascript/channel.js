@@ -1,0 +1,100 @@
+// The page's way to Python: one question at a time, the newest of each purpose, answered by lib_embmerge's
+// frontends/page/answers.py. A hidden gradio button carries it, so that it obeys the login that the page obeys.
+(() => {
+    const WAIT_MS = 120000;
+    const TAKE_MS = 1000;
+    const embmerge = (window.embmerge = window.embmerge || {});
+    const waiting = new Map();
+    let current = null;
+    let number = 0;
+    let given = null;
+
+    embmerge.root = () => (typeof gradioApp === "function" ? gradioApp() : document);
+
+    // Ask; a question of the same purpose that still waits is dropped, an older one's answer is not delivered.
+    embmerge.ask = (purpose, kind, fields, deliver) => {
+        number += 1;
+        waiting.delete(purpose);
+        waiting.set(purpose, { id: number, purpose, deliver, question: { ...fields, kind, id: number } });
+        send();
+    };
+
+    embmerge.takeQuestion = () => {
+        const question = given;
+        given = null;
+        return JSON.stringify(question || { kind: "", id: 0 });
+    };
+
+    embmerge.giveAnswer = (text) => {
+        let answer = null;
+        try {
+            answer = JSON.parse(text);
+        } catch (error) {
+            return;
+        }
+        if (current === null || answer.id !== current.id) {
+            return;
+        }
+        const asked = finish();
+        if (!waiting.has(asked.purpose)) {
+            asked.deliver(answer);
+        }
+        send();
+    };
+
+    function send() {
+        if (current !== null || waiting.size === 0) {
+            return;
+        }
+        const button = embmerge.root().querySelector("button#embmerge_ask, #embmerge_ask button");
+        if (button === null) {
+            waiting.clear();
+            return;
+        }
+        const [purpose, next] = waiting.entries().next().value;
+        waiting.delete(purpose);
+        current = next;
+        given = next.question;
+        current.timer = setTimeout(() => {
+            finish();
+            send();
+        }, WAIT_MS);
+        press(button);
+    }
+
+    // gradio may not listen to its button yet, while the page is being made.
+    function press(button) {
+        button.click();
+        current.again = setTimeout(() => {
+            if (given !== null && button.isConnected) {
+                press(button);
+            }
+        }, TAKE_MS);
+    }
+
+    function finish() {
+        const asked = current;
+        clearTimeout(asked.timer);
+        clearTimeout(asked.again);
+        current = null;
+        return asked;
+    }
+
+    // Call a function when a box has been left alone for `ms`.
+    embmerge.debounce = (action, ms) => {
+        let timer = null;
+        return (...given_) => {
+            clearTimeout(timer);
+            timer = setTimeout(() => action(...given_), ms);
+        };
+    };
+
+    // Put a text into one of gradio's boxes so that gradio notices.
+    embmerge.setText = (box, text) => {
+        box.value = text;
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+
+    // The text box inside the component with that elem_id; gradio 3 puts the id on two nodes.
+    embmerge.box = (id) => embmerge.root().querySelector(`#${id} textarea, #${id} input[type=text], textarea#${id}`);
+})();

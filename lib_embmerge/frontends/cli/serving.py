@@ -1,0 +1,24 @@
+"""`embmerge app`: the page, on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+
+from ...errors import EmbeddingMergeError
+from .inputs import OpenModel
+from .report import Report
+
+__all__ = ["serve_app"]
+
+
+def serve_app(options: argparse.Namespace, opener: OpenModel) -> Report:
+    """Serve the page until it is interrupted.
+
+    Raises: EmbeddingMergeError where gradio, which nothing else here needs, is not installed.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise EmbeddingMergeError("The app needs gradio.", suggestion="Install it with: pip install 'embmerge[app]'")
+    from ..app import run_app
+
+    return run_app(options, opener)

@@ -1,0 +1,34 @@
+"""How figures are written, for people: the same in the command line and on the page."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["amount", "figure", "size"]
+
+
+def figure(value: float | None, *, digits: int = 4) -> str:
+    """Write a number for a table: four significant digits, no exponent where none is needed."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-3 or abs(value) >= 1e6:
+        return f"{value:.{digits - 1}e}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(decimals, digits)}f}"
+
+
+def amount(number: int, thing: str) -> str:
+    """Write how many: `1 vector`, `2 vectors`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def size(count: int) -> str:
+    """Write a file's size: `900 bytes`, `9 kB`, `1.2 MB`; of 1,000 each."""
+    if count < 1000:
+        return amount(count, "byte")
+    thousands = count / 1000
+    return f"{thousands:.0f} kB" if thousands < 1000 else f"{thousands / 1000:.1f} MB"

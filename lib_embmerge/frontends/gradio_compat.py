@@ -1,0 +1,128 @@
+"""All that differs between the gradio versions of the hosts: 3.41.2 (A1111), 3.43.2, 4.40.0 (Forge), and the newest.
+
+Where a name was changed, the component's own signature decides, never a version's number.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+__all__ = [
+    "event_options",
+    "file_input",
+    "launch",
+    "on_change",
+    "on_click",
+    "on_load",
+    "open_page",
+    "then_javascript",
+    "uploaded_paths",
+]
+
+
+def on_click(
+    button: Any,
+    function: Callable[..., Any] | None,
+    inputs: Sequence[Any] = (),
+    outputs: Sequence[Any] = (),
+    *,
+    javascript: str | None = None,
+    at_once: bool = False,
+) -> Any:
+    """Call `function` on a click; `javascript` runs before it and gives its arguments.
+
+    `at_once` goes past the queue, in which a picture may be waiting before it. No list of API routes shows the event.
+    """
+    return _listen(button.click, function, inputs, outputs, javascript, at_once)
+
+
+def on_change(
+    component: Any,
+    function: Callable[..., Any],
+    inputs: Sequence[Any] = (),
+    outputs: Sequence[Any] = (),
+    *,
+    at_once: bool = False,
+) -> Any:
+    """Call `function` when the component's value changes."""
+    return _listen(component.change, function, inputs, outputs, None, at_once)
+
+
+def then_javascript(event: Any, javascript: str, inputs: Sequence[Any] = ()) -> Any:
+    """Run javascript with the inputs' values when an event's function has answered."""
+    return _listen(event.then, None, inputs, (), javascript, True)
+
+
+def _listen(
+    listener: Any,
+    function: Callable[..., Any] | None,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    javascript: str | None,
+    at_once: bool,
+) -> Any:
+    options = event_options(listener, javascript)
+    if at_once:
+        options["queue"] = False
+    return listener(function, inputs=list(inputs), outputs=list(outputs), show_progress="hidden", **options)
+
+
+def event_options(listener: Any, javascript: str | None) -> dict[str, Any]:
+    """Give the options of an event under the names that this gradio has for them."""
+    known = inspect.signature(listener).parameters
+    options: dict[str, Any] = {}
+    if javascript is not None:
+        options["js" if "js" in known else "_js"] = javascript  # renamed in 4.0
+    if "api_visibility" in known:  # since 6.0
+        options["api_visibility"] = "private"
+    else:
+        options["api_name"] = False
+    return options
+
+
+def file_input(label: str, *, extensions: Sequence[str], elem_id: str, several: bool = False) -> Any:
+    """Give a field for uploads, whose value `uploaded_paths` reads."""
+    kinds = {"file_types": list(extensions), "file_count": "multiple" if several else "single"}
+    return gr.File(label=label, elem_id=elem_id, type=_FILE_TYPE, **kinds)
+
+
+_FILE_TYPE = "filepath" if "filepath" in str(inspect.signature(gr.File.__init__)) else "file"
+"""A path since 4.0; before, an open temporary file with the path as its name."""
+
+
+def uploaded_paths(value: Any) -> list[str]:
+    """Give the paths of an upload: of none, of one file, or of several."""
+    if value is None:
+        return []
+    files = value if isinstance(value, list) else [value]
+    return [file if isinstance(file, str) else str(file.name) for file in files]
+
+
+def open_page(title: str) -> gr.Blocks:
+    """Give the blocks of a page of our own, in fonts that are there: nothing is fetched from the internet."""
+    options: dict[str, Any] = {"title": title, "analytics_enabled": False}
+    if "theme" in inspect.signature(gr.Blocks.__init__).parameters:  # an option of launch since 6.0
+        options["theme"] = _theme()
+    return gr.Blocks(**options)
+
+
+def on_load(page: gr.Blocks, javascript: str) -> None:
+    """Run javascript when a page of our own is opened."""
+    page.load(None, None, None, **event_options(page.load, javascript))
+
+
+def launch(page: gr.Blocks, *, port: int | None) -> None:
+    """Serve a page on loopback until it is interrupted; the next free port from 7860 on where none is given."""
+    page.queue()
+    known = inspect.signature(page.launch).parameters
+    wished = {"theme": _theme(), "show_api": False, "footer_links": []}
+    options = {key: value for key, value in wished.items() if key in known}
+    page.launch(server_name="127.0.0.1", server_port=port, share=False, **options)
+
+
+def _theme() -> Any:
+    return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])

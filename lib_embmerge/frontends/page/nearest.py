@@ -1,0 +1,47 @@
+"""The second answer: what compares the vectors with the model's whole vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...entry import is_prompt, read_expression
+from ...evaluation import evaluate, find_warnings
+from ...host_protocol import PageHost
+from ...inspection import Neighbour, find_neighbours
+from .html import draw
+from .question import Answer, Question
+from .repairs import mend_notice
+
+__all__ = ["nearest"]
+
+SHOWN_VECTORS = 8
+"""Vectors whose nearest words stand in the summary; those of all stand in the table."""
+SHOWN_WORDS = 3
+
+
+def nearest(question: Question, host: PageHost) -> Answer:
+    """Answer which words are near, and whether the vectors' norms are far off; nothing where the text is no value."""
+    text = question.text("text")
+    model = host.loaded_text_model()
+    if model is None or not text.strip() or is_prompt(text):
+        return Answer()
+    entered = read_expression(text)
+    value = evaluate(entered.tree, model, source=entered.source)
+    notices = [n for n in find_warnings(entered.tree, model, value=value) if n.kind in ("norm", "half precision")]
+    warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
+    found = find_neighbours(value, model, k=SHOWN_WORDS)
+    return Answer(
+        slots={
+            "judged": draw("warnings", warnings=warnings),
+            "nearest": draw("nearest", encoders=_by_encoder(found), more=max(0, value.length - SHOWN_VECTORS)),
+        }
+    )
+
+
+def _by_encoder(found: Sequence[Neighbour]) -> Mapping[str, Mapping[int, list[Neighbour]]]:
+    """Group by encoder and vector."""
+    groups: dict[str, dict[int, list[Neighbour]]] = {}
+    for neighbour in found:
+        if neighbour.index < SHOWN_VECTORS:
+            groups.setdefault(neighbour.encoder, {}).setdefault(neighbour.index, []).append(neighbour)
+    return groups

@@ -1,0 +1,121 @@
+"""What is written in the box, as one types: how many vectors, of which tokens, and what is wrong or worth knowing.
+
+The first answer reads no more of a table than the rows of its tokens; what compares with the whole vocabulary comes
+with the second one, `nearest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...entry import Entered, read_expression
+from ...errors import EmbeddingMergeError
+from ...evaluation import ReadPart, count, find_warnings, read_parts
+from ...host_protocol import PageHost, TextModel
+from ...inspection import Chip, list_tokens
+from ...limits import CHUNK
+from .html import draw, draw_error
+from .question import Answer, Question
+from .repairs import mend_error, mend_notice
+
+__all__ = ["EXAMPLES", "Bar", "PartView", "load", "preview", "view_parts"]
+
+EXAMPLES = (
+    ("'cat' - 'adult' + 'child'", "arithmetic with words"),
+    ("slerp('red', 'blue', 0.3)", "between two words"),
+    ("'a photo of', normalize('old' + 'car')", "several vectors, one after the other"),
+)
+"""What fills the empty box on a click, and what it shows."""
+
+COLOURS = 8
+"""Colours of parts in style.css; the ninth part has the first one's again."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How many of a chunk's places an encoder's vectors take."""
+
+    encoder: str
+    count: int
+    chunk: int = CHUNK
+
+    @property
+    def percent(self) -> float:
+        """How much of the bar is full."""
+        return min(100.0, 100.0 * self.count / self.chunk)
+
+
+@dataclass(frozen=True)
+class PartView:
+    """One thing that the expression reads: its sign, what was written, its colour, and its chips per encoder.
+
+    `rows` has one entry where all encoders read the same tokens, under the names of all of them.
+    """
+
+    sign: str
+    text: str
+    colour: int
+    rows: Mapping[str, Sequence[Chip]]
+
+
+def preview(question: Question, host: PageHost) -> Answer:
+    """Answer what the text in the box means; a mistake in it is an answer, too."""
+    text = question.text("text")
+    model = host.loaded_text_model()
+    if not text.strip():
+        return _empty(model)
+    if model is None:
+        return Answer(slots={"messages": draw("loading")}, state={"waiting": True}, then="load")
+    try:
+        entered = read_expression(text)
+        return _describe(entered, model)
+    except EmbeddingMergeError as error:
+        mends = mend_error(error, text)
+        return Answer(
+            slots={"messages": draw_error(error) + draw("mends", mends=mends), "judged": ""}, state={"broken": True}
+        )
+
+
+def load(question: Question, host: PageHost) -> Answer:
+    """Load the model, then go on with the preview."""
+    host.load_text_model()
+    return Answer(then="preview")
+
+
+def _empty(model: TextModel | None) -> Answer:
+    return Answer(
+        slots={"messages": "", "judged": "", "summary": draw("empty", examples=EXAMPLES, model=model)},
+        state={"empty": True},
+    )
+
+
+def _describe(entered: Entered, model: TextModel) -> Answer:
+    number = count(entered.tree, model, source=entered.source)
+    parts = read_parts(entered.tree, model)
+    notices = find_warnings(entered.tree, model)
+    warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
+    bars = [Bar(encoder.name, number) for encoder in model.encoders]
+    summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model), model=model)
+    messages = draw("warnings", warnings=warnings)
+    return Answer(slots={"messages": messages, "summary": summary}, state={"count": number}, then="nearest")
+
+
+def view_parts(parts: Sequence[ReadPart], model: TextModel) -> list[PartView]:
+    """Give what an expression reads for drawing."""
+    chips = list_tokens(parts, model)
+    return [
+        PartView("−" if part.is_subtracted else "+" if place else "", part.text, place % COLOURS, _rows(place, chips))
+        for place, part in enumerate(parts)
+    ]
+
+
+def _rows(place: int, chips: Sequence[Chip]) -> Mapping[str, Sequence[Chip]]:
+    rows: dict[str, list[Chip]] = {}
+    for chip in chips:
+        if chip.part == place:
+            rows.setdefault(chip.encoder, []).append(chip)
+    read = {tuple((chip.text, chip.id, chip.vectors) for chip in row) for row in rows.values()}
+    if len(read) == 1 and len(rows) > 1:
+        return {" and ".join(rows): next(iter(rows.values()))}
+    return rows

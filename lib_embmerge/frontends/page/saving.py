@@ -1,0 +1,138 @@
+"""Saving from the page: the name as one types it, the file, and the line that says what was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from ...entry import read_expression
+from ...errors import EmbeddingMergeError, FileExists, NameProblem
+from ...files.installed_embeddings import EmbeddingFolder
+from ...files.names import advise_on_name, check_name, folder_below
+from ...host_protocol import PageHost, TextModel
+from ...saving import Long, Saved, SaveOptions, save_expression
+from .html import draw, draw_error
+from .question import Answer, Question
+
+__all__ = ["LONG_CHOICES", "NameCheck", "check_wished_name", "draw_saved", "name", "save_from_page"]
+
+LONG = MappingProxyType(
+    {
+        "refuse": None,
+        "cut to the first 75": "cut",
+        "pool into their mean": "pool",
+        "split into several files": "split",
+        "keep all in one file": "keep",
+    }
+)
+LONG_CHOICES = tuple(LONG)
+"""What can become of more than 75 vectors, in the page's words."""
+
+
+class NameCheck:
+    """What a wished name comes to: the file's place, whether one is there, advice, and what of it asks for a tick."""
+
+    def __init__(self, host: PageHost, wished: str, folder: str, model: TextModel | None) -> None:
+        """Check the name and the folder.
+
+        Raises: NameProblem where nothing can be saved under them.
+        """
+        check_name(wished)
+        root = host.embeddings_folder
+        self.folder = folder_below(root, folder.strip().strip("/"))
+        self.path = self.folder / f"{wished}.safetensors"
+        self.exists = self.path.exists()
+        others = EmbeddingFolder(root if root.is_dir() else None).paths()
+        twins = [path for path in others.get(wished, []) if path != self.path]
+        self.characters = advise_on_name(wished)
+        said = advise_on_name(wished, others=others, is_vocabulary_word=lambda text: _is_word(text, model))
+        self.doubts = [sentence for sentence in said if sentence not in self.characters]
+        self.doubts += [f"{path} has this name, too: only one of them will be found." for path in twins]
+
+
+def check_wished_name(host: PageHost, wished: str, folder: str) -> NameCheck:
+    """Check a name against the files that are there and the loaded model's vocabulary.
+
+    Raises: NameProblem where nothing can be saved under it.
+    """
+    return NameCheck(host, wished, folder, host.loaded_text_model())
+
+
+def name(question: Question, host: PageHost) -> Answer:
+    """Answer what is wrong with the name that is being typed."""
+    wished, folder = question.text("name").strip(), question.text("folder")
+    if not wished:
+        return Answer(slots={"name": ""}, state={"exists": False, "doubtful": False})
+    try:
+        found = check_wished_name(host, wished, folder)
+    except NameProblem as error:
+        return Answer(slots={"name": draw_error(error)}, state={"exists": False, "doubtful": False})
+    return Answer(
+        slots={"name": draw("name", check=found)},
+        state={"exists": found.exists, "doubtful": bool(found.doubts)},
+    )
+
+
+def save_from_page(
+    host: PageHost,
+    text: str,
+    wished: str,
+    folder: str,
+    overwrite: bool,
+    same_name: bool,
+    dtype: str,
+    long: str,
+    author: str,
+    note: str,
+    trigger: str,
+    tags: str,
+    negative: bool,
+) -> str:
+    """Save what is written; give the result line, or the mistake, as HTML."""
+    about = {
+        "author": author,
+        "description": note,
+        "trigger_phrase": trigger,
+        "tags": tags,
+        "is_negative_embedding": "true" if negative else "",
+    }
+    try:
+        model = host.load_text_model()
+        place = check_wished_name(host, wished.strip(), folder)
+        _check_ticks(place, overwrite=overwrite, same_name=same_name)
+        options = SaveOptions(
+            folder=place.folder,
+            overwrite=overwrite,
+            dtype=dtype,
+            long=cast("Long | None", LONG.get(long)),
+            about={key: value.strip() for key, value in about.items() if value and value.strip()},
+            checkpoint=host.checkpoint_record(),
+            is_installed_here=True,
+        )
+        saved = save_expression(read_expression(text), wished.strip(), model, options)
+        host.refresh_embeddings()
+    except EmbeddingMergeError as error:
+        return draw_error(error)
+    return draw_saved(saved, model)
+
+
+def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
+    """Draw what was saved: a line for each file, with a button that sends its name to a prompt."""
+    return draw("saved", saved=saved, model=model)
+
+
+def _check_ticks(place: NameCheck, *, overwrite: bool, same_name: bool) -> None:
+    if place.exists and not overwrite:
+        raise FileExists(f"{_shown(place.path)} exists already.", suggestion='Tick "Overwrite" to replace it.')
+    if place.doubts and not same_name:
+        raise NameProblem(place.doubts[0], suggestion='Tick "Use this name all the same", or take another.')
+
+
+def _shown(path: Path) -> str:
+    return path.name
+
+
+def _is_word(text: str, model: TextModel | None) -> bool:
+    return model is not None and any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)

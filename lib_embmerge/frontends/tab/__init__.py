@@ -1,0 +1,30 @@
+"""The tab "Save embedding", for every gradio that a host ships: components and events; what they do stands in `page`.
+
+Begin with `build_tab`. Each pane is a module with one function `build` that makes its components.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from ...host_protocol import PageHost
+from . import build, channel
+
+__all__ = ["TITLE", "build_tab", "fill_tab"]
+
+TITLE = "Save embedding"
+
+
+def build_tab(host: PageHost) -> gr.Blocks:
+    """Give the tab as blocks of its own, as a WebUI takes it."""
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        fill_tab(host)
+    return blocks
+
+
+def fill_tab(host: PageHost) -> None:
+    """Make the tab's components inside the blocks that are open."""
+    with gr.Column(elem_id="embmerge_page", elem_classes=["embmerge-page"]):
+        channel.build(host)
+        with gr.Tabs(elem_id="embmerge_tabs"), gr.Tab("Build", elem_id="embmerge_tab_build"):
+            build.build(host)
