@@ -15,6 +15,7 @@ from typing import Protocol
 from torch import Tensor
 
 from .families import Family
+from .language.scan import Brackets
 from .vectors.vocabulary import Vocabulary
 
 __all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPiece", "TextPieces"]
@@ -141,6 +142,11 @@ class PageHost(Protocol):
     @property
     def embeddings_folder(self) -> Path:
         """Where the program looks for embeddings; it need not exist yet."""
+        ...
+
+    @property
+    def brackets(self) -> Brackets:
+        """Those that make an expression in a prompt."""
         ...
 
     def loaded_text_model(self) -> TextModel | None:

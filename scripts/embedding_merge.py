@@ -8,6 +8,7 @@ for name in [name for name in sys.modules if name.split(".")[0] == "lib_embmerge
     del sys.modules[name]  # "Reload UI" runs this file again: take the library's newest code with it
 
 from lib_embmerge.errors import UnsupportedHost  # noqa: E402
+from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_notice, build_tab  # noqa: E402
 from lib_embmerge.hosts.detect import detect_host  # noqa: E402
 from lib_embmerge.hosts.webui import WebUI, other_extensions_with_expressions  # noqa: E402
 
@@ -30,17 +31,24 @@ class EmbeddingMerge(scripts.Script):
 
 
 def warn_of_predecessor():
-    """Say it in the console where the other extension is installed too."""
-    others = other_extensions_with_expressions(scripts.scripts_data, EmbeddingMerge)
-    if others:
-        print(f"[embmerge] Two extensions read <'…'> in prompts; one is enough. The other one: {', '.join(others)}")
+    """Say it in the console and in the tab where the other extension is installed too."""
+    webui.host.other_extensions = other_extensions_with_expressions(scripts.scripts_data, EmbeddingMerge)
+    for notice in webui.host.notices():
+        print(f"[embmerge] {notice}")
+
+
+def add_tab():
+    """Give the host our tab; on a host that we don't know, it says so."""
+    blocks = build_notice(str(problem)) if webui is None else build_tab(webui.host)
+    return [(blocks, TITLE, ELEM_ID)]
 
 
 try:
-    webui = WebUI(detect_host(), script_callbacks)
-except UnsupportedHost as problem:
-    webui = None
+    webui, problem = WebUI(detect_host(), script_callbacks), None
+except UnsupportedHost as unsupported:
+    webui, problem = None, unsupported
     print(f"[embmerge] {problem}")
 else:
     webui.start()
     script_callbacks.on_before_ui(warn_of_predecessor)
+script_callbacks.on_ui_tabs(add_tab)

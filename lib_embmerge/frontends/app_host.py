@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FileError
+from ..language.scan import Brackets
 
 if TYPE_CHECKING:
     from .cli.inputs import FileModel, OpenModel
@@ -18,6 +19,7 @@ class AppHost:
     """The `PageHost` of the app; `choose` opens another checkpoint or folder."""
 
     name = "embmerge app"
+    brackets = Brackets.BOTH
 
     def __init__(self, opener: OpenModel, checkpoint: Path | None, embeddings: Path, checkpoints: Path | None) -> None:
         """Open the checkpoint.

@@ -10,8 +10,11 @@ Every symbol of the host that is touched, and why:
   `find_embedding_at_position`, `load_textual_inversion_embeddings`) to find and register embeddings;
   `.extra_generation_params` for the infotext's "TI hashes"
 - `modules.textual_inversion.textual_inversion.Embedding`: what a placeholder is registered as
-- `modules.sd_models`: `model_data.sd_model` (the loaded model, without loading one), `checkpoints_list`
+- `modules.sd_models`: `model_data.sd_model` (the loaded model, without loading one), `checkpoints_list`;
+  `modules.shared.sd_model` and `reload_model_weights` load one, `modules.call_queue.queue_lock` waits for the picture
+  before
 - `modules.devices.device`, `.dtype`: where a placeholder's vectors must lie and what they become
+- `modules.shared.cmd_opts.embeddings_dir`: where embeddings are
 - `modules.shared.opts`: our settings and `textual_inversion_add_hashes_to_infotext`, `emphasis`
 - a model's `cond_stage_model` or, on SDXL, its `embedders`; of an embedder `tokenize`, `tokenizer`, `id_start`,
   `id_end`, `id_pad`, and its token table under `wrapped`
@@ -32,11 +35,13 @@ from ..errors import FileError, ModelNotLoaded, UnsupportedHost, did_you_mean
 from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
 from ..files.checkpoint_files import open_checkpoint
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ..language.scan import Brackets
 from ..placeholders import SPELLING, counted_vectors, spelled_ids
 from ..vectors.embedding import Embedding
 from ..vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
 from .other_checkpoint import OtherCheckpoint
+from .settings import read_brackets
 
 __all__ = ["A1111", "A1111Encoder", "A1111TextModel"]
 
@@ -223,9 +228,10 @@ class A1111:
 
     def __init__(self) -> None:
         """Find the host's modules; they are loaded already."""
-        from modules import devices, processing, prompt_parser, sd_hijack, sd_hijack_clip, sd_models, shared
+        from modules import call_queue, devices, processing, prompt_parser, sd_hijack, sd_hijack_clip, sd_models, shared
         from modules.textual_inversion import textual_inversion
 
+        self.call_queue = call_queue
         self.devices = devices
         self.processing = processing
         self.prompt_parser = prompt_parser
@@ -234,6 +240,8 @@ class A1111:
         self.sd_models = sd_models
         self.shared = shared
         self.textual_inversion = textual_inversion
+        self.other_extensions: list[str] = []
+        """Files of other extensions that take the same expressions; the wiring finds them."""
         self._file_states: dict[str, tuple[int, int]] = {}
         self._spelled: dict[str, Sequence[int]] = {}
 
@@ -341,6 +349,64 @@ class A1111:
             raise FileError(f"{problem} in the WebUI's list is named {name}.", suggestion=did_you_mean(name, known))
         info = next(iter(infos.values()))
         return OtherCheckpoint(open_checkpoint(Path(info.filename)), beside)
+
+    # --- What the page asks: `PageHost` ---
+
+    @property
+    def embeddings_folder(self) -> Path:
+        """The folder of the option `--embeddings-dir`."""
+        return Path(self.shared.cmd_opts.embeddings_dir).absolute()
+
+    @property
+    def brackets(self) -> Brackets:
+        """Those that are switched on in the settings."""
+        return read_brackets(self.shared.opts)
+
+    def loaded_text_model(self) -> A1111TextModel | None:
+        """Give the text model of the model in memory, or None."""
+        model = self.loaded_model()
+        return None if model is None else self.text_model(model)
+
+    def load_text_model(self) -> A1111TextModel:
+        """Give the same after loading the chosen checkpoint; waits for the picture that is being made.
+
+        Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
+        Source: A1111 1.10.1, modules/sd_models.py:683-701 (loading on first use), :803 (after an unload).
+        """
+        if self.loaded_model() is None:
+            with self.call_queue.queue_lock:
+                if self.shared.sd_model is None:
+                    self.sd_models.reload_model_weights()
+        found = self.loaded_text_model()
+        if found is None:
+            raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
+        return found
+
+    def checkpoint_record(self) -> Mapping[str, str]:
+        """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
+        info = getattr(self.loaded_model(), "sd_checkpoint_info", None)
+        if info is None:
+            return {}
+        try:
+            record = dict(open_checkpoint(Path(info.filename)).record())
+        except FileError:  # a pickle, which is not opened for this
+            record = {"name": Path(info.filename).name}
+        return record | ({"sha256": str(info.sha256)} if info.sha256 else {})
+
+    def checkpoint_names(self) -> list[str]:
+        """Give the names of the host's list."""
+        return sorted({str(i.name_for_extra) for i in self.sd_models.checkpoints_list.values()}, key=str.casefold)
+
+    def refresh_embeddings(self) -> None:
+        """Let the host read its folder again; its own look at the folder's time misses files in sub-folders."""
+        self.database.load_textual_inversion_embeddings(force_reload=True)
+
+    def notices(self) -> list[str]:
+        """Name the other extensions that take the same expressions."""
+        return [
+            f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
+            for path in self.other_extensions
+        ]
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[A1111Encoder]) -> Any:
         entry = self.textual_inversion.Embedding(None, name)

@@ -12,28 +12,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import EmbeddingMergeError
-from ..language.scan import Brackets, holds_expression
+from ..language.scan import holds_expression
 from ..legacy import restore_prompts
 from ..merge import MergeSettings
 from .a1111 import A1111
 from .conditioning import ConditioningHooks
 from .hooks import Hook
+from .settings import SETTINGS, read_brackets
 
-__all__ = ["SETTINGS", "WebUI", "other_extensions_with_expressions"]
-
-SETTINGS = {
-    "embmerge_angle_brackets": "Expressions in angle brackets: <'cat' + 'dog'>",
-    "embmerge_curly_brackets": "Expressions in curly brackets: {'cat' + 'dog'}",
-}
-"""Our settings, each a box to tick that is ticked at first; a label by key."""
-
-
-BRACKETS = {
-    (True, True): Brackets.BOTH,
-    (True, False): Brackets.ANGLE,
-    (False, True): Brackets.CURLY,
-    (False, False): Brackets.NONE,
-}
+__all__ = ["WebUI", "other_extensions_with_expressions"]
 
 
 class WebUI:
@@ -65,8 +52,7 @@ class WebUI:
 
     def settings(self) -> MergeSettings:
         """Read the user's settings."""
-        angle, curly = (bool(getattr(self.host.shared.opts, key, True)) for key in SETTINGS)
-        return MergeSettings(brackets=BRACKETS[angle, curly])
+        return MergeSettings(brackets=read_brackets(self.host.shared.opts))
 
     def add_settings(self) -> None:
         """Add our section to the settings page."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-pytest.register_assert_rewrite("tests.hosts.contract")
+pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
 
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
 

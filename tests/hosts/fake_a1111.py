@@ -113,6 +113,7 @@ class FakeA1111:
         )  # fmt: skip
         self.opts = self.modules.shared.opts
         self.database = self.modules.sd_hijack.model_hijack.embedding_db
+        self.modules.shared.cmd_opts.embeddings_dir = str(self.embeddings_folder)
         self.database.add_embedding_dir(str(self.embeddings_folder))
         self.model: Any = None
         self.scripts: list[Any] = []

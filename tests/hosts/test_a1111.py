@@ -17,6 +17,7 @@ from lib_embmerge.hosts import a1111 as adapter_module
 
 from .contract import BOTH, HostContract
 from .fake_a1111 import FakeA1111, make_model, same
+from .page_contract import PageContract
 
 
 class TestA1111(HostContract):
@@ -26,6 +27,29 @@ class TestA1111(HostContract):
 
     def register(self, host: FakeA1111, name: str, text: str) -> None:
         register(host, name, self.embedding(host, text))
+
+
+class TestA1111Page(PageContract):
+    @pytest.fixture
+    def host(self, a1111: FakeA1111) -> FakeA1111:
+        return a1111
+
+    def unload(self, host: FakeA1111) -> None:
+        host.modules.sd_models.model_data.sd_model = host.modules.shared.sd_model = None
+
+    def can_load(self, host: FakeA1111, kind: str) -> None:
+        host.modules.sd_models.chosen = lambda: make_model(kind, 3, host.checkpoints_folder / "chosen.safetensors")
+
+
+def test_the_sha256_is_the_host_s_where_it_knows_one(a1111: FakeA1111) -> None:
+    a1111.model.sd_checkpoint_info.sha256 = "abc"
+    assert a1111.adapter().checkpoint_record()["sha256"] == "abc"
+
+
+def test_another_extension_for_expressions_is_named(a1111: FakeA1111) -> None:
+    page = a1111.adapter()
+    page.other_extensions = ["extensions/old/scripts/embedding_merge.py"]
+    assert "extensions/old/scripts/embedding_merge.py" in page.notices()[0]
 
 
 def register(host: FakeA1111, name: str, vectors: Any) -> None:

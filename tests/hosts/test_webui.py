@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.hosts.webui import SETTINGS, other_extensions_with_expressions
+from lib_embmerge.hosts.settings import SETTINGS
+from lib_embmerge.hosts.webui import other_extensions_with_expressions
 
 from .fake_a1111 import FakeA1111, library_kept, same
 
@@ -147,8 +148,20 @@ def test_an_unknown_webui_is_left_alone_with_a_sentence(
     with library_kept():
         found = run_script()
         found["EmbeddingMerge"]().process(SimpleNamespace())
+        ((blocks, title, _),) = a1111.modules.script_callbacks.ui_tabs_callback()
     assert parser.get_learned_conditioning is original
     assert "[embmerge] embmerge does not know this WebUI: it lacks modules.prompt_parser" in capsys.readouterr().out
+    assert title == "Save embedding"
+    assert "embmerge does not know this WebUI" in str(blocks.get_config_file())
+
+
+def test_the_tab_is_among_the_host_s(a1111: FakeA1111) -> None:
+    with library_kept():
+        run_script()
+        ((blocks, title, elem_id),) = a1111.modules.script_callbacks.ui_tabs_callback()
+    assert (title, elem_id) == ("Save embedding", "embmerge")
+    labels = [part["props"].get("label") for part in blocks.get_config_file()["components"]]
+    assert {"Expression", "Name", "Overwrite"} <= set(labels)
 
 
 def test_the_old_extension_beside_ours_is_said_once(a1111: FakeA1111, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import gradio as gr
 
 from ...host_protocol import PageHost
+from ..page.html import draw
 from . import build, channel
 
-__all__ = ["TITLE", "build_tab", "fill_tab"]
+__all__ = ["ELEM_ID", "TITLE", "build_notice", "build_tab", "fill_tab"]
 
 TITLE = "Save embedding"
+ELEM_ID = "embmerge"
+"""The WebUI's name for the tab, and its id among the page's elements."""
 
 
 def build_tab(host: PageHost) -> gr.Blocks:
@@ -22,9 +25,17 @@ def build_tab(host: PageHost) -> gr.Blocks:
     return blocks
 
 
+def build_notice(text: str) -> gr.Blocks:
+    """Give a tab that says why there is none."""
+    with gr.Blocks(analytics_enabled=False) as blocks, gr.Column(elem_classes=["embmerge-page"]):
+        gr.HTML(draw("notices", notices=[text]))
+    return blocks
+
+
 def fill_tab(host: PageHost) -> None:
     """Make the tab's components inside the blocks that are open."""
     with gr.Column(elem_id="embmerge_page", elem_classes=["embmerge-page"]):
         channel.build(host)
+        gr.HTML(draw("notices", notices=host.notices()), visible=bool(host.notices()))
         with gr.Tabs(elem_id="embmerge_tabs"), gr.Tab("Build", elem_id="embmerge_tab_build"):
             build.build(host)

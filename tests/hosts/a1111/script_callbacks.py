@@ -21,6 +21,10 @@ def on_ui_settings(callback, *, name=None):
     _add("ui_settings", callback)
 
 
+def on_ui_tabs(callback, *, name=None):
+    _add("ui_tabs", callback)
+
+
 def on_before_ui(callback, *, name=None):
     _add("before_ui", callback)
 
@@ -35,6 +39,10 @@ def on_infotext_pasted(callback, *, name=None):
 
 def on_script_unloaded(callback, *, name=None):
     _add("script_unloaded", callback)
+
+
+def ui_tabs_callback():
+    return [tab for callback in callback_map.get("ui_tabs", ()) for tab in callback()]
 
 
 def call(kind, *args):

@@ -15,6 +15,7 @@ class CheckpointInfo:
         self.filename = str(filename)
         self.name = str(filename).split("checkpoints/")[-1]
         self.name_for_extra = Path(filename).stem
+        self.sha256 = None
         self.title = f"{self.name} [0123456789]"
 
     def register(self):
@@ -27,3 +28,12 @@ def load_model(model):
     model_data.sd_model = shared.sd_model = model
     sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)
     return model
+
+
+def reload_model_weights():
+    """Load the chosen checkpoint again after an unload; the tests say which model that gives."""
+    if chosen is not None:
+        load_model(chosen())
+
+
+chosen = None

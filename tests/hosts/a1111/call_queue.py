@@ -1,0 +1,5 @@
+"""The lock that lets one picture be made at a time."""
+
+import threading
+
+queue_lock = threading.Lock()

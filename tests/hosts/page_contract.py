@@ -1,0 +1,112 @@
+"""What the page asks of every program that it is part of, on every host's adapter; see `contract.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lib_embmerge.entry import read_expression
+from lib_embmerge.errors import ModelNotLoaded
+from lib_embmerge.evaluation import evaluate
+from lib_embmerge.host_protocol import PageHost
+from lib_embmerge.saving import SaveOptions, save_expression
+
+from .fake_a1111 import same
+
+
+class PageContract:
+    """The contract; a subclass gives the fixtures `host`, in which an SD 1 model is loaded, and `page`."""
+
+    @pytest.fixture
+    def page(self, host: Any) -> PageHost:
+        return host.adapter()  # type: ignore[no-any-return]
+
+    @pytest.fixture
+    def started(self, host: Any) -> None:
+        host.webui().start()
+
+    def unload(self, host: Any) -> None:
+        """Take the model out of memory, as the host's own button does."""
+        raise NotImplementedError
+
+    def can_load(self, host: Any, kind: str) -> None:
+        """Let the host find a checkpoint to load."""
+        raise NotImplementedError
+
+    def save(self, page: PageHost, expression: str, name: str, folder: str = "") -> None:
+        model = page.load_text_model()
+        options = SaveOptions(page.embeddings_folder / folder, checkpoint=page.checkpoint_record())
+        save_expression(read_expression(expression), name, model, options)
+        page.refresh_embeddings()
+
+    def test_it_has_a_name_and_a_folder(self, host: Any, page: PageHost) -> None:
+        assert page.name
+        assert page.embeddings_folder == host.embeddings_folder
+        assert page.notices() == []
+        assert page.brackets.value == "<{"
+
+    @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+    def test_the_loaded_model_is_read_in_place(self, host: Any, page: PageHost, kind: str) -> None:
+        host.load(kind)
+        model = page.loaded_text_model()
+        assert model is not None
+        value = evaluate(read_expression("'red cat'").tree, model)
+        widths = {name: table.weight.shape[1] for name, table in host.tables().items()}
+        assert {name: rows.shape[1] for name, rows in value.items()} == widths
+        assert same(value["clip_l"], host.rows("red cat"))
+
+    def test_the_preview_follows_a_change_of_checkpoint(self, host: Any, page: PageHost) -> None:
+        host.load("sd1", seed=1)
+        first = page.loaded_text_model()
+        host.load("sdxl", seed=2)
+        second = page.loaded_text_model()
+        assert first is not None
+        assert second is not None
+        assert [e.name for e in second.encoders] == ["clip_l", "clip_g"]
+        assert first.identity != second.identity
+        assert first.title != second.title
+
+    def test_no_model_is_loaded_by_looking(self, host: Any, page: PageHost) -> None:
+        self.unload(host)
+        assert page.loaded_text_model() is None
+
+    def test_the_first_need_loads_one(self, host: Any, page: PageHost) -> None:
+        self.unload(host)
+        self.can_load(host, "sdxl")
+        assert [e.name for e in page.load_text_model().encoders] == ["clip_l", "clip_g"]
+        assert page.loaded_text_model() is not None
+
+    def test_a_model_that_cannot_be_loaded_is_said(self, host: Any, page: PageHost) -> None:
+        self.unload(host)
+        with pytest.raises(ModelNotLoaded):
+            page.load_text_model()
+
+    @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+    @pytest.mark.parametrize("folder", ["", "sub"])
+    @pytest.mark.usefixtures("started")
+    def test_a_saved_file_is_usable_at_once(self, host: Any, page: PageHost, kind: str, folder: str) -> None:
+        host.load(kind)
+        self.save(page, "'red cat' - 'dog'", "mine", folder)
+        assert same(host.condition("a mine on a mat"), host.condition("a <'red cat' - 'dog'> on a mat"))
+
+    @pytest.mark.usefixtures("started")
+    def test_a_file_saved_anew_is_noticed_by_the_next_picture_of_the_same_prompt(
+        self, host: Any, page: PageHost
+    ) -> None:
+        self.save(page, "'red'", "mine", "sub")
+        host.generate("a <'mine'>")
+        (page.embeddings_folder / "sub" / "mine.safetensors").unlink()
+        self.save(page, "'blue castle'", "mine", "sub")
+        made = host.generate("a <'mine'>").c
+        parts = [[(part.weight, list(part.schedules)) for part in parts] for parts in made.batch]
+        assert same(parts, host.condition("a blue castle", steps=20))
+
+    def test_it_says_which_checkpoint_a_file_was_made_with(self, host: Any, page: PageHost) -> None:
+        host.load("sd1", name="someone's model")
+        assert page.checkpoint_record()["name"].startswith("someone's model")
+        assert "someone's model" in page.checkpoint_names()
+
+    def test_without_a_model_it_says_no_checkpoint(self, host: Any, page: PageHost) -> None:
+        self.unload(host)
+        assert page.checkpoint_record() == {}
