@@ -5,6 +5,7 @@
     const TAKE_MS = 1000;
     const embmerge = (window.embmerge = window.embmerge || {});
     const waiting = new Map();
+    const tardy = new Set(); // numbers of questions that were given up
     let current = null;
     let number = 0;
     let given = null;
@@ -25,22 +26,26 @@
         return JSON.stringify(question || { kind: "", id: 0 });
     };
 
+    // One question is on its way at a time: what comes back belongs to it, even if it is nothing because Python failed.
     embmerge.giveAnswer = (text) => {
-        let answer = null;
-        try {
-            answer = JSON.parse(text);
-        } catch (error) {
-            return;
-        }
-        if (current === null || answer.id !== current.id) {
+        const answer = read(text);
+        if (current === null || tardy.delete(answer.id)) {
             return;
         }
         const asked = finish();
-        if (!waiting.has(asked.purpose)) {
+        if (answer.id === asked.id && !waiting.has(asked.purpose)) {
             asked.deliver(answer);
         }
         send();
     };
+
+    function read(text) {
+        try {
+            return JSON.parse(text) || {};
+        } catch (error) {
+            return {};
+        }
+    }
 
     function send() {
         if (current !== null || waiting.size === 0) {
@@ -56,7 +61,7 @@
         current = next;
         given = next.question;
         current.timer = setTimeout(() => {
-            finish();
+            tardy.add(finish().id);
             send();
         }, WAIT_MS);
         press(button);

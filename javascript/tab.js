@@ -34,13 +34,15 @@
     // --- What is typed -------------------------------------------------------------------------------------------
 
     function askPreview(kind = "preview") {
-        embmerge.ask("build", kind, fields(), (answer) => {
+        const asked = fields();
+        embmerge.ask("build", kind, asked, (answer) => {
             const { slots, state, then } = answer;
-            fill(slots);
-            markBroken(Boolean(state.broken), slots);
+            fill(state.failed ? { messages: slots.error, judged: "" } : slots);
+            markBroken(Boolean(state.broken || state.failed), slots);
             if (then) {
                 askPreview(then);
             }
+            document.dispatchEvent(new CustomEvent("embmerge:previewed", { detail: { kind, fields: asked, state } }));
         });
     }
 
@@ -65,11 +67,34 @@
             .forEach((node) => node.classList.toggle("embmerge-shown", Boolean(isShown)));
     }
 
+    // Called when "Save" has been answered. The name that was just saved needs no warning that it exists.
     embmerge.saved = () => {
         fill({});
+        if (root().querySelector("#embmerge_result .embmerge-saved") === null) {
+            askName();
+            return;
+        }
+        fill({ name: "" });
+        embmerge.recount?.();
+        for (const id of ["embmerge_overwrite", "embmerge_same_name"]) {
+            untick(id);
+            show(id, false);
+        }
+        askPreview();
+    };
+
+    // Called when the app has opened another checkpoint or folder.
+    embmerge.opened = () => {
         askPreview();
         askName();
     };
+
+    function untick(id) {
+        const box = root().querySelector(`#${id} input[type=checkbox]`);
+        if (box !== null && box.checked) {
+            box.click();
+        }
+    }
 
     const preview = embmerge.debounce(() => askPreview(), DELAY_MS);
     const checkName = embmerge.debounce(askName, DELAY_MS);
@@ -78,33 +103,82 @@
         if (isIn(target, "embmerge_expression")) {
             preview();
         } else if (isIn(target, "embmerge_name") || isIn(target, "embmerge_folder")) {
+            untick("embmerge_overwrite"); // asked for another file
+            untick("embmerge_same_name");
             checkName();
         }
     });
 
     const isIn = (node, id) => node instanceof Element && node.closest(`#${id}`) !== null;
 
+    // --- Another checkpoint --------------------------------------------------------------------------------------
+
+    // The host tells nobody on the page that it has loaded another model, so an open tab looks now and then.
+    const FOLLOW_MS = 2000;
+    let model = null;
+
+    const isOpen = () => {
+        const page = root().querySelector("#embmerge_page");
+        return page !== null && page.offsetParent !== null && document.visibilityState === "visible";
+    };
+
+    setInterval(() => {
+        if (!isOpen()) {
+            return;
+        }
+        embmerge.ask("follow", "follow", {}, ({ state }) => {
+            const isOther = model !== null && state.model !== undefined && state.model !== model;
+            model = state.model === undefined ? model : state.model;
+            if (isOther) {
+                embmerge.opened();
+            }
+        });
+    }, FOLLOW_MS);
+
     // --- Buttons in answers --------------------------------------------------------------------------------------
 
     document.addEventListener("click", ({ target }) => {
-        const button = target instanceof Element ? target.closest("button[data-embmerge-text], button[data-embmerge-send]") : null;
+        const wanted = "button[data-embmerge-text], button[data-embmerge-send], button[data-embmerge-pane]";
+        const button = target instanceof Element ? target.closest(wanted) : null;
         if (button === null) {
             return;
         }
-        if (button.dataset.embmergeSend) {
-            sendTo(button.dataset.embmergeSend, button.dataset.embmergeName);
-        } else {
-            embmerge.write(button.dataset.embmergeText);
+        const { embmergeSend: place, embmergeName: name, embmergePane: pane, embmergeText: text } = button.dataset;
+        if (place !== undefined) {
+            sendTo(place, name);
+        }
+        if (pane !== undefined) {
+            embmerge.openPane(pane);
+        }
+        if (text !== undefined) {
+            embmerge.write(text);
         }
     });
 
-    embmerge.write = (text) => {
+    // A pane that was just opened for the first time has no boxes yet.
+    embmerge.write = (text, attempts = 20) => {
         const box = embmerge.box("embmerge_expression");
         if (box !== null) {
             embmerge.setText(box, text);
-            box.focus();
+            requestAnimationFrame(() => box.focus()); // its tab may only now become visible
+        } else if (attempts > 0) {
+            setTimeout(() => embmerge.write(text, attempts - 1), 50);
         }
     };
+
+    // Open our tab among the WebUI's, and one of its panes by its title: "Build", "Help", ….
+    embmerge.openPane = (title) => {
+        openTab("#tabs", "Save embedding");
+        openTab("#embmerge_tabs", title);
+    };
+
+    // Only the title is the same everywhere: gradio 3 gives these buttons no id, later ones keep some in a menu.
+    function openTab(tabs, title) {
+        const wanted = title.toLowerCase();
+        Array.from(root().querySelectorAll(`${tabs} button`))
+            .find((button) => button.textContent.trim().toLowerCase() === wanted && button.closest("[aria-hidden=true]") === null)
+            ?.click();
+    }
 
     function sendTo(place, name) {
         const box = embmerge.box(`${place}_prompt`);
@@ -113,6 +187,7 @@
         }
         const text = box.value.trimEnd();
         embmerge.setText(box, text === "" ? name : `${text}${text.endsWith(",") ? "" : ","} ${name}`);
+        embmerge.recount?.();
         const open = window[`switch_to_${place}`];
         if (typeof open === "function") {
             open();

@@ -11,7 +11,7 @@ A person writes `<'cat' - 'adult' + 'child'>` in a prompt, and the picture is ma
 7. files/            checkpoints, embedding files, tokenizers, where a file will load
 8. saving.py         an expression becomes a file that knows what it was made of
 9. hosts/            each WebUI's inside, in one module each
-10. frontends/       the command line
+10. frontends/       the command line, the tab "Save embedding" and the app
 
 A module imports only what stands on a lower level; CONTRIBUTING.md has the table.
 """

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import ExpressionError, SyntaxProblem
-from .language import Expression, find_islands, is_expression, make_placeholder_error, parse
+from .language import Expression, Island, find_islands, is_expression, make_placeholder_error, parse
 from .limits import Limits
 
-__all__ = ["Entered", "Kind", "is_prompt", "read_expression"]
+__all__ = ["Entered", "Kind", "is_one_expression", "is_prompt", "read_expression"]
 
 LONGEST_SUGGESTION = 60
 """Characters of a prompt that is repeated in a message."""
@@ -38,6 +38,20 @@ def is_prompt(text: str, kind: Kind = "any") -> bool:
     return kind == "prompt" or (kind == "any" and not is_expression(text))
 
 
+def is_one_expression(text: str) -> bool:
+    """Say whether a text is to be read as one expression: it is one, or a prompt that is exactly one in brackets.
+
+    A prompt with a bracket that nothing closes is one, too: reading it says what is wrong.
+    """
+    if not is_prompt(text):
+        return True
+    try:
+        islands = find_islands(text)
+    except SyntaxProblem:
+        return True
+    return len(islands) == 1 and not _around(text, islands[0])
+
+
 def read_expression(text: str, *, kind: Kind = "any", limits: Limits | None = None) -> Entered:
     """Read a text that has to be an expression, or a prompt that is exactly one bracketed expression.
 
@@ -57,17 +71,21 @@ def _only_expression(text: str) -> tuple[str, int]:
     if not islands:
         raise SyntaxProblem("This is a prompt, not an expression.", suggestion=_how_to_quote(text))
     first = islands[0]
-    around = text[: first.span.start] + text[first.span.end :]
-    if len(islands) > 1 or around.strip():
+    if len(islands) > 1 or _around(text, first):
         raise SyntaxProblem(
             "This is a prompt with more than one expression in it; one expression is needed."
             if len(islands) > 1
             else "This is a prompt with words around its expression; the expression alone is needed.",
-            suggestion="Quote the words and join the parts with commas: 'a photo of', 'cat' - 'adult'.",
+            suggestion="Quote the words and join the parts with commas: 'a photo of', ('cat' - 'adult').",
         )
     if first.placeholder is not None:
         raise make_placeholder_error(text, first)
     return first.text, first.offset
+
+
+def _around(text: str, island: Island) -> str:
+    """Give what stands around an expression in a prompt, blanks not counted."""
+    return (text[: island.span.start] + text[island.span.end :]).strip()
 
 
 def _how_to_quote(text: str) -> str:

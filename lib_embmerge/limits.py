@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CHUNK", "HALF_PRECISION_MAX", "Limits"]
+__all__ = ["CHUNK", "FAR_OFF", "HALF_PRECISION_MAX", "Limits"]
 
 CHUNK = 75
 """Tokens that one chunk of a CLIP text encoder holds between its start and its end token."""
+
+FAR_OFF = 3.0
+"""A vector so many times longer or shorter than the vocabulary's mean is worth a word."""
 
 HALF_PRECISION_MAX = 65504.0
 """The largest finite value of float16."""

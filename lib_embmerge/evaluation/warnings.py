@@ -13,7 +13,7 @@ from ..errors import Span
 from ..host_protocol import TextModel
 from ..language.nodes import Expression
 from ..language.quoted_text import plain_text_warnings
-from ..limits import CHUNK, HALF_PRECISION_MAX, Limits
+from ..limits import CHUNK, FAR_OFF, HALF_PRECISION_MAX, Limits
 from ..vectors.embedding import Embedding
 from .count import measure
 from .plan import QUOTED, Step, plan
@@ -25,8 +25,6 @@ Kind = Literal["uneven", "too long", "prompt syntax", "other family", "half prec
 
 LONGEST_NAME = 4
 """Words of a text that are tried together as the name of an embedding."""
-FAR_OFF = 3.0
-"""A vector so many times longer or shorter than the vocabulary's mean is worth a word."""
 
 MANY = 1e6
 """A factor from which only the size is worth writing."""

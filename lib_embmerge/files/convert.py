@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,11 +10,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..errors import FileError, FileExists
 from ..families import family_of
 from .embedding_files import check_lengths, load_embedding, write_embedding
 from .modelspec import modelspec_fields
 
-__all__ = ["Conversion", "Unequal", "convert_file", "equal_lengths"]
+__all__ = ["Conversion", "Unequal", "convert_file", "equal_lengths", "part_names", "split_file"]
+
+_RECIPE = frozenset(f"embmerge.{key}" for key in ("resolved", "tokens", "rows", "embeddings"))
 
 Unequal = Literal["refuse", "pad", "cut"]
 """What to do where one encoder has more vectors than another."""
@@ -58,6 +61,45 @@ def convert_file(
     metadata = {**spec, **found.metadata, **origin}
     path = write_embedding(vectors, folder, written_as, metadata=metadata, dtype=dtype, overwrite=overwrite)
     return Conversion(path, tuple(notes))
+
+
+def split_file(
+    source: Path,
+    folder: Path,
+    *,
+    name: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = False,
+) -> list[Conversion]:
+    """Write a file for each encoder, under the names that `part_names` gives, for programs that load one at a time.
+
+    The recipe is left out of the metadata: it would make both encoders again.
+
+    Raises: FileError where the source cannot be read or serves one encoder only; and as `convert_file`, before
+    anything is written where a name is taken.
+    """
+    found = load_embedding(source)
+    if len(found.vectors) < 2:
+        raise FileError(f"{source.name} serves one encoder; there is nothing to split.")
+    names = part_names(name if name is not None else found.name, found.vectors)
+    for target in (folder / f"{part}.safetensors" for part in names.values()):
+        if target.exists() and not overwrite:
+            raise FileExists(f"{target.name} exists already in {folder}.", suggestion="Ask for overwrite.")
+    kept = {key: text for key, text in found.metadata.items() if key not in _RECIPE}
+    origin = {"embmerge.converted_from": f"{source.name} ({found.layout})".replace('"', "'")}
+    notes = (*found.notes, *_notes_on_precision(found.vectors, dtype))
+    made = []
+    for encoder, part in names.items():
+        metadata = {**modelspec_fields(part, family_of(found.vectors)), **kept, **origin, "modelspec.title": part}
+        vectors = {encoder: found.vectors[encoder]}
+        path = write_embedding(vectors, folder, part, metadata=metadata, dtype=dtype, overwrite=overwrite)
+        made.append(Conversion(path, (f"It holds the vectors for {encoder} alone.", *notes)))
+    return made
+
+
+def part_names(name: str, encoders: Iterable[str]) -> dict[str, str]:
+    """Give the name of each encoder's file: `name_l`, `name_g`."""
+    return {encoder: f"{name}_{encoder.rpartition('_')[2]}" for encoder in encoders}
 
 
 def equal_lengths(vectors: Mapping[str, Tensor], how: Literal["pad", "cut"]) -> tuple[dict[str, Tensor], list[str]]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
 
-from .app_host import AppHost
+from ..errors import EmbeddingMergeError
+from .app_host import DEMONSTRATION, AppHost
 from .assets import read_javascript, read_style
 from .cli.inputs import OpenModel
 from .cli.report import Report
-from .gradio_compat import launch, on_load, open_page
+from .gradio_compat import launch, on_click, on_load, open_page, then_javascript
+from .page.html import draw, draw_error
 from .tab import TITLE, fill_tab
 
 __all__ = ["build_app", "run_app"]
+
+OPENED = "() => { window.embmerge.opened(); return []; }"
 
 
 def run_app(options: argparse.Namespace, opener: OpenModel) -> Report:
@@ -29,6 +34,49 @@ def build_app(host: AppHost) -> gr.Blocks:
     page = open_page(f"{TITLE} · embmerge")
     with page:
         gr.HTML(f"<style>{read_style()}</style>", elem_classes=["embmerge-hidden"])
+        _build_choice(host)
         fill_tab(host)
         on_load(page, read_javascript())
     return page
+
+
+def _build_choice(host: AppHost) -> None:
+    """Make the row that chooses what the tab works with."""
+    with gr.Row(elem_id="embmerge_choice", elem_classes=["embmerge-page"]):
+        checkpoint = gr.Dropdown(
+            [DEMONSTRATION, *map(str, host.checkpoint_files())],
+            value=DEMONSTRATION if host.checkpoint is None else str(host.checkpoint),
+            label="Checkpoint: a file or diffusers folder",
+            allow_custom_value=True,
+            elem_id="embmerge_checkpoint",
+            scale=4,
+        )
+        folder = gr.Textbox(
+            str(host.embeddings_folder),
+            label="Embeddings folder",
+            max_lines=1,
+            elem_id="embmerge_embeddings",
+            scale=4,
+        )
+        button = gr.Button("Open", elem_id="embmerge_open", scale=1, min_width=100)
+    said = gr.HTML(elem_id="embmerge_opened")
+
+    def choose(
+        path: str | None, place: str
+    ) -> Iterator[str]:  # gradio looks whether the function itself is a generator
+        yield from _choose(host, path, place)
+
+    opened = on_click(button, choose, [checkpoint, folder], [said])
+    then_javascript(opened, OPENED)
+
+
+def _choose(host: AppHost, checkpoint: str | None, folder: str) -> Iterator[str]:
+    """Open what was chosen, and say how far that is: the tables of a large model take a second."""
+    try:
+        host.choose_named(checkpoint or "", folder)
+        encoders = host.model.encoders
+        for number, name in enumerate(host.read_tables(), start=1):
+            yield draw("reading", encoder=name, number=number, total=len(encoders))
+        yield draw("opened", model=host.model, folder=host.embeddings_folder)
+    except EmbeddingMergeError as error:
+        yield draw_error(error)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import FileError
+from ..errors import FileError, shorten
+from ..files.checkpoint_files import find_checkpoints
 from ..language.scan import Brackets
 
 if TYPE_CHECKING:
     from .cli.inputs import FileModel, OpenModel
 
-__all__ = ["AppHost"]
+__all__ = ["DEMONSTRATION", "AppHost"]
+
+DEMONSTRATION = "demonstration encoder"
+"""What the page calls the model that is there without a checkpoint."""
 
 
 class AppHost:
@@ -46,10 +50,40 @@ class AppHost:
         self.checkpoint = checkpoint
         self.embeddings_folder = embeddings
 
-    def read_tables(self, step: Callable[[str], None]) -> None:
-        """Read what the first preview would have to wait for: each table's statistics; `step` is told of each."""
+    def choose_named(self, checkpoint: str, folder: str) -> None:
+        """Take what a person has written: `DEMONSTRATION` or nothing, a path, or a name that `@` knows.
+
+        Raises: FileError as `choose`, and where there is no such file.
+        """
+        if not folder.strip():
+            raise FileError("The name of the embeddings folder is empty.")
+        self.choose(self._find(checkpoint.strip().strip('"')), Path(folder.strip()).expanduser())
+
+    def _find(self, checkpoint: str) -> Path | None:
+        if checkpoint in ("", DEMONSTRATION):
+            return None
+        path = Path(checkpoint).expanduser()
+        try:
+            is_there = path.exists()
+        except (OSError, ValueError):  # too long for a path, or a character that none may hold
+            is_there = False
+        if is_there:
+            return path
+        named = [known for known in self.checkpoint_files() if checkpoint in (known.name, known.stem)]
+        if len(named) == 1:
+            return named[0]
+        raise FileError(f"There is no file {shorten(checkpoint, 200)}.")
+
+    def checkpoint_files(self) -> list[Path]:
+        """Give the checkpoints beside the chosen one and in the folder of checkpoints."""
+        folders = [self.checkpoint.parent if self.checkpoint else None, self._checkpoints]
+        found = {path.resolve(): path for folder in folders if folder is not None for path in find_checkpoints(folder)}
+        return sorted(found.values(), key=lambda path: path.name.casefold())
+
+    def read_tables(self) -> Iterator[str]:
+        """Read what the first preview would wait for, each table's statistics; yield its encoder's name before."""
         for encoder in self.model.encoders:
-            step(encoder.name)
+            yield encoder.name
             encoder.vocabulary().sorted_norms  # noqa: B018  # computed on first use, and kept
 
     def loaded_text_model(self) -> FileModel:

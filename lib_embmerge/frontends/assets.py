@@ -12,7 +12,7 @@ from ..errors import FileError
 
 __all__ = ["read_javascript", "read_style"]
 
-SCRIPTS = ("channel", "tab")
+SCRIPTS = ("channel", "tab", "folds", "jobs", "many", "help")
 """Files of javascript/ that the tab needs, in this order."""
 
 

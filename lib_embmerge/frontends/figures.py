@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["amount", "figure", "size"]
+__all__ = ["amount", "duration", "figure", "size"]
 
 
 def figure(value: float | None, *, digits: int = 4) -> str:
@@ -32,3 +32,14 @@ def size(count: int) -> str:
         return amount(count, "byte")
     thousands = count / 1000
     return f"{thousands:.0f} kB" if thousands < 1000 else f"{thousands / 1000:.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Write a time: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 5 min`."""
+    if seconds < 9.95:
+        return f"{max(0.1, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -18,7 +19,10 @@ __all__ = [
     "on_change",
     "on_click",
     "on_load",
+    "on_run",
+    "on_select",
     "open_page",
+    "then_call",
     "then_javascript",
     "uploaded_paths",
 ]
@@ -50,6 +54,32 @@ def on_change(
 ) -> Any:
     """Call `function` when the component's value changes."""
     return _listen(component.change, function, inputs, outputs, None, at_once)
+
+
+def on_run(
+    button: Any,
+    function: Callable[..., Any],
+    inputs: Sequence[Any] = (),
+    outputs: Sequence[Any] = (),
+    *,
+    javascript: str | None = None,
+) -> Any:
+    """Call a generator on a click, and show each of its values; any number of pages may have it run at once."""
+    known = inspect.signature(button.click).parameters
+    options: dict[str, Any] = {"concurrency_limit": None} if "concurrency_limit" in known else {}  # since 4.0: 1
+    return _listen(partial(button.click, **options), function, inputs, outputs, javascript, False)
+
+
+def on_select(tab: Any, function: Callable[..., Any], outputs: Sequence[Any] = ()) -> Any:
+    """Call `function` when a tab is opened, past the queue."""
+    return _listen(tab.select, function, (), outputs, None, True)
+
+
+def then_call(event: Any, function: Callable[..., Any], outputs: Sequence[Any]) -> None:
+    """Call `function` when an event's function has answered, or failed."""
+    _listen(event.then, function, (), outputs, None, True)
+    if hasattr(event, "failure"):  # where there is one, `then` may leave out a generator that failed
+        _listen(event.failure, function, (), outputs, None, True)
 
 
 def then_javascript(event: Any, javascript: str, inputs: Sequence[Any] = ()) -> Any:
@@ -85,8 +115,8 @@ def event_options(listener: Any, javascript: str | None) -> dict[str, Any]:
 
 
 def file_input(label: str, *, extensions: Sequence[str], elem_id: str, several: bool = False) -> Any:
-    """Give a field for uploads, whose value `uploaded_paths` reads."""
-    kinds = {"file_types": list(extensions), "file_count": "multiple" if several else "single"}
+    """Give a field for uploads, whose value `uploaded_paths` reads; without extensions it takes any file."""
+    kinds = {"file_types": list(extensions) or None, "file_count": "multiple" if several else "single"}
     return gr.File(label=label, elem_id=elem_id, type=_FILE_TYPE, **kinds)
 
 
@@ -117,7 +147,8 @@ def on_load(page: gr.Blocks, javascript: str) -> None:
 
 def launch(page: gr.Blocks, *, port: int | None) -> None:
     """Serve a page on loopback until it is interrupted; the next free port from 7860 on where none is given."""
-    page.queue()
+    # gradio 3 does one thing at a time unless it is told otherwise.
+    page.queue(**({"concurrency_count": 16} if "concurrency_count" in inspect.signature(page.queue).parameters else {}))
     known = inspect.signature(page.launch).parameters
     wished = {"theme": _theme(), "show_api": False, "footer_links": []}
     options = {key: value for key, value in wished.items() if key in known}

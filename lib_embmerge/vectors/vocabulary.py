@@ -1,9 +1,11 @@
-"""Statistics of a token table, in bounded memory."""
+"""Statistics of a token table, in bounded memory; and its rows, while they are searched again and again."""
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +24,8 @@ PAIRS = 4096
 """Pairs of a query and a row that are compared in float64 at once."""
 QUERIES = 256
 """Queries that are compared with a chunk of rows at once."""
+KEPT_SECONDS = 60.0
+"""How long after a search the rows stay in memory, from the second search within that time on: while someone types."""
 BLOCK = 128
 """Rows that are added up at once: they fit into a processor's cache."""
 
@@ -39,7 +43,7 @@ class Vocabulary:
     """All rows of a table but the excluded ones (start and end token).
 
     `read(start, stop)` gives rows as a CPU tensor of any float dtype; it is asked for at most `chunk` rows at a time.
-    Everything is computed on first use, in float32 or better, and kept.
+    Everything is computed on first use, in float32 or better, and kept; the rows themselves only for a while.
     """
 
     def __init__(
@@ -53,6 +57,9 @@ class Vocabulary:
         self.chunk = chunk
         self._lock = threading.Lock()
         self._kept: _Statistics | None = None
+        self._rows: Tensor | None = None
+        self._searched = -math.inf
+        self._forgetting: threading.Timer | None = None
 
     @property
     def mean(self) -> Tensor:
@@ -100,22 +107,58 @@ class Vocabulary:
         the vocabulary has fewer rows.
         Edge: zero rows and excluded ids are never found; ties go to the lowest id; a zero vector has cosine 0 to all.
         """
-        found = [self._nearest(block, k) for block in torch.split(vectors.detach(), QUERIES)] if len(vectors) else []
-        if not found:
+        if not len(vectors):
             return torch.zeros((0, k), dtype=torch.int64), torch.zeros((0, k), dtype=torch.float64)
+        chunks = self._searched_chunks()
+        found = [self._nearest(block, k, chunks) for block in torch.split(vectors.detach(), QUERIES)]
         return torch.cat([best.ids for best in found]), torch.cat([best.cosines for best in found])
 
-    def _nearest(self, vectors: Tensor, k: int) -> _Best:
+    def _nearest(self, vectors: Tensor, k: int, chunks: Callable[[], Iterable[tuple[int, Tensor]]]) -> _Best:
         norms = self.norms
         usable = (norms > 0) & torch.isfinite(norms)
         best = _Best(_units(vectors), min(k, int(usable.sum())))
         if best.k == 0:
             return best
-        for first, rows in self._chunks():
+        for first, rows in chunks():
             part = slice(first, first + len(rows))
             if usable[part].any():
                 best.add(rows, norms[part], usable[part], first)
         return best
+
+    def _searched_chunks(self) -> Callable[[], Iterable[tuple[int, Tensor]]]:
+        """Give the way to the rows: by reading them, or all at once where they were searched a moment ago."""
+        with self._lock:
+            now = time.monotonic()
+            is_again, self._searched = now - self._searched < KEPT_SECONDS, now
+            if not is_again:
+                return self._chunks
+            if self._rows is None:
+                self._rows = self._read_all()
+            self._forget_later()
+            rows = self._rows
+        return lambda: [(0, rows)]
+
+    def _read_all(self) -> Tensor:
+        with torch.inference_mode(mode=False), torch.no_grad():
+            kept: Tensor | None = None
+            for first, rows in self._chunks():
+                if kept is None:
+                    exact = torch.float64 if rows.dtype == torch.float64 else torch.float32
+                    kept = torch.empty((self.size, self.width), dtype=exact)
+                kept[first : first + len(rows)] = rows
+            return torch.empty((0, self.width)) if kept is None else kept
+
+    def _forget_later(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._forgetting = threading.Timer(KEPT_SECONDS, self._forget)
+        self._forgetting.daemon = True
+        self._forgetting.start()
+
+    def _forget(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._searched >= KEPT_SECONDS:
+                self._rows = None
 
     def _chunks(self) -> Iterator[tuple[int, Tensor]]:
         for first in range(0, self.size, self.chunk):
@@ -193,11 +236,13 @@ class _Best:
 
     def add(self, rows: Tensor, norms: Tensor, usable: Tensor, first: int) -> None:
         """Take in a chunk of rows, whose ids begin at `first`: float32 finds candidates, float64 ranks them."""
-        rough = torch.where(usable, self._rough_cosines(rows, norms, usable), -torch.inf)
+        rough = self._rough_cosines(rows, norms, usable)
+        rough.index_fill_(1, (~usable).nonzero()[:, 0], -torch.inf)
         least = self.cosines[:, -1].to(rough.dtype)
         if rough.shape[1] >= self.k:
             least = torch.maximum(least, rough.topk(self.k, dim=1).values[:, -1])
-        pairs = ((rough >= (least - NEAR_TIE)[:, None]) & usable).nonzero()
+        least = (least - NEAR_TIE).clamp_(min=torch.finfo(rough.dtype).min)  # what is not usable is below
+        pairs = (rough >= least[:, None]).nonzero()
         for some in torch.split(pairs, PAIRS):
             query, row = some[:, 0], some[:, 1]
             exact = (self.queries[query] * _units(rows[row])).sum(dim=1).round(decimals=DECIMALS)
@@ -208,7 +253,7 @@ class _Best:
         fits = FLOAT32_NORMS[0] < float(there.min()) and float(there.max()) < FLOAT32_NORMS[1]
         if not fits:
             return self.queries @ _units(rows).T
-        return self.queries.to(torch.float32) @ rows.to(torch.float32).T / norms.to(torch.float32)
+        return (self.queries.to(torch.float32) @ rows.to(torch.float32).T).div_(norms.to(torch.float32))
 
     def _rank(self, query: Tensor, ids: Tensor, cosines: Tensor) -> None:
         count = len(self.queries)

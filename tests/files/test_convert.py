@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
-from lib_embmerge.files.convert import convert_file, equal_lengths
+from lib_embmerge.files.convert import convert_file, equal_lengths, split_file
 from lib_embmerge.files.embedding_files import read_embedding
 
 L1, L2, G3 = torch.full((1, 768), 0.5), torch.ones(2, 768), torch.ones(3, 1280)
@@ -114,3 +114,36 @@ def test_name_and_overwrite(tmp_path):
     assert set(load_file(tmp_path / "x.safetensors")) == {"emb_params"}
     with pytest.raises(NameProblem):
         convert_file(tmp_path / "x.safetensors", tmp_path, name="a/b")
+
+
+def test_a_pair_is_split_into_two_files(tmp_path):
+    source = tmp_path / "pair.safetensors"
+    recipe = {"embmerge.resolved": "text('a')", "embmerge.tokens": "{}", "embmerge.expression": "'a'", "note": "kept"}
+    save_file({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, source, metadata=recipe)
+    done = split_file(source, tmp_path / "out", dtype=torch.float16)
+    assert [one.path.name for one in done] == ["pair_l.safetensors", "pair_g.safetensors"]
+    for one, encoder in zip(done, ("clip_l", "clip_g"), strict=True):
+        made = read_embedding(one.path)
+        assert list(made.vectors) == [encoder]
+        assert made.vectors[encoder].dtype == torch.float16
+        assert made.metadata["note"] == "kept"
+        assert made.metadata["modelspec.title"] == one.path.stem
+        assert "embmerge.resolved" not in made.metadata  # it would make both encoders again
+        assert "The numbers were float32; they are float16 now." in one.notes
+
+
+def test_nothing_is_split_where_a_name_is_taken(tmp_path):
+    source = tmp_path / "pair.safetensors"
+    save_file({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, source)
+    (tmp_path / "pair_g.safetensors").write_bytes(b"precious")
+    with pytest.raises(FileExists):
+        split_file(source, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.safetensors", "pair_g.safetensors"]
+    assert len(split_file(source, tmp_path, overwrite=True)) == 2
+
+
+def test_one_encoder_is_not_split(tmp_path):
+    source = tmp_path / "one.safetensors"
+    save_file({"emb_params": torch.ones(2, 768)}, source)
+    with pytest.raises(FileError, match="nothing to split"):
+        split_file(source, tmp_path / "out")

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from lib_embmerge.__main__ import main
 from lib_embmerge.frontends import cli
 from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
-from lib_embmerge.frontends.cli.prompt_text import plain_pieces
+from lib_embmerge.frontends.prompt_text import plain_pieces
 from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.operations import OPERATIONS
 

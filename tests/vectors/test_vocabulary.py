@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lib_embmerge.vectors import vocabulary
 from lib_embmerge.vectors.vocabulary import Vocabulary
 
 
@@ -83,20 +86,46 @@ def expected_nearest(table: Tensor, query: Tensor, excluded: tuple[int, ...], k:
 SMALL = st.integers(-2, 2)
 
 
+@settings(deadline=None)
 @given(
     table=st.lists(st.tuples(SMALL, SMALL, SMALL), min_size=1, max_size=30),
     query=st.tuples(SMALL, SMALL, SMALL).filter(any),
     k=st.integers(1, 8),
     chunk=st.integers(1, 31),
 )
-def test_nearest_is_the_plain_search(
-    table: list[tuple[int, ...]], query: tuple[int, ...], k: int, chunk: int
-) -> None:
+def test_nearest_is_the_plain_search(table: list[tuple[int, ...]], query: tuple[int, ...], k: int, chunk: int) -> None:
     """Small integers give many ties, zero rows and equal directions of unequal length."""
     rows, wanted = torch.tensor(table, dtype=torch.float32), torch.tensor(query, dtype=torch.float32)
-    ids, cosines = vocabulary_of(rows, excluded=(0,), chunk=chunk).nearest(wanted[None], k=k)
-    assert ids[0].tolist() == expected_nearest(rows, wanted, (0,), k)
-    assert cosines[0].tolist() == sorted(cosines[0].tolist(), reverse=True)
+    words = vocabulary_of(rows, excluded=(0,), chunk=chunk)
+    for _ in range(2):  # the second search keeps the rows
+        ids, cosines = words.nearest(wanted[None], k=k)
+        assert ids[0].tolist() == expected_nearest(rows, wanted, (0,), k)
+        assert cosines[0].tolist() == sorted(cosines[0].tolist(), reverse=True)
+
+
+def test_rows_that_are_searched_again_stay_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "KEPT_SECONDS", 0.5)
+    table = noise(100, 3)
+    reads: list[int] = []
+
+    def read(start: int, stop: int) -> Tensor:
+        reads.append(stop - start)
+        return table[start:stop]
+
+    words = Vocabulary(read, size=100, width=3, excluded=(), chunk=40)
+    _ = words.norms
+    counts = []
+    for _ in range(4):
+        reads.clear()
+        words.nearest(noise(300, 3), k=2)
+        counts.append(sum(reads))
+    assert counts == [200, 100, 0, 0]  # 300 vectors are searched in two goes
+    deadline = time.monotonic() + 20
+    while words._rows is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert words._rows is None
+    words.nearest(noise(1, 3), k=2)
+    assert reads == [40, 40, 20]
 
 
 @pytest.mark.parametrize("chunk", [64, 1000])
@@ -104,10 +133,12 @@ def test_equal_rows_tie_wherever_they_stand(chunk: int) -> None:
     """A matrix product may round equal rows differently; the ids must not show it."""
     table = noise(1000, 77)
     table[[5, 63, 64, 640, 999]] = table[0].clone()
-    ids, cosines = vocabulary_of(table, chunk=chunk).nearest(table[[0, 7]], k=6)
-    assert ids[0].tolist() == [0, 5, 63, 64, 640, 999]
-    assert cosines[0].tolist() == [1.0] * 6
-    assert ids[1, 0] == 7
+    words = vocabulary_of(table, chunk=chunk)
+    for _ in range(2):
+        ids, cosines = words.nearest(table[[0, 7]], k=6)
+        assert ids[0].tolist() == [0, 5, 63, 64, 640, 999]
+        assert cosines[0].tolist() == [1.0] * 6
+        assert ids[1, 0] == 7
 
 
 def test_the_model_may_run_in_half_precision() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...entry import read_expression
 from ...errors import EmbeddingMergeError, FileError
 from ...files.embedding_files import read_embedding
 from ...saving import Saved, SaveOptions, rebuild, save_expression
+from ..lists import Line, read_lines
 from .inputs import OpenModel, open_model, read_source
 from .report import Progress, Report, describe_model, model_note
 
@@ -46,17 +46,15 @@ def rebuild_files(options: argparse.Namespace, opener: OpenModel) -> Report:
 
 def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
     """Save every line of a list; a line that fails, fails alone."""
-    lines = list(_read_list(options.list_file))
+    lines = read_lines(_read_list(options.list_file))
     model = open_model(options, opener)
     wishes = _save_options(options, model, options.dir)
 
-    def save_line(line: str) -> list[Saved]:
-        name, found, expression = line.partition("=")
-        if not found:
-            raise FileError("The line has no =; it should be: name = expression.")
-        return save_expression(read_expression(expression.strip()), name.strip(), model, wishes)
+    def save_line(line: Line) -> list[Saved]:
+        name, entered = line.read()
+        return save_expression(entered, name, model, wishes)
 
-    jobs = [(f"{options.list_file}:{number}", _bind(save_line, line)) for number, line in lines]
+    jobs = [(f"{options.list_file}:{line.number}", _bind(save_line, line)) for line in lines]
     return _report(*_do_all(jobs), model)
 
 
@@ -79,19 +77,15 @@ def _do_all(jobs: Sequence[tuple[str, Callable[[], list[Saved]]]]) -> tuple[list
     return saved, errors
 
 
-def _read_list(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines that say something, with their numbers."""
+def _read_list(path: Path) -> str:
     try:
         if path.stat().st_size > LONGEST_LIST:
             raise FileError(f"{path} is too long for a list.")
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise FileError(f"There is no file {path}.") from error
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not a text in UTF-8.") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip() and not line.startswith("#"):
-            yield number, line.strip()
 
 
 def _save_options(options: argparse.Namespace, model: FileModel, folder: Path) -> SaveOptions:

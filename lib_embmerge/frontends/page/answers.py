@@ -19,15 +19,32 @@ from types import MappingProxyType
 from ...errors import EmbeddingMergeError
 from ...host_protocol import PageHost
 from .html import draw_error
+from .loads import loads
+from .many import many
 from .nearest import nearest
-from .preview import load, preview
+from .pictures import pictures
+from .preview import follow, load, preview
+from .prompt_lines import prompt_lines
 from .question import Answer, Question
 from .saving import name
+from .table import csv_file, table
 
 __all__ = ["ASKED", "answer"]
 
 ASKED: Mapping[str, Callable[[Question, PageHost], Answer]] = MappingProxyType(
-    {"preview": preview, "load": load, "nearest": nearest, "name": name}
+    {
+        "preview": preview,
+        "load": load,
+        "follow": follow,
+        "nearest": nearest,
+        "loads": loads,
+        "table": table,
+        "csv": csv_file,
+        "pictures": pictures,
+        "name": name,
+        "prompt_lines": prompt_lines,
+        "many": many,
+    }
 )
 """What can be asked, and who answers."""
 

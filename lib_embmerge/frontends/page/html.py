@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError
-from ..figures import amount, figure, size
+from ..figures import amount, duration, figure, size
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,11 +24,16 @@ def draw(template: str, **values: object) -> str:
 
 def draw_error(error: EmbeddingMergeError) -> str:
     """Draw a user's mistake: the line with its caret in a monospace block, the sentence, the suggestion."""
+    source, sentence = _parts(error)
+    return draw("error", source=source, sentence=sentence)
+
+
+def _parts(error: EmbeddingMergeError) -> tuple[str, str]:
+    """Give the line with its caret, empty where there is none, and the sentence with the suggestion."""
     lines = str(error).split("\n")
     has_caret = error.source is not None and error.span is not None
     source, said = ("\n".join(lines[:2]), lines[2:]) if has_caret else ("", lines)
-    sentence = " ".join(said)
-    return draw("error", source=source, sentence=sentence)
+    return source, " ".join(said)
 
 
 @lru_cache(maxsize=1)
@@ -43,5 +48,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"figure": figure, "amount": amount, "bytes": size}
+    made.filters |= {"figure": figure, "amount": amount, "duration": duration, "parts": _parts, "bytes": size}
     return made

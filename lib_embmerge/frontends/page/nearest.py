@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...entry import is_prompt, read_expression
+from ...entry import is_one_expression, read_expression
 from ...evaluation import evaluate, find_warnings
 from ...host_protocol import PageHost
 from ...inspection import Neighbour, find_neighbours
@@ -23,7 +23,7 @@ def nearest(question: Question, host: PageHost) -> Answer:
     """Answer which words are near, and whether the vectors' norms are far off; nothing where the text is no value."""
     text = question.text("text")
     model = host.loaded_text_model()
-    if model is None or not text.strip() or is_prompt(text):
+    if model is None or not text.strip() or not is_one_expression(text):
         return Answer()
     entered = read_expression(text)
     value = evaluate(entered.tree, model, source=entered.source)

@@ -6,20 +6,22 @@ with the second one, `nearest`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...entry import Entered, read_expression
+from ...entry import Entered, is_one_expression, read_expression
 from ...errors import EmbeddingMergeError
 from ...evaluation import ReadPart, count, find_warnings, read_parts
 from ...host_protocol import PageHost, TextModel
 from ...inspection import Chip, list_tokens
 from ...limits import CHUNK
 from .html import draw, draw_error
+from .prompt_view import COLOURS, preview_prompt
 from .question import Answer, Question
 from .repairs import mend_error, mend_notice
 
-__all__ = ["EXAMPLES", "Bar", "PartView", "load", "preview", "view_parts"]
+__all__ = ["EXAMPLES", "Bar", "PartView", "follow", "load", "preview", "view_parts"]
 
 EXAMPLES = (
     ("'cat' - 'adult' + 'child'", "arithmetic with words"),
@@ -27,9 +29,6 @@ EXAMPLES = (
     ("'a photo of', normalize('old' + 'car')", "several vectors, one after the other"),
 )
 """What fills the empty box on a click, and what it shows."""
-
-COLOURS = 8
-"""Colours of parts in style.css; the ninth part has the first one's again."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,8 @@ def preview(question: Question, host: PageHost) -> Answer:
     if model is None:
         return Answer(slots={"messages": draw("loading")}, state={"waiting": True}, then="load")
     try:
+        if not is_one_expression(text):
+            return preview_prompt(text, model, host.brackets)
         entered = read_expression(text)
         return _describe(entered, model)
     except EmbeddingMergeError as error:
@@ -83,6 +84,15 @@ def load(question: Question, host: PageHost) -> Answer:
     return Answer(then="preview")
 
 
+def follow(question: Question, host: PageHost) -> Answer:
+    """Answer which model is loaded: where it is another one than before, the page asks for everything again."""
+    return Answer(state={"model": _identity(host.loaded_text_model())})
+
+
+def _identity(model: TextModel | None) -> str:
+    return "" if model is None else hashlib.sha256(model.identity.encode()).hexdigest()
+
+
 def _empty(model: TextModel | None) -> Answer:
     return Answer(
         slots={"messages": "", "judged": "", "summary": draw("empty", examples=EXAMPLES, model=model)},
@@ -96,25 +106,30 @@ def _describe(entered: Entered, model: TextModel) -> Answer:
     notices = find_warnings(entered.tree, model)
     warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
-    summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model), model=model)
+    summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model, entered.expression), model=model)
     messages = draw("warnings", warnings=warnings)
     return Answer(slots={"messages": messages, "summary": summary}, state={"count": number}, then="nearest")
 
 
-def view_parts(parts: Sequence[ReadPart], model: TextModel) -> list[PartView]:
-    """Give what an expression reads for drawing."""
-    chips = list_tokens(parts, model)
+def view_parts(parts: Sequence[ReadPart], model: TextModel, expression: str) -> list[PartView]:
+    """Give what an expression reads for drawing, each part with its sign where one stands before it."""
+    rows: list[dict[str, list[Chip]]] = [{} for _ in parts]
+    for chip in list_tokens(parts, model):
+        rows[chip.part].setdefault(chip.encoder, []).append(chip)
     return [
-        PartView("−" if part.is_subtracted else "+" if place else "", part.text, place % COLOURS, _rows(place, chips))
-        for place, part in enumerate(parts)
+        PartView(_sign(part, expression), part.text, place % COLOURS, _together(of_part))
+        for place, (part, of_part) in enumerate(zip(parts, rows, strict=True))
     ]
 
 
-def _rows(place: int, chips: Sequence[Chip]) -> Mapping[str, Sequence[Chip]]:
-    rows: dict[str, list[Chip]] = {}
-    for chip in chips:
-        if chip.part == place:
-            rows.setdefault(chip.encoder, []).append(chip)
+def _sign(part: ReadPart, expression: str) -> str:
+    if part.is_subtracted:
+        return "−"
+    return "+" if expression[: part.span.start].rstrip("( \t\n").endswith("+") else ""
+
+
+def _together(rows: Mapping[str, Sequence[Chip]]) -> Mapping[str, Sequence[Chip]]:
+    """Give one row for all encoders where they read the same."""
     read = {tuple((chip.text, chip.id, chip.vectors) for chip in row) for row in rows.values()}
     if len(read) == 1 and len(rows) > 1:
         return {" and ".join(rows): next(iter(rows.values()))}

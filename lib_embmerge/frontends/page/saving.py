@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -15,8 +15,18 @@ from ...host_protocol import PageHost, TextModel
 from ...saving import Long, Saved, SaveOptions, save_expression
 from .html import draw, draw_error
 from .question import Answer, Question
+from .repairs import mend_error
 
-__all__ = ["LONG_CHOICES", "NameCheck", "check_wished_name", "draw_saved", "name", "save_from_page"]
+__all__ = [
+    "LONG_CHOICES",
+    "NameCheck",
+    "check_ticks",
+    "check_wished_name",
+    "draw_saved",
+    "list_embeddings",
+    "name",
+    "save_from_page",
+]
 
 LONG = MappingProxyType(
     {
@@ -34,8 +44,15 @@ LONG_CHOICES = tuple(LONG)
 class NameCheck:
     """What a wished name comes to: the file's place, whether one is there, advice, and what of it asks for a tick."""
 
-    def __init__(self, host: PageHost, wished: str, folder: str, model: TextModel | None) -> None:
-        """Check the name and the folder.
+    def __init__(
+        self,
+        host: PageHost,
+        wished: str,
+        folder: str,
+        model: TextModel | None,
+        others: Mapping[str, Sequence[Path]] | None = None,
+    ) -> None:
+        """Check the name and the folder; `others` are all embeddings by name, listed here where they are not given.
 
         Raises: NameProblem where nothing can be saved under them.
         """
@@ -44,12 +61,18 @@ class NameCheck:
         self.folder = folder_below(root, folder.strip().strip("/"))
         self.path = self.folder / f"{wished}.safetensors"
         self.exists = self.path.exists()
-        others = EmbeddingFolder(root if root.is_dir() else None).paths()
+        others = list_embeddings(host) if others is None else others
         twins = [path for path in others.get(wished, []) if path != self.path]
         self.characters = advise_on_name(wished)
         said = advise_on_name(wished, others=others, is_vocabulary_word=lambda text: _is_word(text, model))
         self.doubts = [sentence for sentence in said if sentence not in self.characters]
         self.doubts += [f"{path} has this name, too: only one of them will be found." for path in twins]
+
+
+def list_embeddings(host: PageHost) -> Mapping[str, Sequence[Path]]:
+    """Give the files in the host's embeddings folder and below it, by name."""
+    root = host.embeddings_folder
+    return EmbeddingFolder(root if root.is_dir() else None).paths()
 
 
 def check_wished_name(host: PageHost, wished: str, folder: str) -> NameCheck:
@@ -101,7 +124,7 @@ def save_from_page(
     try:
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
-        _check_ticks(place, overwrite=overwrite, same_name=same_name)
+        check_ticks(place, overwrite=overwrite, same_name=same_name)
         options = SaveOptions(
             folder=place.folder,
             overwrite=overwrite,
@@ -114,7 +137,7 @@ def save_from_page(
         saved = save_expression(read_expression(text), wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
-        return draw_error(error)
+        return draw_error(error) + draw("mends", mends=mend_error(error, text))
     return draw_saved(saved, model)
 
 
@@ -123,11 +146,17 @@ def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
     return draw("saved", saved=saved, model=model)
 
 
-def _check_ticks(place: NameCheck, *, overwrite: bool, same_name: bool) -> None:
+def check_ticks(
+    place: NameCheck, *, overwrite: bool, same_name: bool, tick: str = "Use this name all the same"
+) -> None:
+    """Refuse to replace a file, or to use a doubtful name, without its tick; `tick` is what the latter is called.
+
+    Raises: FileExists, NameProblem.
+    """
     if place.exists and not overwrite:
         raise FileExists(f"{_shown(place.path)} exists already.", suggestion='Tick "Overwrite" to replace it.')
     if place.doubts and not same_name:
-        raise NameProblem(place.doubts[0], suggestion='Tick "Use this name all the same", or take another.')
+        raise NameProblem(place.doubts[0], suggestion=f'Tick "{tick}", or take another.')
 
 
 def _shown(path: Path) -> str:

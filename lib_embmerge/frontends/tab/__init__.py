@@ -9,7 +9,7 @@ import gradio as gr
 
 from ...host_protocol import PageHost
 from ..page.html import draw
-from . import build, channel
+from . import build, channel, convert_pane, help_pane, inspect_pane, many
 
 __all__ = ["ELEM_ID", "TITLE", "build_notice", "build_tab", "fill_tab"]
 
@@ -37,5 +37,14 @@ def fill_tab(host: PageHost) -> None:
     with gr.Column(elem_id="embmerge_page", elem_classes=["embmerge-page"]):
         channel.build(host)
         gr.HTML(draw("notices", notices=host.notices()), visible=bool(host.notices()))
-        with gr.Tabs(elem_id="embmerge_tabs"), gr.Tab("Build", elem_id="embmerge_tab_build"):
-            build.build(host)
+        with gr.Tabs(elem_id="embmerge_tabs"):
+            with gr.Tab("Build", elem_id="embmerge_tab_build"):
+                build.build(host)
+            with gr.Tab("Inspect & compare", elem_id="embmerge_tab_look") as tab:
+                inspect_pane.build(host, tab)
+            with gr.Tab("Many at once", elem_id="embmerge_tab_many"):
+                many.build(host)
+            with gr.Tab("Convert & check", elem_id="embmerge_tab_convert"):
+                convert_pane.build(host)
+            with gr.Tab("Help", elem_id="embmerge_tab_help"):
+                help_pane.build(host)

@@ -8,6 +8,7 @@ from ...host_protocol import PageHost
 from ..gradio_compat import on_click, then_javascript
 from ..page.html import draw
 from ..page.saving import LONG_CHOICES, save_from_page
+from ..page.table import TABLE_ROWS
 
 __all__ = ["build"]
 
@@ -69,6 +70,14 @@ def _build_left(host: PageHost) -> None:
 def _build_right(host: PageHost) -> None:
     gr.HTML(draw("slots", slots=["summary"]), elem_id="embmerge_summary")
     with gr.Accordion("Table", open=False, elem_id="embmerge_table"):
+        # No event of gradio's reads it, so gradio would take it for an output.
+        gr.Radio(
+            list(TABLE_ROWS),
+            value=TABLE_ROWS[0],
+            label="A row for each",
+            interactive=True,
+            elem_id="embmerge_table_by",
+        )
         gr.HTML(draw("slots", slots=["table"]))
     with gr.Accordion("Pictures", open=False, elem_id="embmerge_pictures"):
         gr.HTML(draw("slots", slots=["pictures"]))

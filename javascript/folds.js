@@ -1,0 +1,178 @@
+// The folds of the pane "Build": each is asked for only while it is open, after the preview of what was typed.
+(() => {
+    const DELAY_MS = 300;
+    // gradio makes a fold's content when it is opened, or shows it; either takes a moment.
+    const OPENING_MS = [0, 60, 200, 500, 1000];
+    const FOLDS = { table: "embmerge_table", pictures: "embmerge_pictures", loads: "embmerge_loads" };
+    const embmerge = (window.embmerge = window.embmerge || {});
+    const root = () => embmerge.root();
+    const asking = new Map();
+    let text = "";
+    let isStale = false;
+
+    const fieldsOf = {
+        table: () => ({ text, by: chosen("embmerge_table_by") }),
+        pictures: () => ({ text }),
+        loads: () => ({
+            text,
+            name: written("embmerge_name"),
+            folder: written("embmerge_folder"),
+            dtype: chosen("embmerge_dtype"),
+            long: chosen("embmerge_long"),
+        }),
+    };
+
+    function written(id) {
+        const box = embmerge.box(id);
+        return box === null ? "" : box.value;
+    }
+
+    function chosen(id) {
+        const radio = root().querySelector(`#${id} input[type=radio]:checked`);
+        return radio === null ? "" : radio.value;
+    }
+
+    const slotOf = (kind) => root().querySelector(`#${FOLDS[kind]} [data-embmerge-slot="${kind}"]`);
+    const isOpen = (slot) => slot !== null && slot.getClientRects().length > 0;
+
+    // Ask for what is open and not yet shown, or for all that is open.
+    function look(isNew = false) {
+        for (const kind of Object.keys(FOLDS)) {
+            const slot = slotOf(kind);
+            if (!isOpen(slot)) {
+                continue;
+            }
+            if (text.trim() === "") {
+                slot.innerHTML = "";
+                delete slot.dataset.embmergeShows;
+                continue;
+            }
+            const fields = fieldsOf[kind]();
+            const key = JSON.stringify(fields);
+            if (isNew || ![slot.dataset.embmergeShows, asking.get(kind)].includes(key)) {
+                asking.set(kind, key);
+                embmerge.ask(kind, kind, fields, (answer) => show(kind, key, answer));
+            }
+        }
+    }
+
+    function show(kind, key, { slots, state }) {
+        const slot = slotOf(kind);
+        asking.delete(kind);
+        if (slot === null) {
+            return;
+        }
+        if (state.failed && slot.querySelector(".embmerge-error") === null && slot.innerHTML.trim() !== "") {
+            slot.classList.add("embmerge-stale");
+            return;
+        }
+        const scrolled = [...slot.querySelectorAll(".embmerge-scroll")].map((box) => box.scrollLeft);
+        const unfolded = [...slot.querySelectorAll("details")].map((fold) => fold.open);
+        embmerge.fill({ [kind]: state.failed ? slots.error : slots[kind] });
+        slot.querySelectorAll(".embmerge-scroll").forEach((box, i) => (box.scrollLeft = scrolled[i] || 0));
+        slot.querySelectorAll("details").forEach((fold, i) => (fold.open = unfolded[i] || false));
+        slot.dataset.embmergeShows = key;
+        slot.classList.toggle("embmerge-stale", isStale);
+    }
+
+    function markStale(isStale_) {
+        isStale = isStale_;
+        for (const kind of Object.keys(FOLDS)) {
+            const slot = slotOf(kind);
+            if (slot !== null) {
+                slot.classList.toggle("embmerge-stale", isStale);
+            }
+        }
+    }
+
+    document.addEventListener("embmerge:previewed", ({ detail: { kind, fields, state } }) => {
+        if (state.broken || state.failed) {
+            markStale(true);
+        } else if (kind === "preview" && !state.waiting) {
+            text = state.empty ? "" : fields.text;
+            markStale(false);
+            look(true);
+        }
+    });
+
+    const lookSoon = embmerge.debounce(look, DELAY_MS);
+    const isIn = (node, ...ids) => node instanceof Element && ids.some((id) => node.closest(`#${id}`) !== null);
+
+    document.addEventListener("input", ({ target }) => {
+        if (isIn(target, "embmerge_name", "embmerge_folder")) {
+            lookSoon();
+        }
+    });
+
+    document.addEventListener("change", ({ target }) => {
+        if (isIn(target, "embmerge_table_by", "embmerge_dtype", "embmerge_long")) {
+            look();
+        }
+    });
+
+    // A fold may be opened by its label, and shown again by the tabs.
+    document.addEventListener("click", ({ target }) => {
+        if (isIn(target, ...Object.values(FOLDS)) || (target instanceof Element && target.closest("[role=tab], .tab-nav"))) {
+            OPENING_MS.forEach((ms) => setTimeout(look, ms));
+        }
+    });
+
+    // --- Buttons in the folds ------------------------------------------------------------------------------------
+
+    document.addEventListener("click", ({ target }) => {
+        const button = target instanceof Element ? target.closest("[data-embmerge-csv], [data-embmerge-fix]") : null;
+        if (button === null) {
+            return;
+        }
+        if ("embmergeCsv" in button.dataset) {
+            const fields = { ...fieldsOf.table(), name: written("embmerge_name") };
+            embmerge.ask("csv", "csv", fields, ({ state }) => download(state));
+        } else {
+            mend(button.dataset.embmergeFix, button.dataset.embmergeValue);
+        }
+    });
+
+    // The mark at the beginning tells spreadsheets that it is UTF-8.
+    function download({ csv, file }) {
+        if (csv === undefined) {
+            return;
+        }
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(new Blob(["\ufeff", csv], { type: "text/csv;charset=utf-8" }));
+        link.download = file;
+        document.body.append(link);
+        link.click();
+        link.remove();
+        setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    }
+
+    // Put a value into a text box, choose it of a radio, or press a button; unfold what it may be hidden in.
+    function mend(id, value, isSecond = false) {
+        const box = embmerge.box(id);
+        if (box !== null) {
+            embmerge.setText(box, value);
+            box.focus();
+            return;
+        }
+        const radios = [...root().querySelectorAll(`#${id} input[type=radio]`)];
+        const wanted = radios.find((radio) => radio.value === value);
+        const button = root().querySelector(`button#${id}, #${id} > button`);
+        if (wanted !== undefined) {
+            unfold();
+            wanted.click();
+            wanted.focus();
+        } else if (radios.length === 0 && button !== null) {
+            button.click();
+        } else if (!isSecond) {
+            unfold();
+            setTimeout(() => mend(id, value, true), 400);
+        }
+    }
+
+    function unfold() {
+        const label = root().querySelector("#embmerge_about .label-wrap");
+        if (label !== null && !label.classList.contains("open")) {
+            label.click();
+        }
+    }
+})();

@@ -1,0 +1,116 @@
+// Under the WebUI's prompt boxes: each expression of the prompt with its number of vectors, or its mistake.
+(() => {
+    const CHECK_MS = 200;
+    const QUIET_MS = 250;
+    const PLACES = ["txt2img", "img2img"];
+    const BOXES = PLACES.flatMap((place) => [`${place}_prompt`, `${place}_neg_prompt`]);
+    const embmerge = (window.embmerge = window.embmerge || {});
+    const root = () => embmerge.root();
+
+    // About what language/scan.py takes for an expression's beginning; Python decides.
+    const OPENER = /<(?:[-+*/().\d\s]|\de[-+\d])*(?:['"]|[a-z_]\w*\()|\{'/i;
+
+    const seen = new Map(); // by box: the text that was there, since when, and whether it was asked about
+
+    function check(id) {
+        const box = embmerge.box(id);
+        if (box === null) {
+            return;
+        }
+        const known = seen.get(id) || { text: "", since: 0, isAsked: true };
+        if (box.value !== known.text) {
+            seen.set(id, { text: box.value, since: Date.now(), isAsked: false });
+        } else if (!known.isAsked && Date.now() - known.since >= QUIET_MS) {
+            known.isAsked = true;
+            ask(id, known.text);
+        }
+    }
+
+    // Looking at the text, not waiting for an event: styles, pasted parameters and other extensions change it as well.
+    setInterval(() => {
+        if (document.visibilityState === "visible") {
+            BOXES.forEach(check);
+        }
+    }, CHECK_MS);
+
+    function ask(id, text) {
+        if (!OPENER.test(text)) {
+            show(id, "");
+            return;
+        }
+        embmerge.ask(`lines of ${id}`, "prompt_lines", { text }, ({ slots }) => show(id, slots.lines || slots.error || ""));
+    }
+
+    function askAgain(id) {
+        const known = seen.get(id);
+        if (known !== undefined) {
+            known.isAsked = false;
+        }
+    }
+
+    // --- The lines -----------------------------------------------------------------------------------------------
+
+    function show(id, html) {
+        const text = seen.get(id).text;
+        const lines = find(id) || (html === "" ? null : make(id));
+        if (lines === null || (html !== "" && !OPENER.test(text))) {
+            return;
+        }
+        // While one types, what is below does not jump up and down with every mistake.
+        const isTyped = document.activeElement === embmerge.box(id) && html !== "";
+        lines.style.minHeight = isTyped ? `${lines.offsetHeight}px` : "";
+        if (lines.innerHTML !== html) {
+            lines.innerHTML = html;
+        }
+    }
+
+    const find = (id) => root().querySelector(`#embmerge_lines_${id}`);
+
+    function make(id) {
+        const box = embmerge.box(id);
+        const row = box.closest(`#${id}_row, #${id.replace("_prompt", "")}_prompt_row`) || box.closest(`#${id}`);
+        const lines = document.createElement("div");
+        lines.id = `embmerge_lines_${id}`;
+        lines.className = "embmerge-page embmerge-prompt-lines";
+        lines.setAttribute("role", "region");
+        lines.setAttribute("aria-live", "polite");
+        lines.setAttribute("aria-label", id.includes("neg") ? "Expressions in the negative prompt" : "Expressions in the prompt");
+        row.after(lines);
+        return lines;
+    }
+
+    const boxOf = (target) => BOXES.find((id) => target instanceof Element && target.closest(`#${id}`) !== null);
+
+    // Another model may have been loaded, or an embedding saved, since it was asked.
+    document.addEventListener("focusin", ({ target }) => {
+        const id = boxOf(target);
+        if (id !== undefined) {
+            askAgain(id);
+        }
+    });
+
+    document.addEventListener("focusout", ({ target }) => {
+        const id = boxOf(target);
+        const lines = id === undefined ? null : find(id);
+        if (lines !== null) {
+            lines.style.minHeight = "";
+        }
+    });
+
+    // --- The host's token counter --------------------------------------------------------------------------------
+
+    // Count again, at once: the host itself waits for the next key.
+    embmerge.recount = () => {
+        BOXES.forEach(askAgain);
+        if (typeof opts !== "undefined" && opts.disable_token_counters) {
+            return;
+        }
+        setTimeout(() => {
+            for (const place of PLACES) {
+                for (const button of [`${place}_token_button`, `${place}_negative_token_button`]) {
+                    root().querySelector(`button#${button}, #${button} button`)?.click();
+                }
+            }
+        }, 50);
+    };
+})();

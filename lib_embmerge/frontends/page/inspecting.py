@@ -1,0 +1,228 @@
+"""Inspect one thing: its shapes, what its header says, figures by vector, and how far today's words are from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+
+from ...errors import EmbeddingMergeError
+from ...evaluation import find_warnings, resolve
+from ...files.embedding_files import EmbeddingFile
+from ...host_protocol import PageHost, TextModel
+from ...inspection import find_neighbours, measure_embedding
+from ...saving import DEMONSTRATION
+from ...vectors.embedding import Embedding
+from ..figures import amount
+from .html import draw, draw_error
+from .things import Choice, Thing, loaded_model, open_thing
+from .verifying import Verification, verify
+
+__all__ = ["EncoderFigures", "Inspected", "VectorFigures", "inspect_from_page", "inspect_thing"]
+
+SHOWN_VECTORS = 150
+"""Vectors whose figures are shown: two chunks."""
+SHOWN_WORDS = 3
+
+HEADER = MappingProxyType(
+    {
+        "expression": "embmerge.expression",
+        "resolved": "embmerge.resolved",
+        "made with": "embmerge.checkpoint",
+        "author": "modelspec.author",
+        "note": "modelspec.description",
+        "trigger": "modelspec.trigger_phrase",
+        "tags": "modelspec.tags",
+        "date": "modelspec.date",
+        "fingerprint": "embmerge.rows",
+    }
+)
+"""What is shown of a file's header, and how it is called; all of it stands in a fold."""
+
+
+@dataclass(frozen=True)
+class VectorFigures:
+    """One vector: its norm, that norm over the vocabulary's mean, its percentile there, and the nearest words.
+
+    What needs a model is None, or empty, without one.
+    """
+
+    index: int
+    norm: float | None
+    ratio: float | None
+    percentile: float | None
+    words: Sequence[tuple[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class EncoderFigures:
+    """One encoder's vectors: shape, number format as stored, and the figures of at most `SHOWN_VECTORS` of them."""
+
+    encoder: str
+    shape: tuple[int, int]
+    number_format: str
+    rows: Sequence[VectorFigures]
+
+    @property
+    def left_out(self) -> int:
+        """How many vectors are not among the rows."""
+        return self.shape[0] - len(self.rows)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """Everything that is shown of one thing.
+
+    `recipe` is the expression for the box, empty where the file does not say. `unverified` says why there is no
+    verification of a file that has a recipe.
+    """
+
+    title: str
+    path: str
+    layout: str
+    encoders: Sequence[EncoderFigures]
+    facts: Mapping[str, str]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    recipe: str = ""
+    warnings: Sequence[str] = ()
+    model: TextModel | None = None
+    verification: Verification | None = None
+    unverified: str = ""
+
+    @property
+    def has_ratio(self) -> bool:
+        """Whether norms are shown against the vocabulary's."""
+        return any(row.ratio is not None for encoder in self.encoders for row in encoder.rows)
+
+
+def inspect_from_page(host: PageHost, choice: Choice) -> str:
+    """Inspect what was chosen; give it, or the mistake, as HTML."""
+    try:
+        thing = open_thing(choice, host)
+        found = inspect_thing(thing, loaded_model(host) if thing.model is None else thing.model)
+    except EmbeddingMergeError as error:
+        return draw_error(error)
+    return draw("inspected", found=found)
+
+
+def inspect_thing(thing: Thing, model: TextModel | None) -> Inspected:
+    """Give the figures of a thing; norms and words against `model`, where it says something about the thing.
+
+    The demonstration encoder's invented words say nothing about a file that it has not made, nor the other way round.
+    """
+    if thing.file is None:
+        return _inspect_expression(thing)
+    made_here = thing.file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
+    judge = model if model is not None and model.is_demonstration == made_here else None
+    return _inspect_file(thing, thing.file, model, judge)
+
+
+def _inspect_expression(thing: Thing) -> Inspected:
+    entered, model = thing.entered, thing.model
+    assert entered is not None
+    assert model is not None
+    origin = resolve(entered.tree, model)
+    notices = find_warnings(entered.tree, model, value=thing.vectors)
+    return Inspected(
+        title=thing.title,
+        path="",
+        layout="",
+        encoders=_measure(thing.vectors, model),
+        facts={"resolved": origin.text, "made with": model.title, "fingerprint": origin.rows},
+        recipe=thing.title,
+        warnings=[notice.message for notice in notices],
+        model=model,
+    )
+
+
+def _inspect_file(thing: Thing, file: EmbeddingFile, model: TextModel | None, judge: TextModel | None) -> Inspected:
+    verification, unverified = _verify(file, model)
+    known = {label: file.metadata[key] for label, key in HEADER.items() if file.metadata.get(key)}
+    return Inspected(
+        title=thing.title,
+        path=str(file.path) if thing.is_installed else "",
+        layout=file.layout,
+        encoders=_measure(thing.vectors, judge),
+        facts=known,
+        metadata=dict(sorted(file.metadata.items())),
+        recipe=known.get("expression", ""),
+        warnings=[*file.notes, *_find_holes(thing.vectors), *_find_misfit(thing, model), *_doubt(model, judge)],
+        model=model,
+        verification=verification,
+        unverified=unverified,
+    )
+
+
+def _verify(file: EmbeddingFile, model: TextModel | None) -> tuple[Verification | None, str]:
+    if not file.metadata.get("embmerge.resolved"):
+        return None, "It does not say what it was made of."
+    if model is None:
+        return None, "No model is loaded to verify it with."
+    try:
+        return verify(file, model), ""
+    except EmbeddingMergeError as error:
+        return None, " ".join(part for part in (error.message, error.suggestion) if part)
+
+
+def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
+    if model is not None and judge is None:
+        if model.is_demonstration:
+            return ["The demonstration encoder's words are invented: nearest words need a real checkpoint."]
+        return ["This file was made with the demonstration encoder: its vectors are invented."]
+    return []
+
+
+def _find_misfit(thing: Thing, model: TextModel | None) -> list[str]:
+    """Say where a file and the model have not the same encoders."""
+    if model is None:
+        return []
+    own, others = list(thing.vectors), [encoder.name for encoder in model.encoders]
+    if set(own) == set(others):
+        return []
+    return [
+        f"{thing.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}:"
+        " it does not fit the loaded model."
+    ]
+
+
+def _find_holes(vectors: Embedding) -> list[str]:
+    """Say which encoders hold infinity or NaN."""
+    broken = {name: int((~rows.isfinite().all(dim=1)).sum()) for name, rows in _exact(vectors).items()}
+    return [
+        f"{name}: {count} of {amount(vectors.length, 'vector')} with infinity or NaN; pictures made with it are black."
+        for name, count in broken.items()
+        if count
+    ]
+
+
+def _measure(vectors: Embedding, model: TextModel | None) -> list[EncoderFigures]:
+    """Give the figures; words only of vectors whose numbers are finite, and of encoders that the model has too."""
+    shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in _exact(vectors).items()})
+    words: dict[tuple[str, int], list[tuple[str, float]]] = {}
+    if model is not None:
+        finite = {name: torch.where(rows.isfinite().all(dim=1)[:, None], rows, 0.0) for name, rows in shown.items()}
+        widths = {encoder.name: encoder.width for encoder in model.encoders}
+        fitting = {name: rows for name, rows in finite.items() if widths.get(name) == rows.shape[1]}
+        for near in find_neighbours(Embedding(fitting), model, k=SHOWN_WORDS):
+            words.setdefault((near.encoder, near.index), []).append((near.text, near.cosine))
+    rows = measure_embedding(shown, model)
+    return [
+        EncoderFigures(
+            name,
+            (int(stored.shape[0]), int(stored.shape[1])),
+            str(stored.dtype).removeprefix("torch."),
+            [
+                VectorFigures(row.index, row.norm, row.norm_ratio, row.percentile, words.get((name, row.index), ()))
+                for row in rows
+                if row.encoder == name
+            ],
+        )
+        for name, stored in vectors.items()
+    ]
+
+
+def _exact(vectors: Embedding) -> Embedding:
+    """Give the numbers in float64: not every number format can be calculated with."""
+    return Embedding({name: rows.to(torch.float64) for name, rows in vectors.items()})

@@ -1,0 +1,266 @@
+"""Where will it load? A grid of hosts and model families, with each reason as text and a button where one click mends.
+
+`draw_loads` draws the verdicts on anything: what is about to be saved (`loads`), or a file.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from types import MappingProxyType
+
+from ...errors import NameProblem
+from ...families import FAMILIES
+from ...files.installed_embeddings import EmbeddingFolder
+from ...files.names import advise_on_name, check_name
+from ...files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
+from ...host_protocol import PageHost, TextModel
+from ...limits import CHUNK
+from ...saving import DTYPES
+from ...vectors.embedding import Embedding
+from .html import draw
+from .question import Answer, Question
+from .saving import LONG, LONG_CHOICES
+from .subject import Subject, read_subject
+
+__all__ = ["Fix", "Remark", "draw_loads", "loads", "propose_name"]
+
+UNNAMED = "embedding"
+"""What is judged while the name's box is empty."""
+
+MOST_KEPT = 80
+"""Characters of a name that a proposed one keeps."""
+
+MARKS = MappingProxyType({"yes": "✓", "care": "!", "no": "✗"})
+"""What stands in a cell; the colour only repeats it."""
+SAID = MappingProxyType({"yes": "loads", "care": "loads, with a remark", "no": "does not load"})
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A button that mends: what is written on it, and the component, by its elem_id, that it acts on.
+
+    A text box gets the value, of a radio it is chosen, a gradio button is pressed (then the value says nothing).
+    """
+
+    label: str
+    target: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One reason or caution, the places that it holds for, whether it keeps the file from loading, and its buttons."""
+
+    kind: str
+    sentence: str
+    places: tuple[str, ...]
+    fixes: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A host's verdict for a family: `yes`, `care` or `no`, and the sentences for whoever points at it."""
+
+    kind: str
+    sentences: tuple[str, ...]
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.kind]
+
+    @property
+    def said(self) -> str:
+        return SAID[self.kind]
+
+
+def draw_loads(
+    verdicts: Sequence[Verdict],
+    *,
+    families: Sequence[str] = (),
+    fixes: Mapping[str, Sequence[Fix]] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """Draw the grid of verdicts, and below it every reason and caution once.
+
+    `families` are the keys of the model families that the vectors are made for (`FileFacts.families`): their columns
+    stand out, and what holds only for the others is folded. `fixes` gives the buttons by what they mend: a `Repair`
+    of the verdicts, or the whole sentence of a caution. `notes` are sentences above the grid.
+    """
+    grid: dict[str, dict[str, _Cell]] = {}
+    for verdict in verdicts:
+        grid.setdefault(verdict.host, {})[verdict.model] = _cell(verdict)
+    home = [verdict for verdict in verdicts if verdict.model in families]
+    others = [verdict for verdict in verdicts if verdict.model not in families]
+    models = list(dict.fromkeys(verdict.model for verdict in verdicts))
+    known = _remark(home, fixes or {})
+    told = {remark.sentence for remark in known}
+    return draw(
+        "loads",
+        grid=grid,
+        titles={model: FAMILIES[model].title for model in models},
+        families=families,
+        counts=[_count(home, model) for model in families],
+        remarks=known,
+        other_remarks=[remark for remark in _remark(others, fixes or {}) if remark.sentence not in told],
+        legend=[(kind, MARKS[kind], SAID[kind]) for kind in MARKS],
+        marks=MARKS,
+        notes=notes,
+    )
+
+
+def _cell(verdict: Verdict) -> _Cell:
+    if not verdict.loads:
+        return _Cell("no", (verdict.reason,))
+    return _Cell("care", verdict.cautions) if verdict.cautions else _Cell("yes", (verdict.reason,))
+
+
+def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list[str]]:
+    """Give a family's title, how many hosts load it, of how many, and which do not."""
+    own = [verdict for verdict in verdicts if verdict.model == model]
+    return FAMILIES[model].title, sum(v.loads for v in own), len(own), [v.host for v in own if not v.loads]
+
+
+def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Fix]]) -> list[Remark]:
+    """Give each reason and caution once, reasons first."""
+    places: dict[tuple[str, str, str], list[Verdict]] = {}
+    is_one_family = len({verdict.model for verdict in verdicts}) == 1
+    for verdict in verdicts:
+        if not verdict.loads:
+            places.setdefault(("no", verdict.reason, verdict.repair or ""), []).append(verdict)
+    for verdict in verdicts:
+        for sentence in verdict.cautions if verdict.loads else ():
+            places.setdefault(("care", sentence, sentence), []).append(verdict)
+    return [
+        Remark(kind, sentence, _places(found, is_one_family), tuple(fixes.get(key, ())))
+        for (kind, sentence, key), found in places.items()
+    ]
+
+
+def _places(found: Iterable[Verdict], is_one_family: bool) -> tuple[str, ...]:
+    """Give `A1111 (SD 1, SD 2)` for each host; `A1111` where the verdicts are on one family alone."""
+    hosts: dict[str, list[str]] = {}
+    for verdict in found:
+        hosts.setdefault(verdict.host, []).append(FAMILIES[verdict.model].title)
+    if is_one_family:
+        return tuple(hosts)
+    return tuple(f"{host} ({', '.join(titles)})" for host, titles in hosts.items())
+
+
+# --- What is about to be saved -------------------------------------------------------------------------------------
+
+
+def loads(question: Question, host: PageHost) -> Answer:
+    """Answer where the file would load that saving would write now: with this name, precision and choice of parts."""
+    subject = read_subject(question, host)
+    if subject is None:
+        return Answer(slots={"loads": ""})
+    wish = _read_wish(question, host, subject)
+    verdicts = judge(wish.facts, is_vocabulary_word=wish.is_word)
+    family = subject.model.family
+    families = (family.key,) if family is not None and family.key in MODELS else ()
+    drawn = draw_loads(verdicts, families=families, fixes=_find_fixes(wish, subject, verdicts), notes=wish.notes)
+    return Answer(slots={"loads": drawn})
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """The file that saving would write, the name in the box, the names that are taken, and what to say beside it."""
+
+    facts: FileFacts
+    base: str
+    others: tuple[str, ...]
+    model: TextModel
+    notes: tuple[str, ...]
+
+    def is_word(self, text: str) -> bool:
+        """Say whether a text is a single token of any of the model's encoders."""
+        return any(len(encoder.tokenize([text])[0]) == 1 for encoder in self.model.encoders)
+
+
+def _read_wish(question: Question, host: PageHost, subject: Subject) -> _Wish:
+    base, notes = _read_name(question)
+    value, part = _take_part(subject.value, question.choice("long", LONG_CHOICES))
+    name = f"{base}{part}"
+    if part:
+        notes.append(f"More than {CHUNK} vectors: this is the first file, {name}.")
+    dtype = DTYPES[question.choice("dtype", tuple(DTYPES))]
+    others, neighbours = _list_neighbours(host, name, question.text("folder"))
+    facts = describe_vectors(name, value, dtype=dtype, neighbours=neighbours)
+    return _Wish(facts, base, others, subject.model, tuple(notes))
+
+
+def _read_name(question: Question) -> tuple[str, list[str]]:
+    """Give the name to judge, and what to say where it is not the one in the box."""
+    wished = question.text("name").strip()
+    if not wished:
+        return UNNAMED, [f"No name yet: judged as {UNNAMED}."]
+    try:
+        check_name(wished)
+    except NameProblem:
+        return UNNAMED, [f"Nothing can be saved under that name: judged as {UNNAMED}."]
+    return wished, []
+
+
+def _take_part(value: Embedding, long: str) -> tuple[Embedding, str]:
+    """Give the vectors of the first file that is written, and what is added to its name."""
+    choice = LONG[long]
+    if value.length <= CHUNK or choice in (None, "keep"):
+        return value, ""
+    if choice == "pool":
+        return Embedding({name: rows.mean(dim=0, keepdim=True) for name, rows in value.items()}), ""
+    return Embedding({name: rows[:CHUNK] for name, rows in value.items()}), "-1" if choice == "split" else ""
+
+
+def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give all names that are taken, and those of other files than the one that would be written."""
+    root = host.embeddings_folder
+    paths = EmbeddingFolder(root if root.is_dir() else None).paths()
+    own = root.joinpath(*folder.strip().strip("/").split("/"), f"{name}.safetensors")
+    return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
+
+
+def _find_fixes(wish: _Wish, subject: Subject, verdicts: Sequence[Verdict]) -> dict[str, Sequence[Fix]]:
+    """Give the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
+    name, neighbours = wish.facts.name, wish.facts.neighbours
+    proposed = propose_name(wish.base, wish.others, wish.is_word)
+    renamed = (Fix(f"name it {proposed}", "embmerge_name", proposed),)
+    fixes: dict[str, Sequence[Fix]] = {"rename": renamed}
+    cautions = {sentence for verdict in verdicts for sentence in verdict.cautions}
+    for sentence in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
+        fixes[sentence] = renamed
+    for sentence in cautions:
+        if sentence.startswith(f"It has {subject.value.length} vectors"):
+            fixes[sentence] = _shorten(subject.entered.expression.strip())
+    return fixes
+
+
+def _shorten(expression: str) -> Sequence[Fix]:
+    split = next(label for label, choice in LONG.items() if choice == "split")
+    return (
+        Fix(f"cut to {CHUNK}", "embmerge_expression", f"({expression}):{CHUNK}"),
+        Fix(split, "embmerge_long", split),
+    )
+
+
+def propose_name(name: str, others: Iterable[str], is_vocabulary_word: Callable[[str], bool] | None = None) -> str:
+    """Give a name like this one that every program finds and nothing else has: ASCII, no word, not one of `others`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("._-")[:MOST_KEPT] or UNNAMED
+    others = [other for other in others if other != name]
+    tried = (plain, f"{plain}-emb", *(f"{plain}-emb{n}" for n in range(2, 10)))
+    for proposed in chain(tried, (f"{UNNAMED}-{n}" for n in count(1))):
+        if _is_free(proposed, others, is_vocabulary_word):
+            return proposed
+    raise AssertionError("numbers do not end")
+
+
+def _is_free(name: str, others: Sequence[str], is_vocabulary_word: Callable[[str], bool] | None) -> bool:
+    try:
+        check_name(name)
+    except NameProblem:
+        return False
+    return name not in others and not advise_on_name(name, others=others, is_vocabulary_word=is_vocabulary_word)

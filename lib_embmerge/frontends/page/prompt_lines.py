@@ -1,0 +1,45 @@
+"""What stands under a prompt box of the WebUI: each expression of the prompt with its count, or its mistake."""
+
+from __future__ import annotations
+
+from ...errors import EmbeddingMergeError, SyntaxProblem
+from ...host_protocol import PageHost, TextModel
+from ...language import Brackets
+from ..prompt_layout import Found, count_found, find_expressions
+from .html import draw
+from .prompt_view import ExpressionLine, view_lines
+from .question import Answer, Question
+
+__all__ = ["prompt_lines", "read_lines"]
+
+SHOWN_LINES = 8
+"""Expressions that have a line of their own."""
+
+
+def prompt_lines(question: Question, host: PageHost) -> Answer:
+    """Answer the lines of the prompt in the field `text`, in the slot `lines`; empty where it has no expression.
+
+    No model is loaded for it: without one, mistakes in writing are shown and nothing is counted.
+    """
+    lines, problem = read_lines(question.text("text"), host.brackets, host.loaded_text_model())
+    if not lines and problem is None:
+        return Answer(slots={"lines": ""})
+    drawn = draw("prompt_lines", lines=lines[:SHOWN_LINES], more=max(0, len(lines) - SHOWN_LINES), problem=problem)
+    return Answer(slots={"lines": drawn})
+
+
+def read_lines(
+    text: str, brackets: Brackets, model: TextModel | None
+) -> tuple[list[ExpressionLine], EmbeddingMergeError | None]:
+    """Give the lines of a prompt, and the mistake of a bracket that nothing closes: of what is being typed."""
+    try:
+        found, unclosed = find_expressions(text, brackets, model), None
+    except SyntaxProblem as problem:
+        found, unclosed = _before(problem, text, brackets, model), problem
+    if model is not None:
+        count_found(found, model)
+    return view_lines(found, is_counted=model is not None), unclosed
+
+
+def _before(problem: SyntaxProblem, text: str, brackets: Brackets, model: TextModel | None) -> list[Found]:
+    return [] if problem.span is None else find_expressions(text[: problem.span.start], brackets, model)

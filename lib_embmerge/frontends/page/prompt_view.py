@@ -1,0 +1,177 @@
+"""A whole prompt in the box: its chunks with what stands where, and a line for each expression in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...errors import EmbeddingMergeError, shorten
+from ...evaluation import find_warnings
+from ...host_protocol import TextModel
+from ...language import Brackets
+from ...limits import CHUNK
+from ..figures import amount
+from ..prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
+from .html import draw, draw_error
+from .question import Answer
+from .repairs import Mend, mend_error, mend_notice, mend_prompt
+
+__all__ = ["COLOURS", "ExpressionLine", "Strip", "StripBlock", "preview_prompt", "view_lines", "view_map"]
+
+T = TypeVar("T")
+
+COLOURS = 8
+"""Colours of parts in style.css; the ninth expression has the first one's again."""
+
+SHOWN_CHUNKS = 20
+"""Chunks of a prompt that are drawn."""
+SHOWN_PROBLEMS = 2
+"""Mistakes that are shown with their caret; of the others, the line says that there is one."""
+LONGEST_LINE = 60
+"""Characters of an expression in its line."""
+
+
+@dataclass(frozen=True)
+class ExpressionLine:
+    """An expression of a prompt: its number from 1, its colour, its text, and its count or its mistake.
+
+    `vectors` is None where the count is not known: no model is loaded, or there is a mistake.
+    """
+
+    number: int
+    colour: int
+    text: str
+    vectors: int | None
+    problem: EmbeddingMergeError | None
+
+    @property
+    def short(self) -> str:
+        """Its text, shortened."""
+        return shorten(self.text.strip(), LONGEST_LINE)
+
+
+@dataclass(frozen=True)
+class StripBlock:
+    """A block of a chunk for drawing: how many places it takes, what stands in it, what it is, and its colour."""
+
+    places: int
+    label: str
+    title: str
+    colour: int | None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A chunk for drawing."""
+
+    places: int
+    blocks: Sequence[StripBlock]
+    chunk: int = CHUNK
+
+    @property
+    def free(self) -> int:
+        """How many places are left."""
+        return max(0, self.chunk - self.places)
+
+    @property
+    def description(self) -> str:
+        """What stands in it, for those who cannot see it."""
+        return ", ".join(block.title for block in self.blocks) or "empty"
+
+
+def preview_prompt(text: str, model: TextModel, brackets: Brackets) -> Answer:
+    """Answer what a prompt in the box holds.
+
+    Raises: SyntaxProblem at an opening bracket that nothing closes.
+    """
+    found = find_expressions(text, brackets, model)
+    count_found(found, model)
+    maps = lay_out(text, found, model, brackets)
+    lines = view_lines(found)
+    tokens = {e.name: max(one.tokens(e.name) for one in maps) for e in model.encoders}
+    sizes = {name: _size(number, max(len(one.chunks[name]) for one in maps)) for name, number in tokens.items()}
+    summary = draw(
+        "prompt",
+        sizes=_together(sizes),
+        maps=[view_map(one) for one in maps],
+        shown=SHOWN_CHUNKS,
+        lines=lines,
+        model=model,
+    )
+    return Answer(
+        slots={"messages": _draw_messages(text, found, model, brackets), "judged": "", "summary": summary},
+        state={"prompt": True, "count": max(tokens.values())},
+    )
+
+
+def view_lines(found: Sequence[Found], *, is_counted: bool = True) -> list[ExpressionLine]:
+    """Give the lines of a prompt's expressions."""
+    return [
+        ExpressionLine(
+            number=place + 1,
+            colour=place % COLOURS,
+            text=one.island.text,
+            vectors=one.vectors if is_counted and one.problem is None else None,
+            problem=one.problem,
+        )
+        for place, one in enumerate(found)
+    ]
+
+
+def view_map(prompt: PromptMap) -> Mapping[str, Sequence[Strip]]:
+    """Give the chunks for drawing, by the names of the encoders for which they are the same."""
+    return _together({name: [_view_chunk(chunk) for chunk in chunks] for name, chunks in prompt.chunks.items()})
+
+
+def _size(tokens: int, chunks: int) -> str:
+    return f"{amount(tokens, 'token')} in {amount(chunks, 'chunk')}"
+
+
+def _together(by_encoder: Mapping[str, T]) -> Mapping[str, T]:
+    """Give what is the same for all encoders once, under the names of all."""
+    values = list(by_encoder.values())
+    if len(values) > 1 and all(value == values[0] for value in values):
+        return {" and ".join(by_encoder): values[0]}
+    return by_encoder
+
+
+def _view_chunk(chunk: Chunk) -> Strip:
+    return Strip(chunk.places, [_view_block(block) for block in chunk.blocks])
+
+
+def _view_block(block: Block) -> StripBlock:
+    if block.expression is not None:
+        number = block.expression + 1
+        title = f"expression {number}: {amount(block.places, 'vector')}"
+        return StripBlock(block.places, str(number), title, block.expression % COLOURS)
+    if block.is_embedding:
+        return StripBlock(block.places, block.text, f"embedding {block.text}: {amount(block.places, 'vector')}", None)
+    return StripBlock(block.places, block.text, f"{block.text}: {amount(block.places, 'token')}", None)
+
+
+def _draw_messages(text: str, found: Sequence[Found], model: TextModel, brackets: Brackets) -> str:
+    problems = [one.problem for one in found if one.problem is not None]
+    drawn = [
+        draw_error(problem) + draw("mends", mends=mend_error(problem, text)) for problem in problems[:SHOWN_PROBLEMS]
+    ]
+    if not problems:
+        drawn.append(draw("prompt_note", mend=mend_prompt(text, brackets)))
+    return "".join([*drawn, draw("warnings", warnings=_warnings(text, found, model))])
+
+
+def _warnings(text: str, found: Sequence[Found], model: TextModel) -> list[tuple[str, Mend | None]]:
+    warnings: list[tuple[str, Mend | None]] = []
+    for number, one in enumerate(found, start=1):
+        if one.entered is None or one.problem is not None:
+            continue
+        for notice in find_warnings(one.entered.tree, model):
+            mend = mend_notice(notice, one.entered)
+            warnings.append((f"Expression {number}: {notice.message}", mend and _in_prompt(mend, text, one)))
+    return warnings
+
+
+def _in_prompt(mend: Mend, text: str, one: Found) -> Mend:
+    """Give a mend of an expression as one of the prompt that it stands in."""
+    start = one.island.offset
+    return Mend(mend.label, text[:start] + mend.text + text[start + len(one.island.text) :])

@@ -1,0 +1,151 @@
+"""The fold "Table": figures of what an expression reads, by part or token, or gives, by vector; as CSV, too."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from ...errors import NameProblem
+from ...evaluation import read_parts
+from ...files.names import check_name
+from ...host_protocol import PageHost
+from ...inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
+from ...vectors.embedding import Embedding
+from .html import draw
+from .norms import NormVerdict, judge_norm
+from .question import Answer, Question
+from .subject import Subject, read_subject
+
+__all__ = ["TABLE_ROWS", "Row", "as_csv", "csv_file", "find_rows", "table"]
+
+TABLE_ROWS = ("vector", "token", "part")
+"""What a row of the table can be; the first is shown first."""
+
+SHOWN = 150
+"""Rows of each encoder on the page; the CSV has all of them."""
+SHOWN_WORDS = 3
+WRITTEN_WORDS = 5
+"""Nearest tokens of a vector on the page and in the CSV."""
+
+FIGURES = ("norm", "minimum", "maximum", "mean", "std", "total", "absolute")
+HEADS = ("norm", "min", "max", "mean", "std", "sum", "abs")
+"""Figures of a row, and how their columns are called."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: its figures, its norm in words, and for a vector the nearest tokens."""
+
+    figures: RowStatistics
+    verdict: NormVerdict
+    nearest: tuple[Neighbour, ...] = ()
+
+    @property
+    def numbers(self) -> list[float | None]:
+        """The figures after the norm's judgement, in the order of `HEADS`."""
+        return [getattr(self.figures, name) for name in FIGURES]
+
+
+def table(question: Question, host: PageHost) -> Answer:
+    """Answer the rows, grouped by encoder."""
+    subject = read_subject(question, host)
+    if subject is None:
+        return Answer(slots={"table": ""})
+    by = question.choice("by", TABLE_ROWS)
+    rows = find_rows(subject, by, most=SHOWN, words=SHOWN_WORDS)
+    groups: dict[str, list[Row]] = {encoder.name: [] for encoder in subject.model.encoders}
+    for row in rows:
+        groups[row.figures.encoder].append(row)
+    more = {name: _count(subject, by, name) - len(found) for name, found in groups.items()}
+    return Answer(slots={"table": draw("table", by=by, groups=groups, more=more, heads=HEADS)})
+
+
+def csv_file(question: Question, host: PageHost) -> Answer:
+    """Answer all rows as the text of a CSV file, and the file's name, for the javascript to hand over."""
+    subject = read_subject(question, host)
+    if subject is None:
+        return Answer()
+    by = question.choice("by", TABLE_ROWS)
+    text = as_csv(by, find_rows(subject, by, words=WRITTEN_WORDS))
+    return Answer(state={"csv": text, "file": f"{_file_name(question.text('name').strip())}.csv"})
+
+
+def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int) -> list[Row]:
+    """Give the rows, encoder by encoder: at most `most` of each, vectors with so many nearest tokens."""
+    if by == "vector":
+        value = subject.value
+        shown = Embedding({name: vectors[:most] for name, vectors in value.items()})
+        near = _by_vector(find_neighbours(shown, subject.model, k=words))
+        return [
+            Row(row, judge_norm(row.norm_ratio, row.percentile), tuple(near.get((row.encoder, row.index), ())))
+            for row in measure_embedding(shown, subject.model)
+        ]
+    found = _measure_read(subject, by)
+    return [Row(row, judge_norm(row.norm_ratio, row.percentile)) for row in found if most is None or row.index < most]
+
+
+def _measure_read(subject: Subject, by: str) -> list[RowStatistics]:
+    parts = read_parts(subject.entered.tree, subject.model)
+    return measure_parts(parts, subject.model, by=cast("By", by))
+
+
+def _count(subject: Subject, by: str, encoder: str) -> int:
+    if by == "vector":
+        return subject.value.length
+    return sum(row.encoder == encoder for row in _measure_read(subject, by))
+
+
+def _by_vector(found: Sequence[Neighbour]) -> Mapping[tuple[str, int], list[Neighbour]]:
+    near: dict[tuple[str, int], list[Neighbour]] = {}
+    for neighbour in found:
+        near.setdefault((neighbour.encoder, neighbour.index), []).append(neighbour)
+    return near
+
+
+# --- CSV -----------------------------------------------------------------------------------------------------------
+
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+"""What makes a cell a formula where a text begins with it; of full width in Japanese spreadsheets."""
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+
+
+def as_csv(by: str, rows: Sequence[Row]) -> str:
+    """Write rows as CSV, numbers to their last digit; a text that a spreadsheet would run gets a ' before it."""
+    words = max((len(row.nearest) for row in rows), default=0)
+    heads = ["encoder", by, "text", "token id", "vectors", "norm ÷ vocabulary's mean", "percentile", "verdict", *HEADS]
+    for place in range(1, words + 1):
+        heads += [f"nearest {place}", f"nearest {place} id", f"cosine {place}"]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(heads)
+    for row in rows:
+        writer.writerow([_cell(value) for value in _values(row)])
+    return text.getvalue()
+
+
+def _values(row: Row) -> Iterator[str | float | None]:
+    figures = row.figures
+    yield from (figures.encoder, figures.index, figures.text, figures.id, figures.vectors)
+    yield from (figures.norm_ratio, figures.percentile, row.verdict.sentence, *row.numbers)
+    for word in row.nearest:
+        yield from (word.text, word.id, word.cosine)
+
+
+def _cell(value: str | float | None) -> str | float:
+    if value is None:
+        return ""
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def _file_name(wished: str) -> str:
+    try:
+        check_name(wished, extension=".csv")
+    except NameProblem:
+        return "embedding"
+    return wished

@@ -1,0 +1,176 @@
+"""What can be looked at: an expression, a file of the embeddings folder, or an uploaded one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...entry import Entered, read_expression
+from ...errors import EmbeddingMergeError, FileError, ShapeMismatch, UnsupportedHost
+from ...evaluation import evaluate
+from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...files.installed_embeddings import EmbeddingFolder
+from ...files.names import check_name, folder_below
+from ...host_protocol import PageHost, TextModel
+from ...vectors.embedding import Embedding
+
+__all__ = [
+    "KINDS",
+    "LOADED",
+    "Choice",
+    "Thing",
+    "find_file",
+    "list_checkpoints",
+    "list_files",
+    "loaded_model",
+    "open_thing",
+    "shapes_of",
+]
+
+EXPRESSION, FILE, UPLOAD = KINDS = ("an expression", "a file of the folder", "an upload")
+"""What can be looked at, in the page's words."""
+
+LOADED = "the loaded checkpoint"
+"""The choice that names no checkpoint."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person has chosen: the kind, and a value for each kind, of which only the kind's own counts.
+
+    `file` is a path below the embeddings folder, `a/b.safetensors`; `uploads` are paths that gradio gave.
+    """
+
+    kind: str
+    expression: str = ""
+    checkpoint: str = LOADED
+    file: str = ""
+    uploads: Sequence[str] = ()
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether an expression is to be looked at."""
+        return self.kind not in (FILE, UPLOAD)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether anything was chosen or written."""
+        return self.is_file or (self.is_expression and bool(self.expression.strip()))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a file is to be looked at, and there is one."""
+        return bool(self.file) if self.kind == FILE else self.kind == UPLOAD and bool(self.uploads)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What was chosen, opened: its name for people, its vectors, and the file or the expression that it is.
+
+    `model` is the one that an expression was computed with; a file has none. `is_installed` says that the file lies
+    in the embeddings folder.
+    """
+
+    title: str
+    vectors: Embedding
+    file: EmbeddingFile | None = None
+    entered: Entered | None = None
+    model: TextModel | None = None
+    is_installed: bool = False
+
+
+def list_files(host: PageHost) -> list[str]:
+    """Give the embedding files in the folder and below it, as paths relative to it with `/`, sorted."""
+    root = host.embeddings_folder
+    found = EmbeddingFolder(root if root.is_dir() else None).paths()
+    relative = (Path(os.path.relpath(path, root)).as_posix() for paths in found.values() for path in paths)
+    return sorted(filter(_is_text, relative), key=lambda path: (path.count("/"), path.casefold()))
+
+
+def list_checkpoints(host: PageHost) -> list[str]:
+    """Give what an expression can be computed with: the loaded checkpoint first."""
+    return [LOADED, *filter(_is_text, host.checkpoint_names())]
+
+
+def find_file(host: PageHost, relative: str, listed: Container[str] | None = None) -> Path:
+    """Give the path of a file that was chosen from the list, or typed; a link in the list may lead out of the folder.
+
+    `listed` is what `list_files` gave, where many files are to be found.
+    Raises: NameProblem where it leaves the folder in any other way; FileError where nothing was chosen.
+    """
+    root = host.embeddings_folder
+    if not relative.strip():
+        raise FileError("No file is chosen.", suggestion="Choose one from the list.")
+    if relative in (list_files(host) if listed is None else listed):
+        return root.joinpath(*relative.split("/"))
+    folder, _, name = relative.rpartition("/")
+    check_name(name, extension="")
+    path = folder_below(root, folder) / name
+    if not path.is_file():
+        raise FileError(f"There is no file {relative} in the embeddings folder.", suggestion="Refresh the list.")
+    if path.is_symlink():
+        raise FileError(f"{relative} is a link, and no embedding file of the list.")
+    return path
+
+
+def open_thing(choice: Choice, host: PageHost) -> Thing:
+    """Open what was chosen; for an expression the model is loaded where none is.
+
+    Raises: ExpressionError in the expression, FileError for a file that cannot be read, and as `load_text_model`.
+    """
+    if choice.kind == FILE:
+        return replace(_open_file(find_file(host, choice.file)), is_installed=True)
+    if choice.kind == UPLOAD:
+        if not choice.uploads:
+            raise FileError("No file is uploaded.", suggestion="Drop one into the field, or click on it.")
+        return _open_file(Path(choice.uploads[0]))
+    if not choice.expression.strip():
+        raise EmbeddingMergeError("There is no expression.", suggestion="Write one, for example 'cat' - 'adult'.")
+    model = _model_of(choice, host)
+    entered = read_expression(choice.expression)
+    value = evaluate(entered.tree, model, source=entered.source)
+    return Thing(entered.expression.strip(), value, entered=entered, model=model)
+
+
+def loaded_model(host: PageHost) -> TextModel | None:
+    """Give the model in memory; None where there is none, or none that takes embeddings: a file is read without it."""
+    try:
+        return host.loaded_text_model()
+    except UnsupportedHost:
+        return None
+
+
+def shapes_of(vectors: Embedding) -> dict[str, tuple[int, int]]:
+    """Give (vectors, width) by encoder."""
+    return {name: (int(rows.shape[0]), int(rows.shape[1])) for name, rows in vectors.items()}
+
+
+def _model_of(choice: Choice, host: PageHost) -> TextModel:
+    loaded = host.load_text_model()
+    if choice.checkpoint in ("", LOADED):
+        return loaded
+    if choice.checkpoint not in host.checkpoint_names():  # a path would be opened, too
+        raise FileError(f"There is no checkpoint {choice.checkpoint} in the list.", suggestion="Refresh the list.")
+    model = loaded.checkpoint(choice.checkpoint)
+    if not model.encoders:
+        raise ShapeMismatch(
+            f"{model.title} and the loaded checkpoint have no text encoder in common.",
+            suggestion="Load a checkpoint of its family first.",
+        )
+    return model
+
+
+def _open_file(path: Path) -> Thing:
+    file = read_embedding(path)
+    return Thing(file.path.name, Embedding(file.vectors), file=file)
+
+
+def _is_text(path: str) -> bool:
+    """Say whether a name can be sent to a page: of one that is no UTF-8, Python makes lone surrogates."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

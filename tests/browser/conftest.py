@@ -1,0 +1,117 @@
+"""The page in a real browser: `embmerge app` on each gradio that EMBMERGE_GRADIO names, seen with Debian's Chromium.
+
+    EMBMERGE_GRADIO='3.41.2=/some/python 4.40.0=/other/python' python -m pytest tests/browser
+
+Each `version=python` is a Python that has that gradio and what embmerge needs; Playwright is needed in the Python of
+pytest only. Without the variable the gradio of this Python is taken, and all is skipped, in words, where something is
+missing. With it, what is missing is an error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .app_server import AppServer, start_server
+from .tab import Tab
+from .visitor import Visitor
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+WISHED = os.environ.get("EMBMERGE_GRADIO", "")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", _interpreters(), indirect=True, scope="session")
+
+
+def _interpreters() -> list[Any]:
+    if WISHED:
+        pairs = [item.split("=", 1) for item in WISHED.split()]
+        return [pytest.param((label, python), id=f"gradio-{label}") for label, python in pairs]
+    if importlib.util.find_spec("gradio") is None:
+        return [pytest.param(None, id="no-gradio")]
+    return [pytest.param((version("gradio"), sys.executable), id=f"gradio-{version('gradio')}")]
+
+
+def _miss(what: str) -> None:
+    if WISHED:
+        pytest.fail(f"EMBMERGE_GRADIO is set, but {what}")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests."""
+    if importlib.util.find_spec("playwright") is None:
+        _miss("playwright is not installed: pip install -e '.[browser]'")
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        _miss("there is no Chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def server(
+    request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AppServer]:
+    """`embmerge app` with the demonstration encoder, on one gradio for all tests."""
+    if request.param is None:
+        _miss("gradio is not installed: pip install -e '.[app]'")
+    label, python = request.param
+    with start_server(label, python, tmp_path_factory.mktemp(f"gradio-{label}")) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(server: AppServer) -> Path:
+    """The embeddings folder, empty."""
+    server.empty_folder()
+    return server.embeddings
+
+
+@pytest.fixture(scope="session")
+def window(server: AppServer, browser: Any) -> Iterator[Visitor]:
+    """A window whose memory of gradio's own files is kept from test to test."""
+    someone = Visitor(browser, server.url)
+    yield someone
+    someone.context.close()
+
+
+@pytest.fixture(autouse=True)
+def visitor(server: AppServer, folder: Path, window: Visitor) -> Iterator[Visitor]:
+    """Somebody at the browser. After each test: no error there or in the server's log, no file where none belongs."""
+    before = server.files_outside()
+    server.forget_log()
+    window.troubles.clear()
+    yield window
+    window.leave()
+    assert window.troubles == []
+    assert "Traceback" not in server.new_log()
+    assert server.files_outside() == before
+
+
+@pytest.fixture
+def tab(visitor: Visitor) -> Tab:
+    """The tab, opened in a page of ordinary size."""
+    return visitor.open()
+
+
+@pytest.fixture
+def another_tab(visitor: Visitor) -> Callable[[], Tab]:
+    """Open the tab once more, beside the first."""
+    return visitor.open

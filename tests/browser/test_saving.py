@@ -1,0 +1,108 @@
+"""Save: the file, its name, and what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .expected import are_equal, compute, read_file, read_metadata
+from .tab import Tab
+
+SUM = "'cat' - 'adult' + 'child'"
+
+
+def test_what_is_saved_is_what_the_library_computes(tab: Tab, folder: Path) -> None:
+    tab.save(SUM, "em_one").sees("✓", "em_one.safetensors", "[1,768]", "[1,1280]", at="result")
+    path = folder / "em_one.safetensors"
+    assert are_equal(read_file(path), compute(SUM, embeddings=folder))
+    assert "'cat' - 'adult' + 'child'" in read_metadata(path).values()
+
+
+def test_all_that_is_said_about_a_file_is_in_it(tab: Tab, folder: Path) -> None:
+    tab.unfold("about")
+    tab.write("Ada", into="author").write("for tests", into="note").choose("float16", of="dtype")
+    tab.save("'a big cat'", "em_about").sees("em_about.safetensors", "[3,768]", at="result")
+    path = folder / "em_about.safetensors"
+    assert {"Ada", "for tests"} <= set(read_metadata(path).values())
+    assert {str(rows.dtype) for rows in read_file(path).values()} == {"torch.float16"}
+
+
+def test_a_file_can_be_saved_into_a_folder_below(tab: Tab, folder: Path) -> None:
+    tab.save(SUM, "em_below", folder="mine/new").sees("✓", at="result")
+    assert (folder / "mine" / "new" / "em_below.safetensors").is_file()
+
+
+def test_what_was_saved_can_be_used_in_the_next_expression(tab: Tab) -> None:
+    tab.save("'black cat'", "em_next").sees("✓", at="result")
+    tab.write("'em_next' * 0.5").sees("2 vectors", "em_next")
+
+
+def test_overwriting_is_refused_and_then_allowed(tab: Tab, folder: Path) -> None:
+    path = folder / "em_twice.safetensors"
+    tab.save("'cat'", "em_twice").sees("✓", at="result")
+    first = path.read_bytes()
+    tab.sees("em_twice.safetensors exists already", at="name check")
+    tab.write("'dog'").press("save").sees("exists already", 'Tick "Overwrite"', at="result")
+    assert path.read_bytes() == first
+    tab.tick("overwrite").press("save").sees("✓", at="result")
+    assert are_equal(read_file(path), compute("'dog'", embeddings=folder.parent / "home"))
+
+
+def test_ctrl_enter_saves(tab: Tab, folder: Path) -> None:
+    tab.write("em_key", into="name").write("'cat'")
+    tab.page.keyboard.press("Control+Enter")
+    tab.sees("✓", "em_key.safetensors", at="result")
+    assert (folder / "em_key.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("../em_x", "holds /, which is not allowed in a file name"),
+        ("/tmp/em_x", "holds /, which is not allowed in a file name"),
+        ("..\\em_x", "holds \\, which is not allowed in a file name"),
+        ("con", "is the name of a device on Windows"),
+        ("", "The name is empty"),
+        ("n" * 300, "The name has 300 characters"),
+    ],
+)
+def test_a_bad_name_is_refused_in_a_sentence(tab: Tab, folder: Path, name: str, sentence: str) -> None:
+    tab.write(name, into="name")
+    if name:
+        tab.sees(sentence, at="name check")
+    tab.write(SUM).press("save").sees(sentence, at="result")
+    assert list(folder.rglob("*")) == []
+
+
+@pytest.mark.parametrize("below", ["../elsewhere", "a/../../b", "/tmp", "a//b"])
+def test_no_folder_leads_out_of_the_embeddings_folder(tab: Tab, folder: Path, below: str) -> None:
+    tab.save(SUM, "em_out", folder=below)
+    tab.sees("em_out.safetensors" if below == "/tmp" else "below the embeddings folder", at="result")
+    assert all(path.is_relative_to(folder) for path in folder.rglob("*"))
+
+
+def test_a_word_of_the_vocabulary_is_a_name_on_request_only(tab: Tab, folder: Path) -> None:
+    tab.save(SUM, "kitten").sees("own vocabulary", "all the same", at="result")
+    assert list(folder.rglob("*")) == []
+    tab.tick("same_name").press("save").sees("✓", "kitten.safetensors", at="result")
+
+
+def test_two_tabs_that_save_one_name_at_once(tab: Tab, folder: Path, another_tab: Callable[[], Tab]) -> None:
+    other = another_tab()
+    for each, text in ((tab, "'cat'"), (other, "'dog'")):
+        each.write(text).write("em_race", into="name").sees("1 vector")
+    for each in (tab, other):
+        each.press("save")
+    for each in (tab, other):
+        each.sees("em_race.safetensors", at="result")
+    results = [tab.read("result"), other.read("result")]
+    assert sum("exists already" in text for text in results) == 1
+    winner = "'cat'" if "✓" in results[0] else "'dog'"
+    assert are_equal(read_file(folder / "em_race.safetensors"), compute(winner, embeddings=folder.parent / "home"))
+
+
+def test_a_mistake_in_the_expression_saves_nothing(tab: Tab, folder: Path) -> None:
+    tab.save("'cat' + ", "em_broken").sees("^", at="result")
+    assert list(folder.rglob("*")) == []

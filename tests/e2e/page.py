@@ -1,0 +1,79 @@
+"""A running WebUI's page in a browser, as far as the tests need it: its main tabs, its prompts and our tab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OURS = "Save embedding"
+HOST_TROUBLES = ("ERR_NAME_NOT_RESOLVED", "reading 'props'")
+"""What a host's own page logs without us: fonts and scripts from the internet, and a slip of gradio's."""
+
+
+class Page:
+    """One page, with what its console said."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.troubles: list[str] = []
+        page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self._note(str(error)))
+        self.open()
+
+    def _note(self, text: str) -> None:
+        if not any(known in text for known in HOST_TROUBLES):
+            self.troubles.append(text)
+
+    def open(self) -> None:
+        """Open the page, also after Reload UI; the host goes on making it after it has loaded."""
+        self.page.goto(self.url)
+        self.page.wait_for_selector("#txt2img_prompt textarea", timeout=90_000)
+        self.page.wait_for_function("typeof window.embmerge === 'object' && typeof onUiLoaded === 'function'")
+        self.page.wait_for_timeout(1500)
+
+    def reload_ui(self) -> None:
+        """Press "Reload UI" and wait until the page is there again."""
+        self.page.evaluate("window.isOld = true")
+        self.page.click("#settings_restart_gradio, footer >> text=Reload UI")
+        self.page.wait_for_function("window.isOld === undefined", timeout=120_000)
+        self.open()
+
+    def show(self, title: str) -> None:
+        """Open one of the host's main tabs."""
+        self.page.click(f"#tabs > .tab-nav button:text-is('{title}')")
+
+    def write(self, box: str, text: str) -> None:
+        """Type into the box with that elem_id."""
+        self.page.fill(f"#{box} textarea, #{box} input[type=text], textarea#{box}", text)
+
+    def read(self, box: str) -> str:
+        """Give what stands in the box with that elem_id."""
+        return str(self.page.input_value(f"#{box} textarea, #{box} input[type=text], textarea#{box}"))
+
+    def preview(self, expression: str) -> str:
+        """Write an expression in our tab; give the summary once its second answer is there."""
+        self.show(OURS)
+        self.write("embmerge_expression", "")
+        self.page.wait_for_selector(".embmerge-empty")
+        self.write("embmerge_expression", expression)
+        self.page.wait_for_selector("#embmerge_summary .embmerge-near", timeout=60_000)
+        return self.summary()
+
+    def summary(self) -> str:
+        return str(self.page.inner_text("#embmerge_summary"))
+
+    def messages(self) -> str:
+        return str(self.page.inner_text("#embmerge_messages"))
+
+    def save(self, name: str) -> str:
+        """Save what is written; give the result line."""
+        self.write("embmerge_name", name)
+        self.page.wait_for_timeout(600)
+        self.page.evaluate("document.querySelectorAll('#embmerge_result *').forEach(node => node.remove())")
+        self.page.click("button#embmerge_save, #embmerge_save button")
+        self.page.wait_for_selector("#embmerge_result .embmerge-saved, #embmerge_result .embmerge-error")
+        return str(self.page.inner_text("#embmerge_result"))
+
+    def counter(self, tab: str = "txt2img") -> str:
+        """Give the host's token counter of the positive prompt."""
+        return str(self.page.inner_text(f"#{tab}_token_counter")).strip()

@@ -1,0 +1,406 @@
+"""Convert and check: real layouts, their repairs, and files that must do no harm."""
+
+import html
+import json
+import os
+import pickle
+import re
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lib_embmerge.entry import read_expression
+from lib_embmerge.files.embedding_files import read_embedding
+from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.page.converting import (
+    REPAIR_BOX,
+    Options,
+    check_from_page,
+    convert_from_page,
+    list_choices,
+    repair,
+)
+from lib_embmerge.hosts.standalone import open_model
+from lib_embmerge.saving import SaveOptions, save_expression
+from tests.files.builders import sd1
+
+L, G = torch.full((4, 768), 0.25), torch.full((4, 1280), 0.5)
+
+
+class Host(AppHost):
+    """The app, which counts how often its folder was listed again."""
+
+    refreshed = 0
+
+    def refresh_embeddings(self):
+        self.refreshed += 1
+        super().refresh_embeddings()
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(open_model, None, tmp_path / "embeddings", None)
+
+
+@pytest.fixture
+def uploads(tmp_path):
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    return folder
+
+
+def made(host):
+    root = host.embeddings_folder
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def plain(text):
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
+
+
+def buttons(drawn):
+    """What the page's buttons ask for: (file, what to do), by what is written on them."""
+    found = re.findall(rf'data-embmerge-fix="{REPAIR_BOX}" data-embmerge-value="([^"]*)">([^<]*)</button>', drawn)
+    return {html.unescape(label): html.unescape(value) for value, label in found}
+
+
+# --- Layouts -------------------------------------------------------------------------------------------------------
+
+
+def trained(path):
+    torch.save({"string_to_token": {"*": 265}, "string_to_param": {"*": L}, "name": "old", "step": 9}, path)
+
+
+LAYOUTS = {
+    "trained.pt": (trained, ["string_to_param"], {"clip_l": [4, 768]}, ["It is a pickle"]),
+    "learned.bin": (
+        lambda path: torch.save({"<cat>": L[0]}, path),
+        ["one tensor named '<cat>'"],
+        {"clip_l": [1, 768]},
+        ["the vector had one dimension", "It looks for .safetensors, .pt, not .bin."],
+    ),
+    "extra.safetensors": (
+        lambda path: save_file({"clip_l": L, "clip_g": G, "more": torch.ones(1, 2)}, path),
+        ["clip_g, clip_l"],
+        {"clip_l": [4, 768], "clip_g": [4, 1280]},
+        ["the tensor more was left out", "skips a file with more than one per encoder"],
+    ),
+    "half.safetensors": (
+        lambda path: save_file({"emb_params": L.half()}, path),
+        ["emb_params"],
+        {"clip_l": [4, 768]},
+        ["The numbers were float16; they are float32 now."],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_is_checked_and_converted(host, uploads, name):
+    write, layouts, shapes, said = LAYOUTS[name]
+    write(uploads / name)
+    checked = plain(check_from_page(host, [str(uploads / name)], []))
+    assert [layout for layout in layouts if f"kept as {layout}" not in checked] == []
+    assert made(host) == []
+    converted = plain(convert_from_page(host, [str(uploads / name)], [], Options()))
+    assert [sentence for sentence in said if sentence not in checked + converted] == []
+    stem = Path(name).stem
+    assert made(host) == [f"{stem}.safetensors"]
+    vectors = read_embedding(host.embeddings_folder / f"{stem}.safetensors").vectors
+    assert {encoder: list(rows.shape) for encoder, rows in vectors.items()} == shapes
+    assert all(rows.dtype == torch.float32 for rows in vectors.values())
+    assert "7 programs load it" in converted
+    assert host.refreshed == 1
+    assert (uploads / name).is_file()
+
+
+# --- Files that must do no harm ------------------------------------------------------------------------------------
+
+
+class Touch:
+    """Runs code where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def write_bad(path, marker):
+    name = path.name
+    if name.startswith("code"):
+        path.write_bytes(pickle.dumps({"string_to_param": Touch(marker)}))
+    elif name.startswith("zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.txt", "a")
+    elif name.startswith("cut"):
+        whole = path.with_name(f"whole{path.suffix}")
+        if path.suffix == ".pt":
+            trained(whole)
+        else:
+            save_file({"emb_params": L}, whole)
+        path.write_bytes(whole.read_bytes()[:1500])
+        whole.unlink()
+    elif name.startswith("header"):
+        size = 100 * 1024 * 1024
+        with path.open("wb") as file:
+            file.write(struct.pack("<Q", size))
+            file.truncate(size + 8)
+    elif name.startswith("claims"):
+        path.write_bytes(struct.pack("<Q", 2**62) + b"{}")
+    elif name.startswith("folder"):
+        path.mkdir()
+    elif name.startswith("image"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    elif not name.startswith("missing"):
+        path.write_bytes(b"")
+
+
+BAD = [
+    ("code.pt", "could run code"),
+    ("code.bin", "could run code"),
+    ("zip.zip", "is not an embedding file"),
+    ("zip.pt", "damaged or not a torch file"),
+    ("zip.safetensors", "zip.safetensors"),
+    ("cut.pt", "damaged or not a torch file"),
+    ("cut.safetensors", "is cut off"),
+    ("header.safetensors", "is not a safetensors file"),
+    ("claims.safetensors", "claims.safetensors"),
+    ("image.png", "is an image"),
+    ("empty.pt", "is empty"),
+    ("empty.safetensors", "is empty"),
+    ("missing.pt", "There is no file"),
+    ("missing.safetensors", "missing.safetensors"),
+    ("folder.pt", "folder.pt"),
+    ("folder.safetensors", "folder.safetensors"),
+]
+
+
+@pytest.mark.parametrize(("name", "said"), BAD)
+def test_a_bad_file_is_a_sentence_and_the_others_go_on(host, uploads, tmp_path, name, said):
+    marker = tmp_path / "ran"
+    write_bad(uploads / name, marker)
+    trained(uploads / "good.pt")
+    chosen = [str(uploads / name), str(uploads / "good.pt")]
+    before = sorted(uploads.iterdir())
+    for drawn in (check_from_page(host, chosen, []), convert_from_page(host, chosen, [], Options())):
+        assert said in plain(drawn)
+        assert "clip_l [4,768]" in plain(drawn)
+        assert "Traceback" not in drawn
+    for do in ("convert", "pad", "rename", "remake", "split"):
+        request = json.dumps({"file": f"0:{name}", "do": do})
+        assert "embmerge-error" in repair(host, request, chosen, [], Options())
+    assert made(host) == ["good.safetensors"]
+    assert not marker.exists()
+    assert sorted(uploads.iterdir()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["embeddings", "uploads"]
+
+
+def test_numbers_that_are_none_are_not_written(host, uploads):
+    save_file({"emb_params": torch.full((1, 768), float("nan"))}, uploads / "black.safetensors")
+    chosen = [str(uploads / "black.safetensors")]
+    assert "pictures come out black" in plain(check_from_page(host, chosen, []))
+    assert "hold infinity or NaN; they are not saved" in plain(convert_from_page(host, chosen, [], Options()))
+    assert made(host) == []
+
+
+def test_nothing_from_a_file_is_markup(host, uploads):
+    name = "<img src=x onerror=alert(1)>.safetensors"
+    content = {"<b>l</b>": L}
+    save_file(content, uploads / name, metadata={"modelspec.title": "<script>"})
+    chosen = [str(uploads / name)]
+    drawn = check_from_page(host, chosen, []) + convert_from_page(host, chosen, [], Options())
+    assert "<img" not in drawn
+    assert "<b>l" not in drawn
+    assert "is not allowed in a file name" not in check_from_page(host, chosen, [])
+    assert "holds <, which is not allowed" in plain(drawn)
+    wish = buttons(drawn)["copy as img_src_x_onerror_alert_1"]
+    assert "img_src_x_onerror_alert_1.safetensors" in repair(host, wish, chosen, [], Options())
+
+
+# --- Where it goes -------------------------------------------------------------------------------------------------
+
+PLACES = [
+    (Options(), ["a.safetensors"], "a.safetensors"),
+    (Options(name="b"), ["b.safetensors"], "b.safetensors"),
+    (Options(name="b", folder="sub/deep"), ["sub/deep/b.safetensors"], "b.safetensors"),
+    (Options(name="../b"), [], "not allowed in a file name"),
+    (Options(name="con"), [], "device"),
+    (Options(name="x" * 300), [], "300 characters"),
+    (Options(folder="../out"), [], "plain path below"),
+    (Options(folder="/etc"), ["etc/a.safetensors"], "a.safetensors"),  # below the folder, as in Build
+    (Options(folder="C:\\"), [], "not allowed"),
+]
+
+
+@pytest.mark.parametrize(("options", "files", "said"), PLACES)
+def test_a_file_stays_in_the_folder(host, uploads, tmp_path, options, files, said):
+    trained(uploads / "a.pt")
+    drawn = plain(convert_from_page(host, [str(uploads / "a.pt")], [], options))
+    assert said in drawn
+    assert made(host) == files
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["embeddings", "uploads"]
+
+
+def test_a_file_is_replaced_only_when_it_is_asked_for(host, uploads):
+    trained(uploads / "a.pt")
+    target = host.embeddings_folder / "a.safetensors"
+    target.write_bytes(b"precious")
+    chosen = [str(uploads / "a.pt")]
+    assert 'Tick "Overwrite"' in plain(convert_from_page(host, chosen, [], Options()))
+    assert target.read_bytes() == b"precious"
+    assert host.refreshed == 0
+    convert_from_page(host, chosen, [], Options(overwrite=True))
+    assert read_embedding(target).vectors["clip_l"].shape == (4, 768)
+
+
+def test_a_picked_file_is_converted_beside_itself(host):
+    folder = host.embeddings_folder / "styles"
+    folder.mkdir()
+    trained(folder / "old.pt")
+    assert list_choices(host) == ["styles/old.pt"]
+    drawn = plain(convert_from_page(host, [], ["styles/old.pt"], Options()))
+    assert made(host) == ["styles/old.pt", "styles/old.safetensors"]
+    assert "old.pt has this name, too: only one of them will be found." in drawn
+
+
+@pytest.mark.parametrize("picked", ["../uploads/a.pt", "/etc/passwd", "", "gone.pt", "a\\b.pt"])
+def test_a_picked_path_stays_in_the_folder(host, uploads, picked):
+    trained(uploads / "a.pt")
+    assert "embmerge-error" in check_from_page(host, [], [picked])
+    assert "embmerge-error" in convert_from_page(host, [], [picked], Options())
+
+
+def test_several_files_have_no_one_name(host, uploads):
+    trained(uploads / "a.pt")
+    trained(uploads / "b.pt")
+    chosen = [str(uploads / "a.pt"), str(uploads / "b.pt")]
+    assert "One name cannot serve several files." in convert_from_page(host, chosen, [], Options(name="c"))
+    assert made(host) == []
+
+
+def test_nothing_chosen(host):
+    assert check_from_page(host, [], []) == ""
+    assert "No file is chosen." in convert_from_page(host, [], [], Options())
+
+
+# --- Repairs -------------------------------------------------------------------------------------------------------
+
+
+def press(host, chosen, label, options=None):
+    wish = buttons(check_from_page(host, chosen, []))[label]
+    return plain(repair(host, wish, chosen, [], options or Options()))
+
+
+@pytest.fixture
+def unequal(uploads):
+    save_file({"clip_l": L, "clip_g": torch.cat([G, G])}, uploads / "odd.safetensors")
+    return [str(uploads / "odd.safetensors")]
+
+
+@pytest.mark.parametrize(
+    ("label", "length", "said"),
+    [
+        ("pad with zero vectors", 8, "clip_l was padded from 4 to 8 vectors."),
+        ("cut to the shortest", 4, "clip_g was cut from 8 to 4 vectors."),
+    ],
+)
+def test_unequal_lengths_are_mended(host, unequal, label, length, said):
+    assert "unequal numbers of vectors: 4 for clip_l and 8 for clip_g" in plain(
+        convert_from_page(host, unequal, [], Options())
+    )
+    assert said in press(host, unequal, label)
+    vectors = read_embedding(host.embeddings_folder / "odd.safetensors").vectors
+    assert {len(rows) for rows in vectors.values()} == {length}
+    assert said in plain(convert_from_page(host, unequal, [], Options(name="again", unequal=label)))
+
+
+def test_a_pair_is_split(host, uploads):
+    save_file({"clip_l": L, "clip_g": G}, uploads / "pair.safetensors")
+    said = press(host, [str(uploads / "pair.safetensors")], "split into pair_l and pair_g")
+    assert made(host) == ["pair_g.safetensors", "pair_l.safetensors"]
+    assert torch.equal(read_embedding(host.embeddings_folder / "pair_g.safetensors").vectors["clip_g"], G)
+    assert list(read_embedding(host.embeddings_folder / "pair_l.safetensors").vectors) == ["clip_l"]
+    assert "It holds the vectors for clip_l alone." in said
+
+
+def test_a_name_that_no_prompt_can_hold_is_changed(host, uploads):
+    save_file({"emb_params": L}, uploads / "my cat (old).safetensors")
+    press(host, [str(uploads / "my cat (old).safetensors")], "copy as my_cat_old")
+    assert made(host) == ["my_cat_old.safetensors"]
+
+
+def test_a_vocabulary_word_is_changed(host, uploads):
+    save_file({"emb_params": L}, uploads / "cat.safetensors")
+    press(host, [str(uploads / "cat.safetensors")], "copy as cat-emb")
+    assert made(host) == ["cat-emb.safetensors"]
+
+
+def test_a_pickle_is_converted(host, uploads):
+    trained(uploads / "old-one.pt")
+    press(host, [str(uploads / "old-one.pt")], "convert", Options(dtype="float16"))
+    assert read_embedding(host.embeddings_folder / "old-one.safetensors").vectors["clip_l"].dtype == torch.float16
+
+
+def test_a_repair_takes_the_next_free_name(host, unequal):
+    for name in ("odd", "odd-2", "odd-3"):
+        said = press(host, unequal, "pad with zero vectors")
+        assert name in said
+    assert made(host) == ["odd-2.safetensors", "odd-3.safetensors", "odd.safetensors"]
+    assert 'odd exists already, so this is odd-3; tick "Overwrite"' in said
+    press(host, unequal, "cut to the shortest", Options(overwrite=True))
+    assert len(read_embedding(host.embeddings_folder / "odd.safetensors").vectors["clip_l"]) == 4
+
+
+@pytest.fixture
+def other_family(tmp_path):
+    return Host(open_model, sd1(tmp_path / "old.safetensors"), tmp_path / "embeddings", None)
+
+
+def test_a_recipe_is_followed_for_the_loaded_family(host, other_family, uploads):
+    options = SaveOptions(folder=uploads, checkpoint={"name": "x"})
+    save_expression(read_expression("'cat' - 'dog'"), "catlike", host.model, options)
+    chosen = [str(uploads / "catlike.safetensors")]
+    label = "make it again with the loaded checkpoint"
+    assert label not in buttons(check_from_page(host, chosen, []))  # it is the family that the file is of
+    said = press(other_family, chosen, label)
+    assert made(other_family) == ["catlike-sd1.safetensors"]
+    assert list(read_embedding(other_family.embeddings_folder / "catlike-sd1.safetensors").vectors) == ["clip_l"]
+    assert "Made again with old; the old file stays." in said
+
+
+def test_a_file_without_a_recipe_is_not_made_again(other_family, uploads):
+    save_file({"clip_l": L, "clip_g": G}, uploads / "pair.safetensors")
+    chosen = [str(uploads / "pair.safetensors")]
+    assert not [label for label in buttons(check_from_page(other_family, chosen, [])) if "again" in label]
+    wish = json.dumps({"file": "0:pair.safetensors", "do": "remake"})
+    assert "does not say what it was made of" in plain(repair(other_family, wish, chosen, [], Options()))
+
+
+@pytest.mark.parametrize("resolved", ["text('cat')@'/etc/passwd'", "text('cat')@'../x.safetensors'"])
+def test_a_recipe_opens_no_file(other_family, uploads, resolved):
+    metadata = {"embmerge.resolved": resolved, "embmerge.expression": "'cat'"}
+    save_file({"clip_l": L, "clip_g": G}, uploads / "pair.safetensors", metadata=metadata)
+    wish = json.dumps({"file": "0:pair.safetensors", "do": "remake"})
+    said = plain(repair(other_family, wish, [str(uploads / "pair.safetensors")], [], Options()))
+    assert "it is not opened" in said
+    assert made(other_family) == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["", "x", "[]", "null", "{}", '{"file": 1, "do": []}', '{"file": "0:odd.safetensors", "do": "delete"}', "[" * 9999],
+)
+def test_a_request_that_is_none(host, unequal, request_):
+    assert "a repair that nobody knows" in repair(host, request_, unequal, [], Options())
+    assert made(host) == []
+
+
+def test_a_request_for_another_file(host, unequal):
+    for key in ("1:odd.safetensors", "/etc/passwd", "../odd.safetensors"):
+        wish = json.dumps({"file": key, "do": "pad"})
+        assert "no longer among those that are chosen" in repair(host, wish, unequal, [], Options())
