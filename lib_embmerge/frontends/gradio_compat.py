@@ -147,8 +147,9 @@ def on_load(page: gr.Blocks, javascript: str) -> None:
 
 def launch(page: gr.Blocks, *, port: int | None) -> None:
     """Serve a page on loopback until it is interrupted; the next free port from 7860 on where none is given."""
-    # gradio 3 does one thing at a time unless it is told otherwise.
-    page.queue(**({"concurrency_count": 16} if "concurrency_count" in inspect.signature(page.queue).parameters else {}))
+    # gradio 3 does one thing at a time unless it is told otherwise; 4 still has the option, but refuses it.
+    is_old = "default_concurrency_limit" not in inspect.signature(page.queue).parameters
+    page.queue(**({"concurrency_count": 16} if is_old else {}))
     known = inspect.signature(page.launch).parameters
     wished = {"theme": _theme(), "show_api": False, "footer_links": []}
     options = {key: value for key, value in wished.items() if key in known}

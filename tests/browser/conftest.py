@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from .app_server import AppServer, start_server
-from .tab import Tab
+from .tab import PATIENCE_MS, Tab
 from .visitor import Visitor
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -54,8 +54,9 @@ def browser() -> Iterator[Any]:
     """One Chromium for all tests."""
     if importlib.util.find_spec("playwright") is None:
         _miss("playwright is not installed: pip install -e '.[browser]'")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         _miss("there is no Chromium here: apt-get install chromium")

@@ -15,9 +15,9 @@ from lib_embmerge.hosts.standalone import open_model
 Vectors = dict[str, Tensor]
 
 
-def compute(text: str, *, embeddings: Path) -> Vectors:
-    """Give an expression's vectors by the demonstration encoder."""
-    return dict(evaluate(read_expression(text).tree, open_model(None, embeddings=embeddings)))
+def compute(text: str, *, embeddings: Path | None = None, checkpoint: Path | None = None) -> Vectors:
+    """Give an expression's vectors by a checkpoint, or by the demonstration encoder."""
+    return dict(evaluate(read_expression(text).tree, open_model(checkpoint, embeddings=embeddings)))
 
 
 def read_file(path: Path) -> Vectors:

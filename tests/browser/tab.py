@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Route
+
+PATIENCE_MS = 60_000
+"""How long anything is awaited: machines may be busy, and what is there at once costs no waiting."""
+
+MENU_TRIES = 20
 
 AREAS = {
     "summary": "#embmerge_summary",
@@ -58,21 +63,58 @@ class Tab:
         self.one(f"#embmerge_{fold} .label-wrap").click()
         return self
 
-    def open_pane(self, title: str) -> Tab:
-        """Go to another pane by its title."""
-        self._pane_buttons().filter(has_text=re.compile(rf"^\s*{re.escape(title)}\s*$")).first.click()
+    def pick(self, option: str, *, of: str) -> Tab:
+        """Pick one of a list that drops down."""
+        self.one(f"#embmerge_{of} input").click()
+        self.one(f'li[aria-label="{option}"]').click()
         return self
+
+    def mend(self, label: str, *, at: str) -> Tab:
+        """Press a button that an answer has brought, by what is written on it."""
+        self.area(at).get_by_role("button", name=label, exact=True).first.click()
+        return self
+
+    def key(self, keys: str) -> Tab:
+        """Press keys where the cursor is, `Control+Enter`."""
+        self.page.keyboard.press(keys)
+        return self
+
+    def open_pane(self, title: str) -> Tab:
+        """Go to another pane by its title; on a small screen it may stand in a menu."""
+        from playwright.sync_api import Error, expect
+
+        kinds = (".tab-nav > button", "button[role=tab]", ".overflow-dropdown button")
+        is_title = re.compile(rf"^\s*{re.escape(title)}\s*$")
+        pane = (
+            self.page.locator(", ".join(f"#embmerge_page {kind}" for kind in kinds))
+            .locator("visible=true")
+            .filter(has_text=is_title)
+        )
+        menu = self.page.locator("#embmerge_page .overflow-menu > button").locator("visible=true")
+        expect(pane.or_(menu).first).to_be_visible()
+        for _ in range(MENU_TRIES):  # a menu may be about to close
+            if pane.count() == 0:
+                menu.first.click()
+            with contextlib.suppress(Error):
+                pane.first.click(timeout=1000)
+                return self
+        raise AssertionError(f"there is no pane {title}")
+
+    def come_to_front(self) -> Tab:
+        """Show this page where another one was shown."""
+        self.page.bring_to_front()
+        return self
+
+    def choose_checkpoint(self, wanted: str) -> Tab:
+        """Write a checkpoint into the app's own row, and open it."""
+        self.one("#embmerge_checkpoint input").fill(wanted)
+        self.one("#embmerge_checkpoint input").press("Enter")
+        return self.press("open")
 
     def give_files(self, *paths: Path, to: str) -> Tab:
         """Put files into an upload by its id, as if they were dropped there."""
         self.page.locator(f"#embmerge_{to} input[type=file]").first.set_input_files([str(path) for path in paths])
         return self
-
-    def download(self, button: str) -> Path:
-        """Press what gives a file; give the file."""
-        with self.page.expect_download() as waiting:
-            self.page.locator(f"#embmerge_{button}").locator("visible=true").first.click()
-        return Path(waiting.value.path())
 
     def save(self, text: str, name: str, *, folder: str = "") -> Tab:
         """Write an expression and a name, and press Save."""
@@ -88,7 +130,7 @@ class Tab:
         from playwright.sync_api import expect
 
         for text in texts:
-            expect(self.area(at)).to_contain_text(text, use_inner_text=True, timeout=20_000)
+            expect(self.area(at)).to_contain_text(text, use_inner_text=True)
         return self
 
     def sees_no(self, *texts: str | re.Pattern[str], at: str = "summary") -> Tab:
@@ -96,7 +138,7 @@ class Tab:
         from playwright.sync_api import expect
 
         for text in texts:
-            expect(self.area(at)).not_to_contain_text(text, use_inner_text=True, timeout=20_000)
+            expect(self.area(at)).not_to_contain_text(text, use_inner_text=True)
         return self
 
     def sees_greyed(self, is_greyed: bool = True) -> Tab:
@@ -105,6 +147,13 @@ class Tab:
 
         stale = self.page.locator("#embmerge_summary .embmerge-stale")
         expect(stale).to_have_count(1 if is_greyed else 0)
+        return self
+
+    def holds(self, text: str, *, into: str = "expression") -> Tab:
+        """Wait until a box holds this text."""
+        from playwright.sync_api import expect
+
+        expect(self.box(into)).to_have_value(text)
         return self
 
     def offers(self, box: str, is_offered: bool = True) -> Tab:
@@ -117,6 +166,11 @@ class Tab:
     def read(self, area: str) -> str:
         """Give what stands there now."""
         return self.area(area).inner_text()
+
+    def strips(self) -> list[str]:
+        """Give what the chunks of a prompt are said to hold."""
+        strips = self.page.locator("#embmerge_summary .embmerge-strip")
+        return [strip.get_attribute("aria-label") or "" for strip in strips.locator("visible=true").all()]
 
     def markup_free(self) -> bool:
         """Say whether nothing that was typed became markup: no picture, no script of a stranger."""
@@ -141,7 +195,7 @@ class Tab:
 
     # --- How --------------------------------------------------------------------------------------------------------
 
-    @contextmanager
+    @contextlib.contextmanager
     def slow_answer(self, to: str) -> Iterator[None]:
         """Hold back every question with that text until the block is left."""
         held: list[Route] = []
@@ -188,6 +242,3 @@ class Tab:
         """Wait until the tab has taken its first look at the model."""
         self.page.locator("#embmerge_summary [data-embmerge-begun]").first.wait_for(state="attached")
         return self.sees("An embedding is")
-
-    def _pane_buttons(self) -> Locator:
-        return self.page.locator("#embmerge_page .tab-nav > button, #embmerge_page button[role=tab]")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from .tab import Tab
 from .visitor import Visitor
@@ -22,6 +25,29 @@ def test_the_page_is_never_scrolled_to_the_side(visitor: Visitor, width: int) ->
     assert not tab.is_wider_than_the_screen
 
 
+def test_no_pane_is_wider_than_a_small_screen(visitor: Visitor, tmp_path: Path) -> None:
+    tab = visitor.open(width=390)
+    tab.save(f"'a', {LONG}", "em_" + "n" * 60).sees("✓", at="result")
+    for fold, text in (("table", "percentile"), ("pictures", "Similarity"), ("loads", "programs load it")):
+        tab.unfold(fold).sees(text, at=fold)
+        assert not tab.is_wider_than_the_screen, fold
+    tab.open_pane("Inspect & compare").write(LONG, into="inspect_expression").press("inspect")
+    tab.sees("nearest words", at="inspect_result")
+    assert not tab.is_wider_than_the_screen
+    tab.open_pane("Compare").write(LONG, into="a_expression").write(WORD, into="b_expression").press("compare")
+    tab.sees("cosine", at="compare_result")
+    assert not tab.is_wider_than_the_screen
+    tab.open_pane("Many at once").write(f"em_{'n' * 60} = {LONG}\nem_b = {WORD}", into="many_lines")
+    tab.sees("2 files", at="many_preview").press("many_run").sees("2 of 2", at="many_run_result")
+    assert not tab.is_wider_than_the_screen
+    torch.save({"string_to_param": {"*": torch.ones(2, 768)}}, tmp_path / f"{'old' * 20}.pt")
+    tab.open_pane("Convert & check").give_files(tmp_path / f"{'old' * 20}.pt", to="convert_upload")
+    tab.sees("programs load it", at="convert_checked").press("convert_run").sees("✓", at="convert_made")
+    assert not tab.is_wider_than_the_screen
+    tab.open_pane("Help").sees("slerp(a, b, t)", at="help")
+    assert not tab.is_wider_than_the_screen
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_texts_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
     tab = visitor.open(theme=theme)
@@ -33,14 +59,29 @@ def test_texts_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
 
 def test_the_order_of_tab_keys_follows_the_eye(tab: Tab) -> None:
     tab.write("'cat'").sees("1 vector")
-    seen = []
+    assert reached_by_tab(tab, "name", "folder", "save") == ["name", "folder", "save"]
+    tab.open_pane("Inspect & compare").write("'cat'", into="inspect_expression")
+    assert reached_by_tab(tab, "inspect_checkpoint", "inspect") == ["inspect_checkpoint", "inspect"]
+    tab.open_pane("Many at once").write("em_a = 'cat'", into="many_lines")
+    order = ["many_folder", "many_overwrite", "many_same_name", "many_run"]
+    assert reached_by_tab(tab, *order) == order
+    tab.open_pane("Convert & check").write("em_b", into="convert_name")
+    order = ["convert_folder", "convert_dtype", "convert_overwrite", "convert_run"]
+    assert reached_by_tab(tab, *order) == order
+
+
+def reached_by_tab(tab: Tab, *parts: str) -> list[str]:
+    """Press the Tab key until the last of these parts is reached; give those that were, in their order."""
+    seen: list[str] = []
     for _ in range(30):
-        tab.page.keyboard.press("Tab")
-        seen.append(tab.page.evaluate("document.activeElement.closest('[id^=embmerge_]')?.id"))
-        if seen[-1] == "embmerge_save":
+        tab.key("Tab")
+        part = tab.page.evaluate("document.activeElement.closest('[id^=embmerge_]')?.id") or ""
+        name = part.removeprefix("embmerge_")
+        if name in parts and name not in seen[-1:]:  # newer gradios stop at each choice of a part
+            seen.append(name)
+        if parts[-1] in seen:
             break
-    order = [name for name in seen if name in ("embmerge_name", "embmerge_folder", "embmerge_save")]
-    assert order == ["embmerge_name", "embmerge_folder", "embmerge_save"]
+    return seen
 
 
 def contrast(one: str, other: str) -> float:

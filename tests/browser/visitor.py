@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .tab import Tab
+from .tab import PATIENCE_MS, Tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
 
-PATIENCE_MS = 20_000
 GRADIO_FETCHES = ("https://cdnjs.cloudflare.com/ajax/libs/iframe-resizer/",)
 """What gradio 3 and 4 write into every page, for pages inside of others; the tests have no internet."""
 

@@ -34,7 +34,7 @@ class Page:
     def reload_ui(self) -> None:
         """Press "Reload UI" and wait until the page is there again."""
         self.page.evaluate("window.isOld = true")
-        self.page.click("#settings_restart_gradio, footer >> text=Reload UI")
+        self.page.click(":is(#footer, footer) >> text=Reload UI")
         self.page.wait_for_function("window.isOld === undefined", timeout=120_000)
         self.open()
 
@@ -69,9 +69,14 @@ class Page:
         """Save what is written; give the result line."""
         self.write("embmerge_name", name)
         self.page.wait_for_timeout(600)
-        self.page.evaluate("document.querySelectorAll('#embmerge_result *').forEach(node => node.remove())")
+        return self.press_save()
+
+    def press_save(self) -> str:
+        """Press "Save"; give the new result line."""
+        answers = "#embmerge_result :is(.embmerge-saved, .embmerge-error)"
+        self.page.evaluate(f"document.querySelectorAll('{answers}').forEach(node => node.classList.add('is-old'))")
         self.page.click("button#embmerge_save, #embmerge_save button")
-        self.page.wait_for_selector("#embmerge_result .embmerge-saved, #embmerge_result .embmerge-error")
+        self.page.wait_for_selector(f"{answers}:not(.is-old)")
         return str(self.page.inner_text("#embmerge_result"))
 
     def counter(self, tab: str = "txt2img") -> str:

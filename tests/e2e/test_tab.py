@@ -94,14 +94,15 @@ def test_a_file_is_overwritten_only_when_that_is_asked(webui: WebUI, page: Page)
     assert "exists already" in page.save(NAME)
     assert webui.picture(f"a {NAME}").pixels == webui.picture("a cat").pixels
     page.page.check("#embmerge_overwrite input")
-    page.page.click("button#embmerge_save, #embmerge_save button")
-    page.page.wait_for_selector("#embmerge_result .embmerge-saved")
+    assert f"{NAME}.safetensors" in page.press_save()
     assert webui.picture(f"a {NAME}").pixels == webui.picture("a dog").pixels
 
 
 def test_the_saved_name_is_sent_to_the_prompt(webui: WebUI, page: Page) -> None:
-    page.write("embmerge_folder", "")
+    page.show("txt2img")
     page.write("txt2img_prompt", "a photo of")
+    page.show(OURS)
+    page.write("embmerge_folder", "")
     page.preview("'a big', 'cat'")
     page.save(NAME)
     page.page.click("#embmerge_result button[data-embmerge-send=txt2img]")
@@ -112,6 +113,7 @@ def test_the_saved_name_is_sent_to_the_prompt(webui: WebUI, page: Page) -> None:
 
 def test_after_reload_ui_all_is_there_again(webui: WebUI, page: Page) -> None:
     load(webui, SD1)
+    page.show(OURS)
     page.write("embmerge_folder", "")
     page.preview(EXPRESSION)
     page.reload_ui()
@@ -124,13 +126,13 @@ def test_after_reload_ui_all_is_there_again(webui: WebUI, page: Page) -> None:
 def test_a_prompt_shows_what_its_expressions_are(webui: WebUI, page: Page) -> None:
     page.show("txt2img")
     page.write("txt2img_prompt", "a photo of <'black cat', 'hat'> on a mat")
-    line = page.page.wait_for_selector("[data-embmerge-lines=txt2img_prompt] >> text=3 vectors")
+    line = page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=3 vectors")
     assert line is not None
     page.write("txt2img_prompt", "a photo of <'black cat' + > on a mat")
-    page.page.wait_for_selector("[data-embmerge-lines=txt2img_prompt] >> text=^")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=^")
     page.write("txt2img_prompt", f"a <{EXPRESSION}>")
-    page.page.wait_for_selector("[data-embmerge-lines=txt2img_prompt] >> text=1 vector")
-    page.page.click("[data-embmerge-lines=txt2img_prompt] button")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=1 vector")
+    page.page.click("#embmerge_lines_txt2img_prompt button")
     page.page.wait_for_selector("#embmerge_expression textarea:visible")
     assert page.read("embmerge_expression") == EXPRESSION
     page.show("txt2img")

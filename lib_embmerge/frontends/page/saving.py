@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -143,7 +144,8 @@ def save_from_page(
 
 def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
     """Draw what was saved: a line for each file, with a button that sends its name to a prompt."""
-    return draw("saved", saved=saved, model=model)
+    # The time tells this answer from the one before, where the same file is saved twice.
+    return draw("saved", saved=saved, model=model, time=time.strftime("%H:%M:%S"))
 
 
 def check_ticks(

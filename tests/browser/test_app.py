@@ -1,0 +1,41 @@
+"""The app's own row: another checkpoint is opened, and everything follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lib_embmerge.frontends.app_host import DEMONSTRATION
+
+from ..frontends.checkpoints import make_checkpoint
+from .expected import are_equal, compute, read_file
+from .tab import Tab
+from .visitor import Visitor
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, visitor: Visitor) -> Iterator[Path]:
+    """A small checkpoint in a file; the demonstration encoder is opened again when the test is over."""
+    yield make_checkpoint(tmp_path / "small.safetensors", seed=1)
+    visitor.open().choose_checkpoint(DEMONSTRATION).sees("Demonstration encoder", at="opened")
+
+
+def test_the_preview_follows_another_checkpoint(
+    tab: Tab, folder: Path, checkpoint: Path, another_tab: Callable[[], Tab]
+) -> None:
+    other = another_tab().write("'dog'").sees("Demonstration encoder")
+    tab.write("'cat'").sees("Demonstration encoder").choose_checkpoint(str(checkpoint))
+    tab.sees("Made with small · SDXL · clip_l + clip_g", at="opened").sees("Made with small")
+    other.come_to_front().sees("Made with small")  # a page that nobody sees does not ask
+    tab.come_to_front().write("em_small", into="name").press("save").sees("✓", at="result")
+    tab.sees_no("Demonstration", at="result")
+    assert are_equal(read_file(folder / "em_small.safetensors"), compute("'cat'", checkpoint=checkpoint))
+
+
+def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(tab: Tab, tmp_path: Path) -> None:
+    tab.choose_checkpoint("/nowhere/x.safetensors").sees("There is no file /nowhere/x.safetensors", at="opened")
+    (tmp_path / "torn.safetensors").write_bytes(b"x" * 100)
+    tab.choose_checkpoint(str(tmp_path / "torn.safetensors")).sees("torn.safetensors", at="opened")
+    tab.write("'cat'").sees("1 vector", "Demonstration encoder")
