@@ -242,6 +242,8 @@ class A1111:
         self.textual_inversion = textual_inversion
         self.other_extensions: list[str] = []
         """Files of other extensions that take the same expressions; the wiring finds them."""
+        self.embeddings_state: object = object()
+        """Another object, by identity, after every refresh."""
         self._file_states: dict[str, tuple[int, int]] = {}
         self._spelled: dict[str, Sequence[int]] = {}
 
@@ -400,6 +402,7 @@ class A1111:
     def refresh_embeddings(self) -> None:
         """Let the host read its folder again; its own look at the folder's time misses files in sub-folders."""
         self.database.load_textual_inversion_embeddings(force_reload=True)
+        self.embeddings_state = object()
 
     def notices(self) -> list[str]:
         """Name the other extensions that take the same expressions."""

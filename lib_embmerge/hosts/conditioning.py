@@ -10,7 +10,7 @@ Three functions are wrapped on every host with A1111's prompt pipeline:
   vectors, a database that was reloaded in the middle of a job gets its placeholders back, and the host's slip with
   embeddings behind a comma at a chunk's end is repaired.
 - `StableDiffusionProcessing.cached_params` is the key of the conditioning cache; it gets one more element that changes
-  with whatever else an expression reads.
+  when an embedding was saved, and one that changes with whatever else an expression reads.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class PromptHost(Protocol):
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give owner and name of the functions to wrap, by kind: `encode`, `tokenize_line`, `cached_params`."""
+        ...
+
+    @property
+    def embeddings_state(self) -> object:
+        """Give what is another object, by identity, after every `PageHost.refresh_embeddings`."""
         ...
 
     def note_used_embeddings(self, model: TextModel) -> None:
@@ -130,8 +135,12 @@ class ConditioningHooks:
     def cached_params(
         self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
     ) -> Any:
-        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple."""
-        key = original(processing, required_prompts, *args, **kwargs)
+        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple.
+
+        Any word may be the name of an embedding that was saved since, so every key has the state of those; the host
+        itself looks only at the prompt's text.
+        """
+        key = (*original(processing, required_prompts, *args, **kwargs), self.host.embeddings_state)
         if not any(map(holds_expression, required_prompts)):
             return key
         return (*key, self.settings(), self.host.dependencies(required_prompts))

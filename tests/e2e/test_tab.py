@@ -16,6 +16,7 @@ from .webui import WebUI
 SD1, SDXL = "tiny-sd1", "tiny-sdxl"
 EXPRESSION = "'cat' - 'adult' + 'child'"
 NAME = "embmergetabtest"
+FOLDER = "embmerge tests"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
@@ -46,6 +47,8 @@ def _no_trouble(webui: WebUI, page: Page) -> Iterator[None]:
     yield
     for path in Path(webui.embeddings_folder()).rglob(f"{NAME}*"):
         path.unlink()
+        if path.parent.name == FOLDER:
+            path.parent.rmdir()
     webui.refresh_embeddings()
     assert page.troubles == []
 
@@ -55,7 +58,7 @@ def load(webui: WebUI, checkpoint: str) -> None:
 
 
 @pytest.mark.parametrize("checkpoint", [SD1, SDXL])
-@pytest.mark.parametrize("folder", ["", "embmerge tests"])
+@pytest.mark.parametrize("folder", ["", FOLDER])
 def test_what_is_saved_is_used_by_the_next_picture(webui: WebUI, page: Page, checkpoint: str, folder: str) -> None:
     load(webui, checkpoint)
     before = webui.picture(f"a {NAME} on a mat", checkpoint=checkpoint).pixels

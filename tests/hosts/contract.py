@@ -547,12 +547,25 @@ class HostContract:
         assert host.generate("a <'dog'>", "<'rain'>").c is not first
         assert len(host.texts_encoded()) == encoded + 1
 
-    def test_the_key_of_a_prompt_without_expressions_is_the_host_s(self, host: HostUnderTest) -> None:
+    def test_the_key_is_the_host_s_with_what_it_does_not_look_at(self, host: HostUnderTest) -> None:
         p = host.processing("a cat")
         before = p.cached_params(["a cat"], 20, None)
         host.webui().start()
-        assert p.cached_params(["a cat"], 20, None) == before
+        assert p.cached_params(["a cat"], 20, None)[: len(before)] == before
+        assert p.cached_params(["a cat"], 20, None) == p.cached_params(["a cat"], 20, None)
         assert p.cached_params(["a <'cat'>"], 20, None)[1 : len(before)] == before[1:]
+
+    @pytest.mark.parametrize("prompt", ["a mystyle on a mat", "a <'mystyle'> on a mat"])
+    def test_a_name_that_was_saved_is_used_by_the_same_prompt(
+        self, host: HostUnderTest, extension: WebUI, prompt: str
+    ) -> None:
+        first = host.generate(prompt)
+        assert host.generate(prompt).c is first.c
+        for text in ("red house", "blue castle"):
+            host.save_embedding("mystyle", host.rows(text))
+            extension.host.refresh_embeddings()
+            changed = self.parts(host.generate(prompt).c)
+            assert same(changed, host.condition(prompt.replace("<'mystyle'>", text).replace("mystyle", text), steps=20))
 
     @pytest.mark.parametrize("folder", ["", "sub"], ids=["in the folder", "in a sub-folder"])
     @pytest.mark.parametrize("written", ["mystyle", "MyStyle * 2", "'text' - 'a, mystyle'"])
