@@ -45,7 +45,7 @@ def page(webui: WebUI, browser: Any) -> Iterator[Page]:
 def _no_trouble(webui: WebUI, page: Page) -> Iterator[None]:
     page.troubles.clear()
     yield
-    for path in Path(webui.embeddings_folder()).rglob(f"{NAME}*"):
+    for path in list(Path(webui.embeddings_folder()).rglob(f"{NAME}*")):
         path.unlink()
         if path.parent.name == FOLDER:
             path.parent.rmdir()
