@@ -4,10 +4,10 @@ All that `a1111.py` lists is touched here too; beside it:
 
 - `modules_forge.main_thread.run_and_wait_result`: wrapped, because the main thread prints what a job raises and then
   gives None, so that the page would show another error than ours; called, to load a model where the host loads one
-- `modules.sd_models.reload_model_weights` loads the chosen checkpoint, as the host's own settings do it
+- `modules.sd_models.load_model`: wrapped, because the embeddings are not loaded anew for another model there; the
+  database's `expected_shape` says for which they were loaded
 
-What is different otherwise needs nothing of the host. All text encoders are transformers' CLIP, so the padding alone
-tells SD 2's from SD 1's; the database keeps the model's before, so each embedding is compared with the loaded model.
+All text encoders are transformers' CLIP, so the padding alone tells SD 2's from SD 1's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import EmbeddingMergeError
+from ..errors import EmbeddingMergeError, UnsupportedHost
 from .a1111 import A1111
 from .hooks import Hook
 
@@ -36,8 +36,11 @@ class ReForge(A1111):
         self.main_thread = main_thread
 
     def own_hooks(self) -> Sequence[Hook]:
-        """Give the hook that brings our errors out of the main thread."""
-        return [Hook(self.main_thread, "run_and_wait_result", self.hand_on_mistakes)]
+        """Give the hooks that bring our errors out of the main thread, and the embeddings of another family in."""
+        return [
+            Hook(self.main_thread, "run_and_wait_result", self.hand_on_mistakes),
+            Hook(self.sd_models, "load_model", self.load_embeddings_too),
+        ]
 
     def hand_on_mistakes(
         self, original: Callable[..., Any], func: Callable[..., Any], *args: Any, **kwargs: Any
@@ -60,6 +63,17 @@ class ReForge(A1111):
             raise mistakes[0]
         return result
 
+    def load_embeddings_too(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `load_model(…)`, which gives the model, a new one or one that was kept in memory.
+
+        Without this an embedding stays unknown, or of the wrong family, until someone presses the refresh button.
+        Source: A1111 1.10.1 does it in modules/sd_models.py:860; of the call only the timer's label is left here.
+        """
+        model = original(*args, **kwargs)
+        if model is not None:
+            self._match_database(model)
+        return model
+
     def dependencies(self, prompts: Sequence[str]) -> object:
         """Give the same as for A1111, and which text encoders are loaded.
 
@@ -67,7 +81,10 @@ class ReForge(A1111):
         are not; the host's own key has only the checkpoint.
         """
         model = self.loaded_model()
-        return (super().dependencies(prompts), None if model is None else weakref.ref(model))
+        if model is None:
+            return super().dependencies(prompts)
+        self._match_database(model)  # the host's list of kept models changes the model without loading one
+        return (super().dependencies(prompts), weakref.ref(model))
 
     def reload_chosen_model(self) -> None:
         """Load the chosen checkpoint in the main thread.
@@ -76,3 +93,11 @@ class ReForge(A1111):
         """
         if self.loaded_model() is None:
             self.main_thread.run_and_wait_result(self.sd_models.reload_model_weights)
+
+    def _match_database(self, sd_model: Any) -> None:
+        try:
+            encoders = self.text_model(sd_model).encoders
+        except UnsupportedHost:  # a model without CLIP has no embeddings either
+            return
+        if self.database.expected_shape != sum(e.width for e in encoders):
+            self.database.load_textual_inversion_embeddings(force_reload=True)

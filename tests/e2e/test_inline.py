@@ -182,22 +182,14 @@ def test_the_model_asked_directly_for_conditioning(webui: WebUI, checkpoint: str
 
 
 def test_prompt_search_and_replace_in_a_plot(webui: WebUI) -> None:
-    names = _plot_axes(webui)
-    nothing = names.index("Nothing")
-    arguments: list[Any] = [names.index("Prompt S/R"), "cat,dog", [], nothing, "", [], nothing, "", []]
-    arguments += [False, True, False, False, False, False, False, 0, False]
-    plot = {"script_name": "x/y/z plot", "script_args": arguments, "checkpoint": SD1}
-    pictures = webui.pictures("a <'cat'>", **plot)
+    plot = _plot(webui, "Prompt S/R", "cat,dog", [])
+    pictures = webui.pictures("a <'cat'>", **plot, checkpoint=SD1)
     assert [p.pixels for p in pictures[1:3]] == [webui.picture(f"a {w}").pixels for w in ("cat", "dog")]
 
 
 def test_a_checkpoint_change_inside_a_plot(webui: WebUI) -> None:
-    names = _plot_axes(webui)
-    nothing = names.index("Nothing")
-    checkpoints = [f"{SD1}.safetensors", f"{SD1B}.safetensors"]
-    arguments: list[Any] = [names.index("Checkpoint name"), "", checkpoints, nothing, "", [], nothing, "", []]
-    arguments += [False, True, False, False, False, False, False, 0, False]
-    pictures = webui.pictures("a <'cat'>", script_name="x/y/z plot", script_args=arguments, checkpoint=SD1)
+    plot = _plot(webui, "Checkpoint name", "", [f"{SD1}.safetensors", f"{SD1B}.safetensors"])
+    pictures = webui.pictures("a <'cat'>", **plot, checkpoint=SD1)
     plain = [webui.picture("a cat", checkpoint=c).pixels for c in (SD1, SD1B)]
     assert [p.pixels for p in pictures[1:3]] == plain
 
@@ -279,9 +271,15 @@ def _save(webui: WebUI, checkpoint: str, folder: Path, name: str, expression: st
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _plot_axes(webui: WebUI) -> list[str]:
-    info = next(s for s in webui.call("/sdapi/v1/script-info") if s["name"] == "x/y/z plot" and not s["is_img2img"])
-    return list(info["args"][0]["choices"])
+def _plot(webui: WebUI, axis: str, values: str, choices: list[str]) -> dict[str, Any]:
+    """Give what asks for a plot along one axis, with its single pictures; forks have more arguments, of their own."""
+    scripts = webui.call("/sdapi/v1/script-info")
+    known = next(s["args"] for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
+    axes = known[0]["choices"]
+    chosen = {"Draw legend": False, "Include Sub Images": True}
+    arguments = [axes.index(axis), values, choices, *[axes.index("Nothing"), "", []] * 2]
+    arguments += [chosen.get(a["label"], a["value"]) for a in known[len(arguments) :]]
+    return {"script_name": "x/y/z plot", "script_args": arguments}
 
 
 def _largest_difference(left: bytes, right: bytes) -> int:

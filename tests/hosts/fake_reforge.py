@@ -29,4 +29,11 @@ class FakeReForge(FakeA1111):
         return self.main_thread.run_and_wait_result(task, *args)
 
     def hook_points(self) -> dict[str, tuple[Any, str]]:
-        return {**super().hook_points(), "the main thread": (self.main_thread, "run_and_wait_result")}
+        points = super().hook_points()
+        points["the main thread"] = (self.main_thread, "run_and_wait_result")
+        points["loading"] = (self.modules.sd_models, "load_model")
+        return points
+
+    def activate(self, model: Any) -> None:
+        """Choose another one of the models that the host keeps in memory, in its list of those."""
+        self.model = self.modules.sd_models.model_data.sd_model = self.modules.shared.sd_model = model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,13 +128,44 @@ def test_an_embedding_of_the_model_before_is_not_this_one_s(reforge: FakeReForge
         reforge.condition("<emb('mystyle')>")
 
 
-def test_an_embedding_fits_again_when_its_model_is_back(reforge: FakeReForge) -> None:
-    reforge.save_embedding("mystyle", reforge.rows("red house"))
+@pytest.fixture
+def two_families(reforge: FakeReForge) -> FakeReForge:
+    """The host with an embedding of SD 1 and one of SDXL in its folder, and SD 1 loaded."""
+    reforge.load("sdxl")
+    reforge.save_embedding("wide", {name: reforge.rows("red house", name) for name in reforge.tables()})
+    reforge.load("sd1")
+    reforge.save_embedding("narrow", reforge.rows("red house"))
     reforge.reload_embeddings()
+    return reforge
+
+
+def test_without_us_a_change_of_model_forgets_no_embedding_and_finds_none(two_families: FakeReForge) -> None:
+    two_families.load("sdxl")
+    assert list(two_families.database.word_embeddings) == ["narrow"]
+
+
+def test_a_change_of_model_loads_the_embeddings_of_its_family(two_families: FakeReForge) -> None:
+    two_families.webui().start()
+    for kind, name in (("sdxl", "wide"), ("sd1", "narrow"), ("sdxl", "wide")):
+        two_families.load(kind)
+        assert list(two_families.database.word_embeddings) == [name]
+        assert same(two_families.condition(f"<'{name}'> {name}"), two_families.condition("red house red house"))
+
+
+def test_a_model_that_was_kept_in_memory_finds_its_embeddings(two_families: FakeReForge) -> None:
+    first = two_families.model
+    two_families.webui().start()
+    two_families.load("sdxl")
+    two_families.activate(first)
+    made = two_families.generate("a <'narrow'>").c
+    parts = [[(part.weight, list(part.schedules)) for part in parts] for parts in made.batch]
+    assert same(parts, two_families.condition("a red house", steps=20))
+
+
+def test_a_model_without_clip_is_loaded_as_ever(reforge: FakeReForge) -> None:
     reforge.webui().start()
-    for kind in ("sdxl", "sd1"):
-        reforge.load(kind)
-    assert same(reforge.condition("<'mystyle'>"), reforge.condition("red house"))
+    model = SimpleNamespace(cond_stage_model=SimpleNamespace(tokenize_line=None))
+    assert reforge.modules.sd_models.load_model(model) is model
 
 
 # The infotext, which the host keeps beside the conditioning
