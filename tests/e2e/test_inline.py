@@ -121,6 +121,22 @@ def test_the_same_text_on_two_checkpoints(webui: WebUI, first: str, second: str)
         assert webui.picture("a <'cat'> on a mat", checkpoint=checkpoint).pixels == plain.pixels
 
 
+def test_another_text_encoder_for_the_same_checkpoint(webui: WebUI) -> None:
+    if webui.option("sd_text_encoder") is None:
+        pytest.skip("the host has no setting for the text encoder")
+    before = webui.picture("a <'cat'> on a mat", checkpoint=SD1)
+    webui.set_options({"sd_text_encoder": f"TE: {SD1B}"})
+    try:
+        merged = webui.picture("a <'cat'> on a mat")
+        assert merged.pixels == webui.picture("a cat on a mat").pixels
+        assert merged.pixels != before.pixels
+    finally:
+        webui.set_options({"sd_text_encoder": "Automatic"})
+    again = webui.picture("a <'cat'> on a mat")
+    assert again.pixels == webui.picture("a cat on a mat").pixels
+    assert again.pixels != merged.pixels
+
+
 @pytest.mark.parametrize(("checkpoint", "other"), [(SD1, SD1B), (SDXL, SDXLB)])
 @pytest.mark.parametrize("with_other", [False, True], ids=["one checkpoint", "hires with another checkpoint"])
 def test_hires_with_its_own_prompt(webui: WebUI, checkpoint: str, other: str, with_other: bool) -> None:
