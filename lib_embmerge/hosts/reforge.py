@@ -6,6 +6,8 @@ All that `a1111.py` lists is touched here too; beside it:
   gives None, so that the page would show another error than ours; called, to load a model where the host loads one
 - `modules.sd_models.load_model`: wrapped, because the embeddings are not loaded anew for another model there; the
   database's `expected_shape` says for which they were loaded
+- `modules.sd_models.complete_model_teardown`, where there is one, and `model_data.loaded_sd_models`: whether the model
+  is being taken apart
 
 All text encoders are transformers' CLIP, so the padding alone tells SD 2's from SD 1's.
 """
@@ -34,6 +36,17 @@ class ReForge(A1111):
         from modules_forge import main_thread
 
         self.main_thread = main_thread
+
+    def loaded_model(self) -> Any | None:
+        """Give the host's model object, or None, also while the host changes it; never loads one.
+
+        To make room for the next one a model leaves the list of those in memory and is taken apart, and yet stays the
+        current one until that is loaded. Source: reForge 3b56b268, modules/sd_models.py:1104-1112, :1219-1240.
+        """
+        model = super().loaded_model()
+        if not hasattr(self.sd_models, "complete_model_teardown"):
+            return model
+        return model if any(kept is model for kept in self.sd_models.model_data.loaded_sd_models) else None
 
     def own_hooks(self) -> Sequence[Hook]:
         """Give the hooks that bring our errors out of the main thread, and the embeddings of another family in."""

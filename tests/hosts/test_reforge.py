@@ -154,6 +154,7 @@ def test_a_change_of_model_loads_the_embeddings_of_its_family(two_families: Fake
 
 def test_a_model_that_was_kept_in_memory_finds_its_embeddings(two_families: FakeReForge) -> None:
     first = two_families.model
+    two_families.opts.sd_checkpoints_limit = 2
     two_families.webui().start()
     two_families.load("sdxl")
     two_families.activate(first)
@@ -166,6 +167,24 @@ def test_a_model_without_clip_is_loaded_as_ever(reforge: FakeReForge) -> None:
     reforge.webui().start()
     model = SimpleNamespace(cond_stage_model=SimpleNamespace(tokenize_line=None))
     assert reforge.modules.sd_models.load_model(model) is model
+
+
+def test_while_the_host_changes_its_model_there_is_none(reforge: FakeReForge) -> None:
+    reforge.webui().start()
+    adapter = reforge.adapter()
+    seen = []
+    reforge.modules.sd_models.while_loading = lambda: seen.append(
+        (adapter.loaded_text_model(), adapter.checkpoint_record(), reforge.count("a <'cat'>"))
+    )
+    reforge.load("sdxl")
+    assert seen == [(None, {}, "?/?")]
+    assert adapter.loaded_text_model() is not None
+
+
+def test_a_fork_that_takes_no_model_apart_needs_no_list_of_them(reforge: FakeReForge) -> None:
+    del reforge.modules.sd_models.complete_model_teardown
+    del reforge.modules.sd_models.model_data.loaded_sd_models
+    assert reforge.adapter().loaded_text_model() is not None
 
 
 # The infotext, which the host keeps beside the conditioning

@@ -10,9 +10,6 @@ class StableDiffusionProcessing(common.StableDiffusionProcessing):
     cached_c = [None, None, None]  # noqa: RUF012  # the host shares them too
     cached_uc = [None, None, None]  # noqa: RUF012
 
-    def cached_params(self, required_prompts, steps, extra_network_data, hires_steps=None, use_old_scheduling=False):
-        return super().cached_params(required_prompts, steps, extra_network_data, hires_steps, use_old_scheduling)
-
     def setup_prompts(self):
         super().setup_prompts()
         self.all_prompts[:] = map(strip_comments, self.all_prompts)

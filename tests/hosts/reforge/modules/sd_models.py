@@ -1,4 +1,4 @@
-"""Checkpoints and the loaded model: a change of model leaves the database of embeddings as it is."""
+"""Checkpoints and the loaded model: a change of model takes the one before apart, and leaves the database as it is."""
 
 import threading
 
@@ -8,14 +8,33 @@ from modules_forge import forge_loader
 
 __all__ = ["CheckpointInfo", "checkpoint_aliases", "checkpoints_list", "load_model", "model_data"]
 
+model_data.loaded_sd_models = []
 loading_threads = []
+while_loading = bool
 chosen = None
+
+
+class TornDown:
+    """What is left of a torch module whose dictionaries are gone."""
+
+    def __getattr__(self, name):
+        raise TypeError("argument of type 'NoneType' is not iterable")
+
+
+def complete_model_teardown(model):
+    vars(model).clear()
+    model.__class__ = TornDown
 
 
 def load_model(model):
     """Make a model the loaded one, as after reading its file."""
     loading_threads.append(threading.current_thread().name)
+    kept = model_data.loaded_sd_models
+    while len(kept) >= getattr(shared.opts, "sd_checkpoints_limit", 1):
+        complete_model_teardown(kept.pop())
+    while_loading()
     forge_loader.set_text_encoders(model)
+    kept.insert(0, model)
     model_data.sd_model = shared.sd_model = model
     return model
 

@@ -15,8 +15,9 @@ def update_token_counter(text, steps, styles, *, is_positive=True):
     flat = prompt_parser.get_multicond_prompt_list([text])[1] if is_positive else [text]
     schedules = prompt_parser.get_learned_conditioning_prompt_schedules(flat, params.steps)
     texts = [text for schedule in schedules for _, text in schedule]
-    stage = getattr(sd_models.model_data.sd_model, "cond_stage_model", None)
-    if stage is None:
+    try:
+        stage = sd_models.model_data.sd_model.cond_stage_model
+    except (AttributeError, TypeError):
         return "<span class='gr-box gr-text-input'>?/?</span>"
     count, limit = max((model_hijack.get_prompt_lengths(text, stage) for text in texts), key=lambda lengths: lengths[0])
     return f"<span class='gr-box gr-text-input'>{count}/{limit}</span>"
