@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,10 +25,28 @@ OPENED = "() => { window.embmerge.opened(); return []; }"
 
 
 def run_app(options: argparse.Namespace, opener: OpenModel) -> Report:
-    """Serve the page until it is interrupted."""
+    """Serve the page until it is interrupted.
+
+    Raises: EmbeddingMergeError where the port cannot be taken; FileError as `AppHost.choose`.
+    """
+    if options.port is not None:
+        _check_port(options.port)
     host = AppHost(opener, options.checkpoint, options.embeddings or Path("embeddings"), options.checkpoints)
     launch(build_app(host), port=options.port)
     return Report({}, [])
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        if os.name == "posix":  # as the server does: connections that have just ended do not count
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise EmbeddingMergeError(
+                f"Port {port} cannot be taken: {(error.strerror or str(error)).lower()}.",
+                suggestion="Give another one with --port, or none for the next that is free.",
+            ) from error
 
 
 def build_app(host: AppHost) -> gr.Blocks:

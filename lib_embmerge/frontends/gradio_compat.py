@@ -135,8 +135,11 @@ def uploaded_paths(value: Any) -> list[str]:
 def open_page(title: str) -> gr.Blocks:
     """Give the blocks of a page of our own, in fonts that are there: nothing is fetched from the internet."""
     options: dict[str, Any] = {"title": title, "analytics_enabled": False}
-    if "theme" in inspect.signature(gr.Blocks.__init__).parameters:  # an option of launch since 6.0
+    known = inspect.signature(gr.Blocks.__init__).parameters
+    if "theme" in known:  # an option of launch since 6.0
         options["theme"] = _theme()
+    if "fill_width" in known:  # since 4.27; before, pages were wide by themselves
+        options["fill_width"] = True
     return gr.Blocks(**options)
 
 

@@ -61,7 +61,7 @@ class _Evil:
 
 
 def make_bad_files(place: Path) -> list[Path]:
-    """Write files that are no embeddings: half of one, an archive of something else, code, a header without end."""
+    """Write files that are no embeddings: half of one, an archive of something else, code, a header of 100 MB."""
     truncated, archive, code, header = (
         place / name for name in ("truncated.safetensors", "zip.pt", "code.pt", "header.safetensors")
     )
@@ -70,7 +70,7 @@ def make_bad_files(place: Path) -> list[Path]:
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("readme.txt", "nothing here")
     code.write_bytes(pickle.dumps(_Evil()))
-    header.write_bytes((2**40).to_bytes(8, "little") + b'{"emb_params": ')
+    header.write_bytes((100 * 2**20).to_bytes(8, "little") + b'{"emb_params": ')
     return [truncated, archive, code, header]
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -679,3 +680,15 @@ def test_a_folder_and_a_missing_file_are_called_so(run: Run) -> None:
     assert run("check", "none").err == "none:\nThere is no file none.\n"
     assert run("check", "none").out == ""
     assert run("inspect", "a/" * 5000).status == 2
+
+
+def test_the_app_at_a_port_that_is_taken(run: Run) -> None:
+    pytest.importorskip("gradio")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        shown = run("app", "--port", port)
+    assert (shown.status, shown.out) == (2, "")
+    assert f"Port {port} cannot be taken: address already in use. Give another one" in shown.err
+    assert not Path("embeddings").exists()
