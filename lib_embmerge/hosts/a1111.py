@@ -40,6 +40,7 @@ from ..placeholders import SPELLING, counted_vectors, spelled_ids
 from ..vectors.embedding import Embedding
 from ..vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
+from .hooks import Hook
 from .other_checkpoint import OtherCheckpoint
 from .settings import read_brackets
 
@@ -72,10 +73,11 @@ class A1111Encoder:
         self.key: str = getattr(token_embedding, "textual_inversion_key", "clip_l")
         self.table = _unwrapped(token_embedding)
         self.size, self.width = (int(n) for n in self.table.weight.shape)
-        self.name = "clip_h" if self.key == "clip_l" and _is_open_clip(embedder) else self.key
         self.start_id = int(embedder.id_start)
         self.end_id = int(embedder.id_end)
         self.padding_id = int(embedder.id_pad)
+        # SD 2's encoder has the key of SD 1's, but pads with another token than the end.
+        self.name = "clip_h" if self.key == "clip_l" and self.padding_id != self.end_id else self.key
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Give each text's token ids by the host's own tokenizer."""
@@ -168,7 +170,7 @@ class A1111TextModel:
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that the host has loaded for this model."""
-        return list(self.host.database.word_embeddings)
+        return [name for name, e in self.host.database.word_embeddings.items() if self._fits(e)]
 
     def checkpoint(self, name: str) -> TextModel:
         """Give another checkpoint of the host's list by its name or file stem.
@@ -203,7 +205,7 @@ class A1111TextModel:
         # A fork keeps an old model's embeddings after a change of model; those are not this model's words.
         widths = {e.key: e.width for e in self.encoders}
         vectors = embedding.vec if isinstance(embedding.vec, dict) else dict.fromkeys(widths, embedding.vec)
-        return all(key in vectors and vectors[key].shape[-1] == width for key, width in widths.items())
+        return {key: rows.shape[-1] for key, rows in vectors.items()} == widths
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used[embedding.name] = embedding
@@ -277,6 +279,10 @@ class A1111:
             "tokenize_line": [(_owner_of_tokenize_line(self.sd_hijack_clip), "tokenize_line")],
             "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
         }
+
+    def own_hooks(self) -> Sequence[Hook]:
+        """Give what is to be wrapped beside the conditioning: nothing here."""
+        return []
 
     @contextlib.contextmanager
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> Iterator[None]:
@@ -377,12 +383,16 @@ class A1111:
         """
         if self.loaded_model() is None:
             with self.call_queue.queue_lock:
-                if self.shared.sd_model is None:
-                    self.sd_models.reload_model_weights()
+                self.reload_chosen_model()
         found = self.loaded_text_model()
         if found is None:
             raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
         return found
+
+    def reload_chosen_model(self) -> None:
+        """Load the chosen checkpoint where none is in memory; the caller holds the queue's lock."""
+        if self.shared.sd_model is None:
+            self.sd_models.reload_model_weights()
 
     def checkpoint_record(self) -> Mapping[str, str]:
         """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
@@ -472,10 +482,6 @@ def _unwrapped(token_embedding: Any) -> Any:
     while hasattr(getattr(table, "wrapped", None), "weight"):
         table = table.wrapped
     return table
-
-
-def _is_open_clip(embedder: Any) -> bool:
-    return getattr(embedder, "tokenizer", None) is None
 
 
 def _family(sd_model: Any, encoders: Sequence[A1111Encoder]) -> Family | None:

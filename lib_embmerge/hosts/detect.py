@@ -10,8 +10,9 @@ from typing import Any
 
 from ..errors import UnsupportedHost
 from .a1111 import A1111
+from .reforge import ReForge
 
-__all__ = ["CAPABILITIES", "Capability", "detect_host"]
+__all__ = ["CAPABILITIES", "MAIN_THREAD", "Capability", "detect_host"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ CAPABILITIES = (
     Capability("modules.processing", "StableDiffusionProcessing.cached_params", "to keep the conditioning cache right"),
 )
 
+MAIN_THREAD = Capability("modules_forge.main_thread", "run_and_wait_result", "to make pictures in one thread")
+"""What reForge and Forge Classic have beside all of these."""
+
 
 def detect_host(load: Callable[[str], Any] = importlib.import_module) -> A1111:
     """Give the adapter of the running WebUI.
@@ -43,7 +47,7 @@ def detect_host(load: Callable[[str], Any] = importlib.import_module) -> A1111:
         raise UnsupportedHost(
             f"embmerge does not know this WebUI: it lacks {listed}. Expressions in prompts stay as they are typed."
         )
-    return A1111()
+    return ReForge() if _offers(MAIN_THREAD, load) else A1111()
 
 
 def _offers(capability: Capability, load: Callable[[str], Any]) -> bool:

@@ -31,15 +31,15 @@ class WebUI:
         self.host = host
         self.callbacks = callbacks
         self.hooks = ConditioningHooks(host, self.settings)
-        self._counter_hook = Hook(
-            host.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths", self.mark_prompt_lengths
-        )
+        counting = Hook(host.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths", self.mark_prompt_lengths)
+        self._other_hooks = [counting, *host.own_hooks()]
         self._counter = threading.local()
 
     def start(self) -> None:
         """Install the hooks and register the callbacks; they are the host's to forget when it reloads its UI."""
         self.hooks.install()
-        self._counter_hook.install()
+        for hook in self._other_hooks:
+            hook.install()
         self.callbacks.on_ui_settings(self.add_settings)
         self.callbacks.on_before_token_counter(self.count_expressions)
         self.callbacks.on_infotext_pasted(self.restore_pasted)
@@ -47,7 +47,8 @@ class WebUI:
 
     def stop(self) -> None:
         """Take the hooks out."""
-        self._counter_hook.uninstall()
+        for hook in self._other_hooks:
+            hook.uninstall()
         self.hooks.uninstall()
 
     def settings(self) -> MergeSettings:

@@ -79,6 +79,17 @@ class Page:
         self.page.wait_for_selector(f"{answers}:not(.is-old)")
         return str(self.page.inner_text("#embmerge_result"))
 
+    def generate(self, prompt: str) -> str:
+        """Make a small picture in txt2img; give what then stands under it: its parameters, or an error."""
+        self.show("txt2img")
+        for box, number in {"steps": 1, "width": 64, "height": 64}.items():
+            self.page.fill(f"#txt2img_{box} input[type=number]", str(number))
+        self.write("txt2img_prompt", prompt)
+        answers = ":is(#html_info_txt2img p, #html_log_txt2img .error)"
+        self.page.evaluate(f"document.querySelectorAll('{answers}').forEach(node => node.classList.add('is-old'))")
+        self.page.click("#txt2img_generate")
+        return str(self.page.wait_for_selector(f"{answers}:not(.is-old)", timeout=20_000).inner_text())
+
     def counter(self, tab: str = "txt2img") -> str:
         """Give the host's token counter of the positive prompt."""
         return str(self.page.inner_text(f"#{tab}_token_counter")).strip()

@@ -121,6 +121,22 @@ def test_the_same_text_on_two_checkpoints(webui: WebUI, first: str, second: str)
         assert webui.picture("a <'cat'> on a mat", checkpoint=checkpoint).pixels == plain.pixels
 
 
+def test_another_text_encoder_for_the_same_checkpoint(webui: WebUI) -> None:
+    if webui.option("sd_text_encoder") is None:
+        pytest.skip("the host has no setting for the text encoder")
+    before = webui.picture("a <'cat'> on a mat", checkpoint=SD1)
+    webui.set_options({"sd_text_encoder": f"TE: {SD1B}"})
+    try:
+        merged = webui.picture("a <'cat'> on a mat")
+        assert merged.pixels == webui.picture("a cat on a mat").pixels
+        assert merged.pixels != before.pixels
+    finally:
+        webui.set_options({"sd_text_encoder": "Automatic"})
+    again = webui.picture("a <'cat'> on a mat")
+    assert again.pixels == webui.picture("a cat on a mat").pixels
+    assert again.pixels != merged.pixels
+
+
 @pytest.mark.parametrize(("checkpoint", "other"), [(SD1, SD1B), (SDXL, SDXLB)])
 @pytest.mark.parametrize("with_other", [False, True], ids=["one checkpoint", "hires with another checkpoint"])
 def test_hires_with_its_own_prompt(webui: WebUI, checkpoint: str, other: str, with_other: bool) -> None:
@@ -182,22 +198,14 @@ def test_the_model_asked_directly_for_conditioning(webui: WebUI, checkpoint: str
 
 
 def test_prompt_search_and_replace_in_a_plot(webui: WebUI) -> None:
-    names = _plot_axes(webui)
-    nothing = names.index("Nothing")
-    arguments: list[Any] = [names.index("Prompt S/R"), "cat,dog", [], nothing, "", [], nothing, "", []]
-    arguments += [False, True, False, False, False, False, False, 0, False]
-    plot = {"script_name": "x/y/z plot", "script_args": arguments, "checkpoint": SD1}
-    pictures = webui.pictures("a <'cat'>", **plot)
+    plot = _plot(webui, "Prompt S/R", "cat,dog", [])
+    pictures = webui.pictures("a <'cat'>", **plot, checkpoint=SD1)
     assert [p.pixels for p in pictures[1:3]] == [webui.picture(f"a {w}").pixels for w in ("cat", "dog")]
 
 
 def test_a_checkpoint_change_inside_a_plot(webui: WebUI) -> None:
-    names = _plot_axes(webui)
-    nothing = names.index("Nothing")
-    checkpoints = [f"{SD1}.safetensors", f"{SD1B}.safetensors"]
-    arguments: list[Any] = [names.index("Checkpoint name"), "", checkpoints, nothing, "", [], nothing, "", []]
-    arguments += [False, True, False, False, False, False, False, 0, False]
-    pictures = webui.pictures("a <'cat'>", script_name="x/y/z plot", script_args=arguments, checkpoint=SD1)
+    plot = _plot(webui, "Checkpoint name", "", [f"{SD1}.safetensors", f"{SD1B}.safetensors"])
+    pictures = webui.pictures("a <'cat'>", **plot, checkpoint=SD1)
     plain = [webui.picture("a cat", checkpoint=c).pixels for c in (SD1, SD1B)]
     assert [p.pixels for p in pictures[1:3]] == plain
 
@@ -279,9 +287,15 @@ def _save(webui: WebUI, checkpoint: str, folder: Path, name: str, expression: st
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _plot_axes(webui: WebUI) -> list[str]:
-    info = next(s for s in webui.call("/sdapi/v1/script-info") if s["name"] == "x/y/z plot" and not s["is_img2img"])
-    return list(info["args"][0]["choices"])
+def _plot(webui: WebUI, axis: str, values: str, choices: list[str]) -> dict[str, Any]:
+    """Give what asks for a plot along one axis, with its single pictures; forks have more arguments, of their own."""
+    scripts = webui.call("/sdapi/v1/script-info")
+    known = next(s["args"] for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])
+    axes = known[0]["choices"]
+    chosen = {"Draw legend": False, "Include Sub Images": True}
+    arguments = [axes.index(axis), values, choices, *[axes.index("Nothing"), "", []] * 2]
+    arguments += [chosen.get(a["label"], a["value"]) for a in known[len(arguments) :]]
+    return {"script_name": "x/y/z plot", "script_args": arguments}
 
 
 def _largest_difference(left: bytes, right: bytes) -> int:

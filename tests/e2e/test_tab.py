@@ -162,6 +162,25 @@ def test_a_prompt_shows_what_its_expressions_are(webui: WebUI, page: Page) -> No
     page.write("txt2img_prompt", "")
 
 
+def test_a_mistake_stands_where_the_picture_would(webui: WebUI, page: Page) -> None:
+    load(webui, SD1)
+    said = page.generate("a <'cat' + >")
+    assert "a quoted text" in said
+    assert "^" in said
+    assert page.generate("a <'cat'>").startswith("a <'cat'>")
+    page.write("txt2img_prompt", "")
+
+
+def test_the_counter_counts_vectors_and_marks_a_mistake(webui: WebUI, page: Page) -> None:
+    load(webui, SD1)
+    page.show("txt2img")
+    page.write("txt2img_prompt", "a photo of <'black cat', 'hat'> on a mat")
+    page.page.wait_for_function("document.querySelector('#txt2img_token_counter').innerText.includes('9/75')")
+    page.write("txt2img_prompt", "a <'cat' + >")
+    page.page.wait_for_selector("#txt2img_token_counter .embmerge-broken")
+    page.write("txt2img_prompt", "")
+
+
 # --- The other panes --------------------------------------------------------------------------------------------------
 
 

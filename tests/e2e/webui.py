@@ -10,6 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from PIL import Image
 
 PICTURE = {"steps": 2, "width": 64, "height": 64, "seed": 5, "cfg_scale": 7, "sampler_name": "Euler a"}
@@ -39,6 +40,7 @@ class WebUI:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.checkpoints: set[str] | None = None
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def call(self, path: str, body: object = None) -> Any:
@@ -54,6 +56,7 @@ class WebUI:
         self, prompt: str, *, checkpoint: str | None = None, path: str = "txt2img", **more: Any
     ) -> list[Picture]:
         body: dict[str, Any] = {**PICTURE, "prompt": prompt, **more}
+        self._need(checkpoint, more.get("refiner_checkpoint"), more.get("hr_checkpoint_name"))
         if checkpoint:
             body["override_settings"] = {**body.get("override_settings", {}), "sd_model_checkpoint": checkpoint}
             body["override_settings_restore_afterwards"] = False
@@ -78,7 +81,15 @@ class WebUI:
         self.call("/sdapi/v1/options", options)
 
     def option(self, name: str) -> Any:
-        return self.call("/sdapi/v1/options")[name]
+        """Give a setting's value, None where the host has no such setting."""
+        return self.call("/sdapi/v1/options").get(name)
+
+    def _need(self, *checkpoints: str | None) -> None:
+        if self.checkpoints is None:
+            self.checkpoints = {model["model_name"] for model in self.call("/sdapi/v1/sd-models")}
+        missing = set(checkpoints) - self.checkpoints - {None}
+        if missing:
+            pytest.skip(f"the host has no checkpoint {', '.join(map(str, missing))}")
 
     def checkpoint_file(self, name: str) -> str:
         models = self.call("/sdapi/v1/sd-models")

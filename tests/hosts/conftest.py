@@ -9,6 +9,7 @@ import torch
 pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
 
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
+from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -25,5 +26,14 @@ def a1111(tmp_path: Path) -> Iterator[FakeA1111]:
     """AUTOMATIC1111 in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
     with installed_modules():
         host = FakeA1111(tmp_path)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
+def reforge(tmp_path: Path) -> Iterator[FakeReForge]:
+    """The same of reForge."""
+    with installed_modules(OVERLAY):
+        host = FakeReForge(tmp_path)
         host.load("sd1")
         yield host

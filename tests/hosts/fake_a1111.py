@@ -27,16 +27,20 @@ from lib_embmerge.hosts.a1111 import A1111
 from lib_embmerge.hosts.webui import WebUI
 
 FOLDER = Path(__file__).parent / "a1111"
-FOREIGN = ("modules", "open_clip")
+FOREIGN = ("modules", "modules_forge", "open_clip")
 WIDTHS = {"sd1": (768,), "sd2": (1024,), "sdxl": (768, 1280), "refiner": (1280,)}
 ENCODERS = {"sd1": ("clip_l",), "sd2": ("clip_h",), "sdxl": ("clip_l", "clip_g"), "refiner": ("clip_g",)}
 
 
 @contextlib.contextmanager
-def installed_modules() -> Iterator[None]:
-    """Let `import modules.…` find the fake, freshly loaded, and take it away again."""
+def installed_modules(overlay: Path | None = None) -> Iterator[None]:
+    """Let `import modules.…` find the fake, freshly loaded, and take it away again.
+
+    An overlay is the folder of a fork's packages, for the modules in which it differs.
+    """
     kept = _taken_away(FOREIGN)
-    sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+    finder = _Finder(overlay)
+    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
     sys.modules["open_clip"] = types.ModuleType("open_clip")
     tokenizer = sys.modules["open_clip.tokenizer"] = types.ModuleType("open_clip.tokenizer")
     sys.modules["open_clip"].tokenizer = tokenizer  # type: ignore[attr-defined]
@@ -44,22 +48,33 @@ def installed_modules() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.meta_path.remove(_Finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)  # type: ignore[arg-type]
         _taken_away(FOREIGN)
         sys.modules.update(kept)
 
 
 class _Finder:
-    """Finds `modules.…` in the fake's folder."""
+    """Finds `modules.…` in a fork's folder, else in the fake's; `modules.common.…` in the fake's only."""
 
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def __init__(self, overlay: Path | None) -> None:
+        self.overlay = overlay
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         first, *rest = name.split(".")
-        place = FOLDER.joinpath(*rest)
-        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        if first != "modules" or not file.is_file():
-            return None
-        return importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
+        places = [self.overlay / first] if self.overlay else []
+        if first == "modules":
+            places.append(FOLDER)
+        if rest[:1] == ["common"]:
+            places, rest = places[1:], rest[1:]
+        for place in places:
+            file = _file_of(place.joinpath(*rest))
+            if file.is_file():
+                return importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
+        return None
+
+
+def _file_of(place: Path) -> Path:
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 
 
 class _Loader(SourceFileLoader):

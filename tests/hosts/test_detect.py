@@ -11,8 +11,10 @@ from lib_embmerge.errors import UnsupportedHost
 from lib_embmerge.hosts import detect
 from lib_embmerge.hosts.a1111 import A1111
 from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
+from lib_embmerge.hosts.reforge import ReForge
 
 from .fake_a1111 import FakeA1111
+from .fake_reforge import FakeReForge
 
 
 def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
@@ -23,7 +25,16 @@ def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
 
 
 def test_a1111_is_found_by_what_it_offers(a1111: FakeA1111) -> None:
-    assert isinstance(detect_host(), A1111)
+    assert type(detect_host()) is A1111
+
+
+def test_reforge_is_found_by_its_main_thread(reforge: FakeReForge) -> None:
+    assert type(detect_host()) is ReForge
+
+
+def test_a_fork_with_another_main_thread_is_taken_for_a1111(reforge: FakeReForge) -> None:
+    del reforge.main_thread.run_and_wait_result
+    assert type(detect_host()) is A1111
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda c: c.attribute)
