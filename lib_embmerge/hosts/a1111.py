@@ -193,6 +193,20 @@ class A1111:
             "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
         }
 
+    def counter_points(self) -> Sequence[tuple[Any, str]]:
+        """Give the function that counts for the token counter."""
+        return [(self.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths")]
+
+    def counts_words(self, sd_model: Any) -> bool:
+        """Say no: the counter is the first CLIP encoder's."""
+        return False
+
+    def words_notice(self, sd_model: Any) -> None:
+        """Give none: the host's T5 of SD 3 is not looked after yet."""
+
+    def forget_placeholders(self) -> None:
+        """Do nothing: the host names embeddings that have a hash, and placeholders have none."""
+
     @contextlib.contextmanager
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> Iterator[None]:
         """Let the host find each name's vectors while the context lasts.
