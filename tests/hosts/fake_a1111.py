@@ -35,29 +35,40 @@ ENCODERS = {"sd1": ("clip_l",), "sd2": ("clip_h",), "sdxl": ("clip_l", "clip_g")
 @contextlib.contextmanager
 def installed_modules() -> Iterator[None]:
     """Let `import modules.…` find the fake, freshly loaded, and take it away again."""
-    kept = _taken_away(FOREIGN)
-    sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
-    sys.modules["open_clip"] = types.ModuleType("open_clip")
-    tokenizer = sys.modules["open_clip.tokenizer"] = types.ModuleType("open_clip.tokenizer")
-    sys.modules["open_clip"].tokenizer = tokenizer  # type: ignore[attr-defined]
-    tokenizer._tokenizer = importlib.import_module("modules.bpe").OpenClipTokenizer()  # type: ignore[attr-defined]
+    with found_modules(FOREIGN, lambda name: FOLDER.joinpath(*name[1:]) if name[0] == "modules" else None):
+        sys.modules["open_clip"] = types.ModuleType("open_clip")
+        tokenizer = sys.modules["open_clip.tokenizer"] = types.ModuleType("open_clip.tokenizer")
+        sys.modules["open_clip"].tokenizer = tokenizer  # type: ignore[attr-defined]
+        tokenizer._tokenizer = importlib.import_module("modules.bpe").OpenClipTokenizer()  # type: ignore[attr-defined]
+        yield
+
+
+@contextlib.contextmanager
+def found_modules(packages: Sequence[str], place_of: Callable[[Sequence[str]], Path | None]) -> Iterator[None]:
+    """Let the packages' modules be found where `place_of` says (a name's parts; no suffix), and take them away again."""
+    kept = _taken_away(packages)
+    finder = _Finder(place_of)
+    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
     try:
         yield
     finally:
-        sys.meta_path.remove(_Finder)  # type: ignore[arg-type]
-        _taken_away(FOREIGN)
+        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        _taken_away(packages)
         sys.modules.update(kept)
 
 
 class _Finder:
-    """Finds `modules.…` in the fake's folder."""
+    """Finds a fake's modules in its folder."""
 
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        first, *rest = name.split(".")
-        place = FOLDER.joinpath(*rest)
+    def __init__(self, place_of: Callable[[Sequence[str]], Path | None]) -> None:
+        self.place_of = place_of
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        place = self.place_of(name.split("."))
+        if place is None:
+            return None
         file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        if first != "modules" or not file.is_file():
+        if not file.is_file():
             return None
         return importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
 
@@ -314,7 +325,7 @@ def make_model(kind: str, seed: int, path: Path) -> Any:
     """Make a model that is not hijacked yet, with a checkpoint in the host's list."""
     info = importlib.import_module("modules.sd_models").CheckpointInfo(path)
     info.register()
-    tables = [_table(width, seed) for width in WIDTHS[kind]]
+    tables = [make_table(width, seed) for width in WIDTHS[kind]]
     if kind == "sd1":
         return LatentDiffusion(kind, FrozenCLIPEmbedder(tables[0]), info)
     if kind == "sd2":
@@ -323,7 +334,8 @@ def make_model(kind: str, seed: int, path: Path) -> Any:
     return DiffusionEngine(kind, [second] if kind == "refiner" else [FrozenCLIPEmbedder(tables[0]), second], info)
 
 
-def _table(width: int, seed: int) -> torch.nn.Embedding:
+def make_table(width: int, seed: int) -> torch.nn.Embedding:
+    """Make a text encoder's token table."""
     return torch.nn.Embedding.from_pretrained(_numbers(width, seed).clone())
 
 
