@@ -45,7 +45,7 @@ def installed_modules() -> Iterator[None]:
 
 @contextlib.contextmanager
 def found_modules(packages: Sequence[str], place_of: Callable[[Sequence[str]], Path | None]) -> Iterator[None]:
-    """Let the packages' modules be found where `place_of` says (a name's parts; no suffix), and take them away again."""
+    """Let modules be found where `place_of` says, a file without suffix or a folder, and take them away again."""
     kept = _taken_away(packages)
     finder = _Finder(place_of)
     sys.meta_path.insert(0, finder)  # type: ignore[arg-type]

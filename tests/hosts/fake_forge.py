@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-import torch
 
 from lib_embmerge.hosts.forge import Forge
 
@@ -110,9 +108,8 @@ class FakeForge(FakeA1111):
         }
 
     def words(self, prompt: str) -> Any:
-        """Give what T5 makes of a prompt without editing."""
-        ((_, ((_, cond),)),) = self.condition(prompt)[0:1][0]
-        return cond["words"]
+        """Give what T5 makes of a prompt, part by part."""
+        return [[cond["words"] for _, cond in schedule] for _, schedule in self.condition(prompt)[0]]
 
     def reload_embeddings(self) -> None:
         """Let every engine read the folder again, as loading the model does; the host has no button for it."""

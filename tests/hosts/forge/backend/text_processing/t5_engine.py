@@ -16,9 +16,12 @@ class T5Tokenizer:
         return {"input_ids": [self._encode(text) for text in texts]}
 
     def _encode(self, text):
-        found = re.findall(r"(^|\s*)(\w+|[^\w\s])", text)
-        signs = [[BLANK] if blank and not part.isalnum() else [] for blank, part in found]
-        return [token for sign, (_, part) in zip(signs, found, strict=True) for token in [*sign, zlib.crc32(part.encode())]]
+        tokens = []
+        for blank, part in re.findall(r"(\s*)(\w+|[^\w\s])", text):
+            if blank and not part.isalnum():
+                tokens.append(BLANK)
+            tokens.append(zlib.crc32(part.encode()))
+        return tokens
 
 
 class PromptChunk:
@@ -56,5 +59,5 @@ class T5TextProcessingEngine:
         lines = []
         for line in texts:
             ((chunk,), _) = self.tokenize_line(line)
-            lines.append(torch.stack([torch.tensor(chunk.tokens).double(), torch.tensor(chunk.multipliers).double()], 1))
+            lines.append(torch.tensor([chunk.tokens, chunk.multipliers], dtype=torch.float64).T)
         return torch.stack(lines)
