@@ -3,6 +3,7 @@
     const DELAY_MS = 250;
     const embmerge = (window.embmerge = window.embmerge || {});
     const root = () => embmerge.root();
+    let model = null; // whose answers are shown
 
     const fields = () => ({
         text: value("embmerge_expression"),
@@ -37,6 +38,7 @@
         const asked = fields();
         embmerge.ask("build", kind, asked, (answer) => {
             const { slots, state, then } = answer;
+            model = state.model ?? model;
             fill(state.failed ? { messages: slots.error, judged: "" } : slots);
             markBroken(Boolean(state.broken || state.failed), slots);
             if (then) {
@@ -115,7 +117,6 @@
 
     // The host tells nobody on the page that it has loaded another model, so an open tab looks now and then.
     const FOLLOW_MS = 2000;
-    let model = null;
 
     const isOpen = () => {
         const page = root().querySelector("#embmerge_page");
@@ -127,9 +128,7 @@
             return;
         }
         embmerge.ask("follow", "follow", {}, ({ state }) => {
-            const isOther = model !== null && state.model !== undefined && state.model !== model;
-            model = state.model === undefined ? model : state.model;
-            if (isOther) {
+            if (model !== null && state.model !== undefined && state.model !== model) {
                 embmerge.opened();
             }
         });

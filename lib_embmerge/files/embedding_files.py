@@ -170,7 +170,8 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
         with _parameter_dicts_allowed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old pickle protocols and storages: of no use to people
-            content = _without_modules(torch.load(path, map_location="cpu", weights_only=True))
+            # Not torch.load: a WebUI may have put its own in that place, which refuses the files of today's torch.
+            content = _without_modules(torch.serialization.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         raise FileError(
             f"{path.name} holds more than tensors, so opening it could run code, or it is damaged. It is not read.",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from ..browser.tab import Tab
 from .page import OURS, Page
 from .webui import WebUI
 
@@ -41,11 +47,25 @@ def page(webui: WebUI, browser: Any) -> Iterator[Page]:
     context.close()
 
 
+@pytest.fixture
+def tab(webui: WebUI, page: Page) -> Tab:
+    """Our tab with an empty box, with SD 1 loaded."""
+    load(webui, SD1)
+    page.show(OURS)
+    tab = Tab(page.page).open_pane("Build").write("", into="folder").write("", into="name").write("")
+    return tab.sees("An embedding is")
+
+
+@pytest.fixture
+def folder(webui: WebUI) -> Path:
+    return Path(webui.embeddings_folder())
+
+
 @pytest.fixture(autouse=True)
 def _no_trouble(webui: WebUI, page: Page) -> Iterator[None]:
     page.troubles.clear()
     yield
-    for path in Path(webui.embeddings_folder()).rglob(f"{NAME}*"):
+    for path in list(Path(webui.embeddings_folder()).rglob(f"{NAME}*")):
         path.unlink()
         if path.parent.name == FOLDER:
             path.parent.rmdir()
@@ -140,6 +160,87 @@ def test_a_prompt_shows_what_its_expressions_are(webui: WebUI, page: Page) -> No
     assert page.read("embmerge_expression") == EXPRESSION
     page.show("txt2img")
     page.write("txt2img_prompt", "")
+
+
+# --- The other panes --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_the_folder_is_inspected(tab: Tab) -> None:
+    tab.save("'black cat'", NAME).sees("✓", at="result")
+    tab.open_pane("Inspect & compare").open_pane("Inspect").choose("a file of the folder", of="inspect_kind")
+    tab.pick(f"{NAME}.safetensors", of="inspect_file")
+    tab.sees("[2,768]", "gives exactly this file", "'black cat'", at="inspect_result")
+    tab.choose("an expression", of="inspect_kind")
+
+
+def test_one_expression_on_two_checkpoints_is_compared(tab: Tab) -> None:
+    tab.open_pane("Inspect & compare").open_pane("Compare").write("'woman'", into="a_expression").press("compare")
+    tab.write("'woman'", into="b_expression").press("compare").sees("Equal.", at="compare_result")
+    tab.pick("tiny-sd1b", of="b_checkpoint").press("compare")
+    tab.sees_no("Equal.", at="compare_result").sees("cosine", "clip_l", at="compare_result")
+
+
+def test_a_file_is_made_again_for_another_checkpoint(webui: WebUI, tab: Tab, folder: Path) -> None:
+    tab.save("'black cat'", NAME).sees("✓", at="result")
+    load(webui, SDXL)
+    tab.open_pane("Inspect & compare").open_pane("Rebuild").pick(f"{NAME}.safetensors", of="rebuild_files")
+    tab.press("rebuild").sees("1 of 1", f"{NAME}-rebuilt.safetensors", at="rebuild_result")
+    assert {key: tuple(v.shape) for key, v in load_file(folder / f"{NAME}-rebuilt.safetensors").items()} == {
+        "clip_l": (2, 768),
+        "clip_g": (2, 1280),
+    }
+
+
+def test_a_sweep_of_five_and_what_it_made_is_used(webui: WebUI, tab: Tab, folder: Path) -> None:
+    tab.open_pane("Many at once").choose("A sweep over a number", of="many_mode")
+    tab.write("lerp('cat', 'dog', {t})", into="many_expression").write(f"{NAME}_{{n}}", into="many_pattern")
+    tab.write("5", into="many_steps").sees("5 files", at="many_preview").press("many_run")
+    tab.sees("5 of 5", at="many_run_result")
+    assert sorted(path.stem for path in folder.glob(f"{NAME}*")) == [f"{NAME}_{n}" for n in range(1, 6)]
+    assert webui.picture(f"a {NAME}_2").pixels == webui.picture("a <lerp('cat', 'dog', 0.25)>").pixels
+
+
+def test_cancelling_keeps_what_is_done(tab: Tab, folder: Path) -> None:
+    tab.open_pane("Many at once").choose("A sweep over a number", of="many_mode")
+    tab.write("'cat' * {t}", into="many_expression").write(f"{NAME}_{{n}}", into="many_pattern")
+    tab.write("900", into="many_steps").press("many_run").sees(re.compile(r"[1-9]\d* of 900"), at="many_run_result")
+    tab.press("many_run_cancel").sees("cancelled after", at="many_run_result")
+    done = int(re.findall(r"cancelled after (\d+)", tab.read("many_run_result"))[0])
+    assert 0 < done < 900
+    assert len(list(folder.glob(f"{NAME}*"))) == done
+
+
+def test_a_pt_file_is_converted_and_used(webui: WebUI, tab: Tab, folder: Path, tmp_path: Path) -> None:
+    rows = torch.linspace(-1, 1, 2 * 768).reshape(2, 768)
+    torch.save({"string_to_param": {"*": rows}}, tmp_path / f"{NAME}.pt")
+    tab.open_pane("Convert & check").give_files(tmp_path / f"{NAME}.pt", to="convert_upload")
+    tab.sees(NAME, at="convert_checked").press("convert_run").sees(f"{NAME}.safetensors", at="convert_made")
+    assert load_file(folder / f"{NAME}.safetensors")["emb_params"].equal(rows)
+    assert NAME in webui.embeddings()
+    assert webui.picture(f"a {NAME}").pixels == webui.picture(f"a <emb('{NAME}')>").pixels
+
+
+def test_the_table_is_handed_over_as_csv(tab: Tab) -> None:
+    tab.write("'black cat'").sees("2 vectors").unfold("table").sees("CSV", at="table")
+    with tab.page.expect_download() as waiting:
+        tab.one("#embmerge_table [data-embmerge-csv]").click()
+    rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8-sig"))))
+    assert [row["encoder"] for row in rows] == ["clip_l"] * 2
+    tab.unfold("table")
+
+
+def test_names_that_cannot_be_are_refused(tab: Tab, folder: Path) -> None:
+    before = set(folder.rglob("*"))
+    names = {"../x": "holds /", "con": "device", "n" * 300: "300 characters", "cat": "own vocabulary"}
+    for name, sentence in names.items():
+        tab.save("'cat'", name).sees(sentence, at="result")
+    tab.write("", into="name").press("save").sees("The name is empty", at="result")
+    assert set(folder.rglob("*")) == before
+
+
+def test_help_fills_the_box(tab: Tab) -> None:
+    tab.open_pane("Help").mend("normalize('cat' - 'adult' + 'child')", at="help")
+    tab.holds("normalize('cat' - 'adult' + 'child')").sees("1 vector")
 
 
 def test_our_tab_is_named(page: Page) -> None:

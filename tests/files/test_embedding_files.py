@@ -152,6 +152,14 @@ REFUSED = [
 ]
 
 
+def test_a_host_that_took_the_place_of_torch_load_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"string_to_param": {"*": L2}}, tmp_path / "old.pt")
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: None)  # A1111 1.10.1, modules/safe.py:195
+    assert read_embedding(tmp_path / "old.pt").vectors["clip_l"].equal(L2)
+
+
 @pytest.mark.parametrize(("name", "content", "sentence"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_is_refused(tmp_path, name, content, sentence):
     with pytest.raises(FileError) as caught:

@@ -59,9 +59,14 @@ class PartView:
 
 
 def preview(question: Question, host: PageHost) -> Answer:
-    """Answer what the text in the box means; a mistake in it is an answer, too."""
-    text = question.text("text")
+    """Answer what the text in the box means, with which model; a mistake in it is an answer, too."""
     model = host.loaded_text_model()
+    found = _preview(question.text("text"), model, host)
+    found.state["model"] = _identity(model)
+    return found
+
+
+def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
     if not text.strip():
         return _empty(model)
     if model is None:
@@ -85,7 +90,7 @@ def load(question: Question, host: PageHost) -> Answer:
 
 
 def follow(question: Question, host: PageHost) -> Answer:
-    """Answer which model is loaded: where it is another one than before, the page asks for everything again."""
+    """Answer which model is loaded: where the preview is of another one, the page asks for everything again."""
     return Answer(state={"model": _identity(host.loaded_text_model())})
 
 
