@@ -57,7 +57,7 @@ from .embedding_words import (
 )
 from .host_encoder import HostEncoder
 from .host_table import find_layer
-from .settings import read_brackets
+from .settings import allows_words, read_brackets
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 
@@ -214,7 +214,7 @@ class Forge:
 
     def words_notice(self, sd_model: Any) -> str | None:
         """Give the sentence for a model whose T5 is in use."""
-        if not _find_word_engines(sd_model) or (sd_model.is_sd3 and not self.shared.opts.sd3_enable_t5):
+        if not self._uses_words(sd_model):
             return None
         return "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
 
@@ -230,7 +230,12 @@ class Forge:
 
     @contextlib.contextmanager
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> Iterator[None]:
-        """Let every engine of the model find each name's vectors while the context lasts."""
+        """Let every engine of the model find each name's vectors while the context lasts.
+
+        Raises: UnsupportedHost where an encoder would read words and the settings forbid it.
+        """
+        if self._uses_words(sd_model) and not allows_words(self.shared.opts):
+            raise UnsupportedHost("This model's T5 takes no embeddings, and the settings allow no expressions with it.")
         encoders = _find_encoders(sd_model)
         entries = [self._host_embedding(name, value, encoders) for name, value in vectors.items()]
         with contextlib.ExitStack() as stack:
@@ -269,7 +274,8 @@ class Forge:
             self._file_states.clear()
             _load_embeddings(encoders)
         identity = None if model is None else self.text_model(model).identity
-        return (tuple(states.items()), tuple(self.checkpoints.states(text)), identity)
+        others = tuple(self.checkpoints.states(text))
+        return (tuple(states.items()), others, identity, allows_words(self.shared.opts))
 
     def note_used_embeddings(self, model: TextModel) -> None:
         """Name the embeddings that expressions have read in the infotext's "TI", as the host does its own.
@@ -337,6 +343,10 @@ class Forge:
             f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
             for path in self.other_extensions
         ]
+
+    def _uses_words(self, sd_model: Any) -> bool:
+        is_switched_off = getattr(sd_model, "is_sd3", False) and not self.shared.opts.sd3_enable_t5
+        return bool(_find_word_engines(sd_model)) and not is_switched_off
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[ForgeEncoder]) -> Any:
         # The host takes the vectors to the device and precision of the table.

@@ -266,6 +266,19 @@ def test_there_is_no_warning_of_a_t5_that_is_not_in_use(forge: FakeForge, enable
     assert webui.host.words_notice(forge.model) is None
 
 
+def test_a_setting_refuses_a_model_with_t5(forge: FakeForge) -> None:
+    forge.load("flux")
+    forge.webui().start()
+    forge.generate("a <'cat'>")
+    forge.opts.embmerge_words = False
+    for do in (forge.generate, forge.condition, lambda prompt: forge.model.get_learned_conditioning([prompt])):
+        with pytest.raises(UnsupportedHost, match="the settings allow no expressions"):
+            do("a <'cat'>")
+    assert forge.generate("a cat").c is not None
+    forge.load("sdxl")
+    assert forge.generate("a <'cat'>").c is not None
+
+
 # What the adapter says that it touches
 
 
