@@ -33,6 +33,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,16 +108,13 @@ class ForgeTextModel:
 
     def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
         """Give all embeddings of that name, case ignored, those that the host put aside included."""
-        wanted = stem.casefold()
-        # Every engine has the same files, but may have put other ones aside: a file counts once.
-        found = {
-            getattr(entry, "filename", name): entry
-            for encoder in self.encoders
-            for held in (encoder.database.skipped_embeddings, encoder.database.word_embeddings)
-            for name, entry in held.items()
-            if name.casefold() == wanted
-        }
-        return [self._installed(entry) for entry in found.values()]
+        found: dict[str, InstalledEmbedding] = {}  # by file: every engine has read the same ones
+        for encoder in self.encoders:
+            for entry in _of_name(stem, encoder.database.skipped_embeddings):
+                found[getattr(entry, "filename", entry.name)] = self._installed(entry)
+            for entry in _of_name(stem, encoder.database.word_embeddings):
+                found[getattr(entry, "filename", entry.name)] = self._take(entry) or self._installed(entry)
+        return list(found.values())
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that the host has loaded for this model."""
@@ -130,8 +128,12 @@ class ForgeTextModel:
         return self.host.checkpoints.open(name, self)
 
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
-        # Where encoders have databases of their own, a file may be a word to one of them alone: no word of the model.
-        return self._installed(embedding) if fits(embedding, self.encoders) else None
+        """Give what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
+        if not fits(embedding, self.encoders):
+            return None
+        installed = self._installed(embedding)
+        # The host loads SDXL's for its refiner, which has one of the two encoders.
+        return replace(installed, vectors={e.name: installed.vectors[e.name] for e in self.encoders})
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
@@ -395,6 +397,10 @@ def _with_subclasses(kind: Any) -> Iterator[Any]:
 def _load_embeddings(encoders: Sequence[ForgeEncoder]) -> None:
     for encoder in encoders:
         encoder.database.load_textual_inversion_embeddings()
+
+
+def _of_name(stem: str, held: Mapping[str, Any]) -> list[Any]:
+    return [entry for name, entry in held.items() if name.casefold() == stem.casefold()]
 
 
 def _listed(parameters: Mapping[str, str]) -> list[str]:

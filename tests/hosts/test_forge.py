@@ -171,6 +171,17 @@ def test_a_file_is_one_embedding_however_many_engines_read_it(forge: FakeForge) 
     assert len(model.embeddings_named("mystyle")[0].digest) == 64
 
 
+@pytest.mark.parametrize("prompt", ["a <'mystyle'> cat", "a <emb('MyStyle')> cat", "a <'cat' * 0 + 'mystyle'> cat"])
+def test_the_refiner_takes_sdxl_s_embeddings_as_the_host_does(forge: FakeForge, prompt: str) -> None:
+    forge.load("sdxl")
+    vectors = {name: forge.rows("red", name) for name in forge.tables()}
+    forge.load("refiner")
+    forge.save_embedding("mystyle", vectors)
+    forge.reload_embeddings()
+    forge.webui().start()
+    assert same(forge.condition(prompt), forge.condition("a mystyle cat"))
+
+
 def test_the_page_s_cards_are_read_anew_after_a_save(forge: FakeForge) -> None:
     forge.save_embedding("mine", forge.rows("red"), "sub")
     forge.adapter().refresh_embeddings()
