@@ -1,11 +1,12 @@
 """What embmerge exists for: a prompt with expressions becomes a prompt with placeholders that hold their vectors.
 
-Read `merge_prompts` first. `replace_by_counts` is its twin for a token counter, which reads no table.
+Read `merge_prompts` first. `replace_by_counts` and `replace_by_words` are its twins for a token counter, which reads no
+table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,14 +16,15 @@ from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span
 from .evaluation.count import count_all
 from .evaluation.evaluate import evaluate_all
 from .host_protocol import TextModel
+from .language.literal_text import literal_text
 from .language.nodes import Expression
 from .language.parse import parse
 from .language.scan import Brackets, Island, find_islands, make_placeholder_error, splice
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
-from .placeholders import content_name
+from .placeholders import content_name, count_name, put_words
 from .vectors.embedding import Embedding
 
-__all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts"]
+__all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts", "replace_by_words"]
 
 KEPT_PARSES = 512
 """Trees kept by expression text: a person typing changes one expression of many."""
@@ -38,10 +40,15 @@ class MergeSettings:
 
 @dataclass(frozen=True)
 class Merged:
-    """Prompts with names of placeholders in the places of their expressions, and the placeholders' vectors."""
+    """Prompts with names of placeholders in the places of their expressions, and what the placeholders stand for.
+
+    `vectors` is for the encoders that take embeddings; `words` for those that take only text: the literal texts of
+    each placeholder's expression.
+    """
 
     prompts: list[str]
-    vectors: Mapping[str, Embedding]
+    vectors: dict[str, Embedding]
+    words: dict[str, str]
 
 
 def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSettings | None = None) -> Merged:
@@ -63,18 +70,16 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
         limits=settings.limits,
         sources=[(prompt, island.offset) for prompt, island in placed],
     )
-    vectors: dict[str, Embedding] = {}
-    words = iter(
+    merged = Merged([], {}, {})
+    names = iter(
         [
-            _placeholders(value, vectors, model, prompt, island)
-            for value, (prompt, island) in zip(values, placed, strict=True)
+            _placeholders(value, literal_text(tree), merged, model, prompt, island)
+            for value, tree, (prompt, island) in zip(values, trees, placed, strict=True)
         ]
     )
-    merged = [
-        splice(prompt, islands, [next(words) for _ in islands], settings.brackets)
-        for prompt, islands in zip(prompts, found, strict=True)
-    ]
-    return Merged(merged, vectors)
+    for prompt, islands in zip(prompts, found, strict=True):
+        merged.prompts.append(splice(prompt, islands, [next(names) for _ in islands], settings.brackets))
+    return merged
 
 
 def replace_by_counts(
@@ -91,6 +96,22 @@ def replace_by_counts(
     counts, problem = _count_islands(prompt, islands, model, settings)
     words = [" ".join(map(count_name, _chunk_lengths(n))) for n in counts]
     return splice(prompt, islands, words, settings.brackets), problem
+
+
+def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> tuple[str, str | None]:
+    """Replace each expression by its literal texts, for a counter of an encoder that takes only text.
+
+    Gives what `replace_by_counts` gives; a broken expression has no words.
+    """
+    try:
+        islands = _islands(prompt, model, settings.brackets)
+    except EmbeddingMergeError as error:
+        return prompt, str(error)
+    _, problem = _count_islands(prompt, islands, model, settings)
+    names = [count_name(number) for number in range(len(islands))]
+    words = [_words_of(island, prompt, settings.limits) for island in islands]
+    spliced = splice(prompt, islands, names, settings.brackets)
+    return put_words(spliced, dict(zip(names, words, strict=True))), problem
 
 
 def _islands(prompt: str, model: TextModel, brackets: Brackets) -> list[Island]:
@@ -119,6 +140,13 @@ def _count_islands(
         return [counts[0] for counts, _ in alone], str(error)
 
 
+def _words_of(island: Island, prompt: str, limits: Limits) -> str:
+    try:
+        return literal_text(_parse_island(island, prompt, limits))
+    except ExpressionError:
+        return ""
+
+
 def _parse_island(island: Island, prompt: str, limits: Limits) -> Expression:
     try:
         return _kept_parse(island.text, limits)
@@ -132,7 +160,7 @@ def _kept_parse(text: str, limits: Limits) -> Expression:
 
 
 def _placeholders(
-    value: Embedding, vectors: dict[str, Embedding], model: TextModel, prompt: str, island: Island
+    value: Embedding, words: str, merged: Merged, model: TextModel, prompt: str, island: Island
 ) -> str:
     if model.half_precision:
         _check_half_precision(value, prompt, island.span)
@@ -140,17 +168,19 @@ def _placeholders(
     start = 0
     for length in _chunk_lengths(value.length):
         part = value if length == value.length else _part(value, start, start + length)
-        names.append(_register(part, vectors))
+        names.append(_register(part, "" if start else words, merged))
         start += length
     return " ".join(names)
 
 
-def _register(value: Embedding, vectors: dict[str, Embedding]) -> str:
+def _register(value: Embedding, words: str, merged: Merged) -> str:
     contents = [rows.contiguous().numpy() for rows in value.values()]
     name = content_name(contents)
-    while name in vectors and not vectors[name].equals(value):
-        name = content_name(contents, vectors)
-    vectors[name] = value
+    # Expressions of equal vectors may differ in their words.
+    while name in merged.vectors and not (merged.vectors[name].equals(value) and merged.words[name] == words):
+        name = content_name(contents, merged.vectors)
+    merged.vectors[name] = value
+    merged.words[name] = words
     return name
 
 

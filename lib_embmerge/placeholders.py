@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["SPELLING", "content_name", "count_name", "counted_vectors", "find_names", "spelled_ids"]
+__all__ = ["SPELLING", "content_name", "count_name", "counted_vectors", "find_names", "put_words", "spelled_ids"]
 
 Buffer = Any
 """Bytes, or anything that lends them without a copy."""
@@ -31,6 +31,8 @@ COUNT_PREFIX = PREFIX + "9z"
 """With the first pair of a name that holds a number of vectors; names of contents never begin with it."""
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
+
+BEFORE_SIGN = re.compile(rf"({NAME.pattern})(?: (?=[,.;:!?)]))?")
 
 
 def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:
@@ -76,6 +78,17 @@ def spelled_ids(name: str, ids_of: Callable[[str], Sequence[int]]) -> list[int]:
 def find_names(text: str) -> Sequence[str]:
     """Give the placeholder names that stand in a text, in order."""
     return NAME.findall(text) if PREFIX in text else ()
+
+
+def put_words(text: str, words: Mapping[str, str]) -> str:
+    """Put words in the places of the names that stand for them; other names stay.
+
+    The blank that was set between a name and a sign that ends words goes again, so that the words are as if typed.
+    Example:
+        >>> put_words("a embm0a0a0a0a0a , embm1a1a1a1a1a", {"embm0a0a0a0a0a": "cat"})
+        'a cat, embm1a1a1a1a1a'
+    """
+    return BEFORE_SIGN.sub(lambda found: words.get(found[1], found[0]), text) if PREFIX in text else text
 
 
 def _spell(number: int) -> str:

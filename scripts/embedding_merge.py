@@ -25,9 +25,9 @@ class EmbeddingMerge(scripts.Script):
         return scripts.AlwaysVisible
 
     def process(self, p, *args):
-        """Write what the infotext needs beside the prompts."""
+        """Write what the infotext needs beside the prompts, and warn of what deserves it."""
         if webui is not None:
-            webui.note_emphasis(p)
+            webui.begin_job(p)
 
 
 def warn_of_predecessor():

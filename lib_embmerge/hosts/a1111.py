@@ -23,25 +23,31 @@ Every symbol of the host that is touched, and why:
 from __future__ import annotations
 
 import contextlib
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from ..errors import FileError, ModelNotLoaded, UnsupportedHost, did_you_mean
-from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
-from ..files.checkpoint_files import open_checkpoint
+from ..errors import ModelNotLoaded, UnsupportedHost
+from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..language.scan import Brackets
-from ..placeholders import SPELLING, counted_vectors, spelled_ids
+from ..placeholders import counted_vectors
 from ..vectors.embedding import Embedding
-from ..vectors.vocabulary import Vocabulary
-from .batched_tokenizer import tokenize_together
+from .checkpoint_list import CheckpointList, read_record
+from .embedding_words import (
+    PlaceholderSpelling,
+    copy_installed,
+    file_state,
+    find_mentioned,
+    find_pieces,
+    fits,
+    looked_up,
+)
 from .hooks import Hook
-from .other_checkpoint import OtherCheckpoint
+from .host_encoder import HostEncoder
+from .host_table import find_layer
 from .settings import read_brackets
 
 __all__ = ["A1111", "A1111Encoder", "A1111TextModel"]
@@ -52,82 +58,25 @@ TABLE_PATHS = (
 )
 """Where an embedder keeps its token table: transformers' CLIP, and open_clip's."""
 
-WORD_ENDS: dict[int, bool] = {}
-"""Whether a token is the last of its word, for those that were met: a property of CLIP's vocabulary."""
 
-SAMPLED_ROWS = 64
-SAMPLED_COLUMNS = 4
-"""How much of a table is looked at to tell it from another checkpoint's."""
-
-
-class A1111Encoder:
-    """One of the host's CLIP text encoders, read in place.
-
-    Rows are gathered on the table's own device and handed over as float32 copies on the CPU.
-    """
+class A1111Encoder(HostEncoder):
+    """One of the host's CLIP text encoders."""
 
     def __init__(self, embedder: Any) -> None:
         """Take the host's wrapped text encoder."""
-        self.embedder = embedder
-        token_embedding = _find_table(embedder)
-        self.key: str = getattr(token_embedding, "textual_inversion_key", "clip_l")
-        self.table = _unwrapped(token_embedding)
-        self.size, self.width = (int(n) for n in self.table.weight.shape)
-        self.start_id = int(embedder.id_start)
-        self.end_id = int(embedder.id_end)
-        self.padding_id = int(embedder.id_pad)
+        layer = find_layer(embedder, *TABLE_PATHS)
+        key = getattr(layer, "textual_inversion_key", "clip_l")
         # SD 2's encoder has the key of SD 1's, but pads with another token than the end.
-        self.name = "clip_h" if self.key == "clip_l" and self.padding_id != self.end_id else self.key
-
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids by the host's own tokenizer."""
-        return tokenize_together(self.embedder.tokenize, self._ends_word, texts)
+        name = "clip_h" if key == "clip_l" and embedder.id_pad != embedder.id_end else key
+        super().__init__(embedder, layer, name=name, key=key)
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """Give each token's spelling, a blank for the end of a word."""
-        spelling = _spellings(self.embedder)
-        return [spelling(i) for i in ids]
+        if getattr(self.engine, "tokenizer", None) is not None:
+            return super().spell(ids)
+        from open_clip import tokenizer
 
-    def _ends_word(self, token: int) -> bool:
-        # The vocabulary is the same for every CLIP encoder and never changes.
-        known = WORD_ENDS.get(token)
-        if known is None:
-            known = WORD_ENDS[token] = self.spell([token])[0].endswith(" ")
-        return known
-
-    def rows(self, ids: Sequence[int]) -> Tensor:
-        """Gather rows: (len(ids), width), float32, on the CPU.
-
-        Raises: ModelNotLoaded where the host keeps the table in no memory at the moment.
-        """
-        weight = self._weight()
-        with torch.no_grad():
-            # index_select copies rows without waking other threads, which indexing does for a handful of rows.
-            picked = weight.index_select(0, torch.as_tensor(list(ids), dtype=torch.long, device=weight.device))
-            return picked.to(device="cpu", dtype=torch.float32)
-
-    def vocabulary(self) -> Vocabulary:
-        """Give the table's statistics, kept for as long as the table's values stay."""
-        return _vocabulary_of(self)
-
-    def fingerprint(self) -> tuple[object, ...]:
-        """Change whenever the table may hold other values, not when the host moves them to another device."""
-        weight = self.table.weight
-        if weight.is_meta:
-            return (self.name, "nowhere")
-        version = 0 if weight.is_inference() else weight._version
-        step = max(1, self.size // SAMPLED_ROWS)
-        with torch.no_grad():
-            sample = weight[::step, :SAMPLED_COLUMNS].to(device="cpu", dtype=torch.float32)
-        return (self.name, version, sample.numpy().tobytes())
-
-    def _weight(self) -> Tensor:
-        weight: Tensor = self.table.weight
-        if weight.is_meta:
-            raise ModelNotLoaded(
-                "The model's text encoder is not in memory at the moment; generate once, then try again."
-            )
-        return weight
+        return [str(tokenizer._tokenizer.decode([i])) for i in ids]
 
 
 class A1111TextModel:
@@ -158,7 +107,7 @@ class A1111TextModel:
         found: list[dict[str, TextPieces]] = [{} for _ in texts]
         for encoder in self.encoders:
             for pieces, ids in zip(found, encoder.tokenize(texts), strict=True):
-                pieces[encoder.name] = self._pieces_of(ids)
+                pieces[encoder.name] = find_pieces(ids, self.host.database, self._take)
         return found  # type: ignore[return-value]
 
     def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
@@ -170,57 +119,22 @@ class A1111TextModel:
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that the host has loaded for this model."""
-        return [name for name, e in self.host.database.word_embeddings.items() if self._fits(e)]
+        return [name for name, e in self.host.database.word_embeddings.items() if fits(e, self.encoders, exactly=True)]
 
     def checkpoint(self, name: str) -> TextModel:
         """Give another checkpoint of the host's list by its name or file stem.
 
         Raises: FileError where the list has none or two of that name.
         """
-        return self.host.open_checkpoint(name, self)
+        return self.host.checkpoints.open(name, self)
 
-    def _pieces_of(self, ids: Sequence[int]) -> TextPieces:
-        db = self.host.database
-        if db.ids_lookup.keys().isdisjoint(ids):
-            return [ids] if ids else []
-        pieces: TextPieces = []
-        run: list[int] = []
-        position = 0
-        while position < len(ids):
-            embedding, length = db.find_embedding_at_position(ids, position)
-            if embedding is None or not self._fits(embedding):
-                run.append(ids[position])
-                position += 1
-                continue
-            if run:
-                pieces.append(run)
-                run = []
-            pieces.append(self._installed(embedding))
-            position += length
-        if run:
-            pieces.append(run)
-        return pieces
-
-    def _fits(self, embedding: Any) -> bool:
+    def _take(self, embedding: Any) -> InstalledEmbedding | None:
         # A fork keeps an old model's embeddings after a change of model; those are not this model's words.
-        widths = {e.key: e.width for e in self.encoders}
-        vectors = embedding.vec if isinstance(embedding.vec, dict) else dict.fromkeys(widths, embedding.vec)
-        return {key: rows.shape[-1] for key, rows in vectors.items()} == widths
+        return self._installed(embedding) if fits(embedding, self.encoders, exactly=True) else None
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used[embedding.name] = embedding
-        names = {(e.key, e.width): e.name for e in self.encoders}
-        vectors = embedding.vec
-        if not isinstance(vectors, dict):
-            vectors = {self._name_by_width(vectors.shape[-1]): vectors}
-        copies = {names.get((k, v.shape[-1]), k): v.detach().to(device="cpu", copy=True) for k, v in vectors.items()}
-        return InstalledEmbedding(embedding.name, copies, str(embedding.hash or ""))
-
-    def _name_by_width(self, width: int) -> str:
-        # A file with one tensor does not say whose it is; the host goes by the width as well.
-        fitting = [e.name for e in self.encoders if e.width == width]
-        others = {known: name for name, known in ENCODER_WIDTHS.items()}
-        return fitting[0] if fitting else others.get(width, f"of width {width}")
+        return copy_installed(embedding, self.encoders, str(embedding.hash or ""))
 
 
 class A1111:
@@ -242,12 +156,13 @@ class A1111:
         self.sd_models = sd_models
         self.shared = shared
         self.textual_inversion = textual_inversion
+        self.checkpoints = CheckpointList(sd_models.checkpoints_list)
         self.other_extensions: list[str] = []
         """Files of other extensions that take the same expressions; the wiring finds them."""
         self.embeddings_state: object = object()
         """Another object, by identity, after every refresh."""
         self._file_states: dict[str, tuple[int, int]] = {}
-        self._spelled: dict[str, Sequence[int]] = {}
+        self._spelling = PlaceholderSpelling()
 
     @property
     def database(self) -> Any:
@@ -283,6 +198,19 @@ class A1111:
     def own_hooks(self) -> Sequence[Hook]:
         """Give what is to be wrapped beside the conditioning: nothing here."""
         return []
+    def counter_points(self) -> Sequence[tuple[Any, str]]:
+        """Give the function that counts for the token counter."""
+        return [(self.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths")]
+
+    def counts_words(self, sd_model: Any) -> bool:
+        """Say no: the counter is the first CLIP encoder's."""
+        return False
+
+    def words_notice(self, sd_model: Any) -> None:
+        """Give none: the host's T5 of SD 3 is not looked after yet."""
+
+    def forget_placeholders(self) -> None:
+        """Do nothing: the host names embeddings that have a hash, and placeholders have none."""
 
     @contextlib.contextmanager
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> Iterator[None]:
@@ -312,19 +240,15 @@ class A1111:
         The host itself looks only at the modification time of its folders, which says nothing of a file that was
         replaced in a sub-folder.
         """
-        prompts_text = "\n".join(prompts)
-        text = _letters(prompts_text)
-        files = [e for name, e in self.database.word_embeddings.items() if e.filename and _letters(name) in text]
-        states = [(e.name, *_file_state(e.filename)) for e in files]
+        text = "\n".join(prompts)
+        words = self.database.word_embeddings
+        files = [words[name] for name in find_mentioned(list(words), text) if words[name].filename]
+        states = [(e.name, *file_state(e.filename)) for e in files]
         known = [self._file_states.setdefault(e.filename, state[1:]) for state, e in zip(states, files, strict=True)]
         if known != [state[1:] for state in states]:
             self._file_states.clear()
             self.database.load_textual_inversion_embeddings(force_reload=True)
-        others = [
-            (info.filename, *_file_state(info.filename))
-            for info in self.sd_models.checkpoints_list.values()
-            if "@" in prompts_text and any(name in prompts_text for name in _checkpoint_names(info))
-        ]
+        others = self.checkpoints.states(text)
         model = self.loaded_model()
         return (tuple(states), tuple(others), None if model is None else self.text_model(model).identity)
 
@@ -344,19 +268,6 @@ class A1111:
         ]
         if hashes:
             parameters["TI hashes"] = ", ".join([*hashes, present] if present else hashes)
-
-    def open_checkpoint(self, name: str, beside: A1111TextModel) -> TextModel:
-        """Open another checkpoint of the host's list for `@name`; a path is never taken.
-
-        Raises: FileError where the list has none or two of that name.
-        """
-        infos = {id(i): i for i in self.sd_models.checkpoints_list.values() if name in _checkpoint_names(i)}
-        if len(infos) != 1:
-            known = sorted({Path(i.filename).stem for i in self.sd_models.checkpoints_list.values()})
-            problem = "No checkpoint" if not infos else "More than one checkpoint"
-            raise FileError(f"{problem} in the WebUI's list is named {name}.", suggestion=did_you_mean(name, known))
-        info = next(iter(infos.values()))
-        return OtherCheckpoint(open_checkpoint(Path(info.filename)), beside)
 
     # --- What the page asks: `PageHost` ---
 
@@ -396,18 +307,11 @@ class A1111:
 
     def checkpoint_record(self) -> Mapping[str, str]:
         """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
-        info = getattr(self.loaded_model(), "sd_checkpoint_info", None)
-        if info is None:
-            return {}
-        try:
-            record = dict(open_checkpoint(Path(info.filename)).record())
-        except FileError:  # a pickle, which is not opened for this
-            record = {"name": Path(info.filename).name}
-        return record | ({"sha256": str(info.sha256)} if info.sha256 else {})
+        return read_record(getattr(self.loaded_model(), "sd_checkpoint_info", None))
 
     def checkpoint_names(self) -> list[str]:
         """Give the names of the host's list."""
-        return sorted({str(i.name_for_extra) for i in self.sd_models.checkpoints_list.values()}, key=str.casefold)
+        return self.checkpoints.names()
 
     def refresh_embeddings(self) -> None:
         """Let the host read its folder again; its own look at the folder's time misses files in sub-folders."""
@@ -428,28 +332,8 @@ class A1111:
         entry.shape = sum(e.width for e in encoders)
         return entry
 
-    def _spelling(self, encoder: A1111Encoder) -> Callable[[str], Sequence[int]]:
-        # Every CLIP encoder has the same vocabulary: the first one's answer serves all.
-        if not self._spelled:
-            self._spelled.update(zip(SPELLING, encoder.tokenize(SPELLING), strict=True))
-        return self._spelled.__getitem__
-
-    @contextlib.contextmanager
-    def _looked_up(self, encoder: A1111Encoder, entries: Sequence[Any]) -> Iterator[None]:
-        lookup = self.database.ids_lookup
-        added = [(spelled_ids(e.name, self._spelling(encoder)), e) for e in entries]
-        for ids, entry in added:
-            lookup[ids[0]] = [(ids, entry), *lookup.get(ids[0], [])]
-        try:
-            yield
-        finally:
-            ours = {id(entry) for entry in entries}
-            for first in {ids[0] for ids, _ in added}:
-                rest = [x for x in lookup.get(first, []) if id(x[1]) not in ours]
-                if rest:
-                    lookup[first] = rest
-                else:
-                    lookup.pop(first, None)
+    def _looked_up(self, encoder: A1111Encoder, entries: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
+        return looked_up(self.database.ids_lookup, [(self._spelling.ids(e.name, encoder), e) for e in entries])
 
 
 class _LoneEncoder:
@@ -464,66 +348,13 @@ def _find_embedders(sd_model: Any) -> list[Any]:
     """Give the model's CLIP text encoders; SDXL's list also holds encoders of sizes, which cannot tokenize."""
     stage = getattr(sd_model, "cond_stage_model", None)
     candidates = getattr(stage, "embedders", None) or [stage]
-    return [c for c in candidates if hasattr(c, "tokenize_line") and _find_table(c) is not None]
-
-
-def _find_table(embedder: Any) -> Any | None:
-    for path in TABLE_PATHS:
-        found: Any = embedder
-        for part in path.split("."):
-            found = getattr(found, part, None)
-        if found is not None:
-            return found
-    return None
-
-
-def _unwrapped(token_embedding: Any) -> Any:
-    table = token_embedding
-    while hasattr(getattr(table, "wrapped", None), "weight"):
-        table = table.wrapped
-    return table
+    return [c for c in candidates if hasattr(c, "tokenize_line") and find_layer(c, *TABLE_PATHS) is not None]
 
 
 def _family(sd_model: Any, encoders: Sequence[A1111Encoder]) -> Family | None:
     if getattr(sd_model, "is_sd3", False):
         return FAMILIES["sd3"]
     return family_of(e.name for e in encoders)
-
-
-def _spellings(embedder: Any) -> Callable[[int], str]:
-    tokenizer = getattr(embedder, "tokenizer", None)
-    if tokenizer is not None:
-        return lambda i: _spelling(tokenizer, tokenizer.convert_ids_to_tokens(i))
-    from open_clip import tokenizer as open_clip_tokenizer
-
-    return lambda i: str(open_clip_tokenizer._tokenizer.decode([i]))
-
-
-def _spelling(tokenizer: Any, token: str) -> str:
-    # transformers strips what it joins: the blank that ends a word too.
-    return str(tokenizer.convert_tokens_to_string([token])) + (" " if token.endswith("</w>") else "")
-
-
-_VOCABULARIES: weakref.WeakKeyDictionary[Any, tuple[object, Vocabulary]] = weakref.WeakKeyDictionary()
-
-
-def _vocabulary_of(encoder: A1111Encoder) -> Vocabulary:
-    fingerprint = encoder.fingerprint()
-    kept = _VOCABULARIES.get(encoder.table)
-    if kept is not None and kept[0] == fingerprint:
-        return kept[1]
-    table = weakref.ref(encoder.table)
-
-    def read(start: int, stop: int) -> Tensor:
-        module = table()
-        if module is None or module.weight.is_meta:
-            raise ModelNotLoaded("The model was changed while its vocabulary was being read.")
-        return module.weight[start:stop].detach().to("cpu")  # type: ignore[no-any-return]
-
-    excluded = (encoder.start_id, encoder.end_id)
-    vocabulary = Vocabulary(read, size=encoder.size, width=encoder.width, excluded=excluded)
-    _VOCABULARIES[encoder.table] = (fingerprint, vocabulary)
-    return vocabulary
 
 
 def _owner_of_tokenize_line(module: Any) -> Any:
@@ -533,22 +364,3 @@ def _owner_of_tokenize_line(module: Any) -> Any:
         if owner is not None and "tokenize_line" in vars(owner):
             return owner
     raise UnsupportedHost("This WebUI's text encoders have no tokenize_line.")
-
-
-def _checkpoint_names(info: Any) -> set[str]:
-    stem = Path(info.filename).stem
-    names = {stem, getattr(info, "name", ""), getattr(info, "name_for_extra", "")}
-    return names - {""}
-
-
-def _letters(text: str) -> str:
-    """Give what two spellings have in common that a tokenizer takes for the same name: `my style`, `My  Style`."""
-    return "".join(filter(str.isalnum, text.casefold()))
-
-
-def _file_state(path: str) -> tuple[int, int]:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return (0, 0)
-    return (found.st_mtime_ns, found.st_size)

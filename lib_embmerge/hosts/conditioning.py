@@ -11,6 +11,9 @@ Three functions are wrapped on every host with A1111's prompt pipeline:
   embeddings behind a comma at a chunk's end is repaired.
 - `StableDiffusionProcessing.cached_params` is the key of the conditioning cache; it gets one more element that changes
   when an embedding was saved, and one that changes with whatever else an expression reads.
+
+Where a host has text encoders that take no embeddings (T5), `tokenize_line` and `tokenize` of those are wrapped too:
+the words of an expression stand in its placeholder's place there.
 """
 
 from __future__ import annotations
@@ -22,10 +25,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import torch
+
 from ..host_protocol import TextModel
 from ..language.scan import holds_expression
-from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts
-from ..placeholders import count_name, counted_vectors, find_names
+from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
+from ..placeholders import count_name, counted_vectors, find_names, put_words
 from ..vectors.embedding import Embedding
 from .hooks import Hook
 
@@ -59,7 +64,23 @@ class PromptHost(Protocol):
         ...
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give owner and name of the functions to wrap, by kind: `encode`, `tokenize_line`, `cached_params`."""
+        """Give owner and name of the functions to wrap, by kind: each is a method of `ConditioningHooks`."""
+        ...
+
+    def counter_points(self) -> Sequence[tuple[Any, str]]:
+        """Give owner and name of the functions that give the token counter its (count, limit)."""
+        ...
+
+    def counts_words(self, sd_model: Any) -> bool:
+        """Say whether the token counter counts for an encoder that takes only text."""
+        ...
+
+    def words_notice(self, sd_model: Any) -> str | None:
+        """Give the sentence for a job whose expressions reach some encoder as words; None where none does."""
+        ...
+
+    def forget_placeholders(self) -> None:
+        """Take the names of placeholders out of what the host is going to write into the infotext."""
         ...
 
     @property
@@ -84,6 +105,9 @@ class ConditioningHooks:
         targets = {
             "encode": self.encode,
             "tokenize_line": self.tokenize_line,
+            "run_engine": self.run_engine,
+            "tokenize_line_of_words": self.tokenize_line_of_words,
+            "tokenize_words": self.tokenize_words,
             "cached_params": self.cached_params,
         }
         self._hooks = [
@@ -109,7 +133,7 @@ class ConditioningHooks:
             return original(model, prompts, *args, **kwargs)
         with self._lock:
             text_model = self.host.text_model(model)
-            merged = merge_prompts(list(prompts), text_model, self.settings())
+            merged = self._merge(list(prompts), text_model)
             with self.host.placeholders(model, merged.vectors), self._substituted(merged):
                 result = original(model, _with_texts(prompts, merged.prompts), *args, **kwargs)
             self.host.note_used_embeddings(text_model)
@@ -124,13 +148,40 @@ class ConditioningHooks:
         elif holds_expression(line):
             with self._lock:
                 sd_model = self.host.model_of(engine)
-                merged = merge_prompts([line], self.host.text_model(sd_model), self.settings())
+                merged = self._merge([line], self.host.text_model(sd_model))
                 with self.host.placeholders(sd_model, merged.vectors):
                     result = original(engine, merged.prompts[0], *args, **kwargs)
         else:
             result = original(engine, line, *args, **kwargs)
         repair_comma_backtrack(result[0], engine.id_end)
         return result
+
+    def run_engine(self, original: Callable[..., Any], engine: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand in for calling a text engine, which notes the embeddings that it has used."""
+        try:
+            return original(engine, *args, **kwargs)
+        finally:
+            self.host.forget_placeholders()
+
+    def tokenize_line_of_words(
+        self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Stand in for `tokenize_line(line)` of an encoder that takes no embeddings."""
+        if self._is_substituted() or not holds_expression(line):
+            return original(engine, line, *args, **kwargs)
+        with self._lock:
+            merged = self._merge([line], self.host.text_model(self.host.model_of(engine)))
+            with self._substituted(merged):
+                return original(engine, merged.prompts[0], *args, **kwargs)
+
+    def tokenize_words(
+        self, original: Callable[..., Any], engine: Any, texts: Sequence[str], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Stand in for `tokenize(texts)` of an encoder that takes no embeddings; attention is parsed by then."""
+        if self._is_substituted():
+            words = self._running.merged.words
+            texts = [put_words(text, words) for text in texts]
+        return original(engine, texts, *args, **kwargs)
 
     def cached_params(
         self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
@@ -154,7 +205,10 @@ class ConditioningHooks:
         if not holds_expression(prompt):
             return prompt, None
         with self._lock:
-            return replace_by_counts(prompt, self.host.text_model(sd_model), self.settings(), count_name)
+            model = self.host.text_model(sd_model)
+            if self.host.counts_words(sd_model):
+                return replace_by_words(prompt, model, self.settings())
+            return replace_by_counts(prompt, model, self.settings(), count_name)
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:
@@ -168,7 +222,7 @@ class ConditioningHooks:
     def _tokenize_substituted(
         self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
     ) -> Any:
-        known: Mapping[str, Embedding] = self._running.vectors
+        known: Mapping[str, Embedding] = self._running.merged.vectors
         vectors = {name: known[name] for name in find_names(line) if name in known}
         if not vectors:
             return original(engine, line, *args, **kwargs)
@@ -185,16 +239,21 @@ class ConditioningHooks:
             return original(engine, line, *args, **kwargs)
 
     def _is_substituted(self) -> bool:
-        return getattr(self._running, "vectors", None) is not None
+        return getattr(self._running, "merged", None) is not None
+
+    def _merge(self, prompts: Sequence[str], model: TextModel) -> Merged:
+        # Some hosts make pictures in torch's inference mode, but a table's statistics are kept for other uses.
+        with torch.inference_mode(False), torch.no_grad():
+            return merge_prompts(prompts, model, self.settings())
 
     @contextlib.contextmanager
     def _substituted(self, merged: Merged) -> Iterator[None]:
         # The original calls our own hooks again, with text in which what looks like an expression is literal.
-        self._running.vectors = merged.vectors
+        self._running.merged = merged
         try:
             yield
         finally:
-            self._running.vectors = None
+            self._running.merged = None
 
 
 def _with_texts(prompts: Sequence[str], texts: Sequence[str]) -> Sequence[str]:

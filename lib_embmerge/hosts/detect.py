@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UnsupportedHost
 from .a1111 import A1111
+from .forge import Forge
 from .reforge import ReForge
+from .webui import Adapter
 
-__all__ = ["CAPABILITIES", "MAIN_THREAD", "Capability", "detect_host"]
+__all__ = ["CAPABILITIES", "Capability", "detect_host"]
 
 
 @dataclass(frozen=True)
@@ -24,30 +26,53 @@ class Capability:
     purpose: str
 
 
-CAPABILITIES = (
+PROMPTS = (
     Capability("modules.prompt_parser", "get_learned_conditioning", "to turn prompts into conditioning"),
     Capability("modules.prompt_parser", "get_multicond_learned_conditioning", "to turn prompts into conditioning"),
-    Capability("modules.sd_hijack", "model_hijack.embedding_db.ids_lookup", "to find embeddings in a prompt"),
-    Capability("modules.sd_hijack_clip", "FrozenCLIPEmbedderWithCustomWordsBase", "to read the text encoders"),
     Capability("modules.processing", "StableDiffusionProcessing.cached_params", "to keep the conditioning cache right"),
 )
+"""What every adapter needs."""
 
-MAIN_THREAD = Capability("modules_forge.main_thread", "run_and_wait_result", "to make pictures in one thread")
-"""What reForge and Forge Classic have beside all of these."""
+ONE_DATABASE = (
+    *PROMPTS,
+    Capability("modules.sd_hijack", "model_hijack.embedding_db.ids_lookup", "to find embeddings in a prompt"),
+    Capability("modules.sd_hijack_clip", "FrozenCLIPEmbedderWithCustomWordsBase", "to read the text encoders"),
+)
+"""What AUTOMATIC1111's WebUI has, and the forks that kept its text path."""
+
+CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
+    ReForge: (
+        *ONE_DATABASE,
+        Capability("modules_forge.main_thread", "run_and_wait_result", "to make pictures in one thread"),
+    ),
+    A1111: ONE_DATABASE,
+    Forge: (
+        *PROMPTS,
+        Capability(
+            "backend.text_processing.classic_engine", "ClassicTextProcessingEngine.tokenize_line",
+            "to read the text encoders",
+        ),
+        Capability("backend.text_processing.textual_inversion", "Embedding", "to find embeddings in a prompt"),
+        Capability("modules.sd_models", "forge_model_reload", "to load the chosen model"),
+        Capability("modules_forge.main_thread", "run_and_wait_result", "to load the chosen model"),
+    ),
+}  # fmt: skip
+"""What each adapter needs of its host; of two that fit, the first is the more particular one."""
 
 
-def detect_host(load: Callable[[str], Any] = importlib.import_module) -> A1111:
-    """Give the adapter of the running WebUI.
+def detect_host(load: Callable[[str], Any] = importlib.import_module) -> Adapter:
+    """Give the adapter of the running WebUI: the first one that finds all that it needs.
 
-    Raises: UnsupportedHost, naming what is missing, where no adapter fits.
+    Raises: UnsupportedHost, naming what is missing for the nearest one, where no adapter fits.
     """
-    missing = [c for c in CAPABILITIES if not _offers(c, load)]
-    if missing:
-        listed = "; ".join(f"{c.module}.{c.attribute}, {c.purpose}" for c in missing)
+    lacking = {adapter: [c for c in needed if not _offers(c, load)] for adapter, needed in CAPABILITIES.items()}
+    nearest = min(lacking, key=lambda adapter: len(lacking[adapter]))
+    if lacking[nearest]:
+        listed = "; ".join(f"{c.module}.{c.attribute}, {c.purpose}" for c in lacking[nearest])
         raise UnsupportedHost(
             f"embmerge does not know this WebUI: it lacks {listed}. Expressions in prompts stay as they are typed."
         )
-    return ReForge() if _offers(MAIN_THREAD, load) else A1111()
+    return nearest()
 
 
 def _offers(capability: Capability, load: Callable[[str], Any]) -> bool:

@@ -9,30 +9,47 @@ import contextlib
 import html
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import EmbeddingMergeError
+from ..host_protocol import PageHost
 from ..language.scan import holds_expression
 from ..legacy import restore_prompts
 from ..merge import MergeSettings
-from .a1111 import A1111
-from .conditioning import ConditioningHooks
+from .conditioning import ConditioningHooks, PromptHost
 from .hooks import Hook
 from .settings import SETTINGS, read_brackets
 
-__all__ = ["WebUI", "other_extensions_with_expressions"]
+__all__ = ["Adapter", "WebUI", "other_extensions_with_expressions"]
+
+
+class Adapter(PromptHost, PageHost, Protocol):
+    """What one kind of WebUI offers: to the hooks, to the page, and to the callbacks here."""
+
+    shared: Any
+    """The host's module of that name."""
+    other_extensions: list[str]
+    """Files of other extensions that take the same expressions; the wiring finds them."""
+
+    def loaded_model(self) -> Any | None:
+        """Give the host's model object, or None; never loads one."""
+        ...
+
+    def own_hooks(self) -> Sequence[Hook]:
+        """Give what is to be wrapped beside the conditioning and the counter."""
+        ...
 
 
 class WebUI:
     """Everything that embmerge adds to one running WebUI."""
 
-    def __init__(self, host: A1111, callbacks: Any) -> None:
+    def __init__(self, host: Adapter, callbacks: Any) -> None:
         """Take the host's adapter and its `script_callbacks` module."""
         self.host = host
         self.callbacks = callbacks
         self.hooks = ConditioningHooks(host, self.settings)
-        counting = Hook(host.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths", self.mark_prompt_lengths)
-        self._other_hooks = [counting, *host.own_hooks()]
+        counting = [Hook(owner, name, self.mark_prompt_lengths) for owner, name in host.counter_points()]
+        self._other_hooks = [*counting, *host.own_hooks()]
         self._counter = threading.local()
 
     def start(self) -> None:
@@ -83,7 +100,7 @@ class WebUI:
         self._counter.is_prepared = True
 
     def mark_prompt_lengths(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Stand in for `get_prompt_lengths(text)`, which gives a count and a limit that are shown as `count/limit`."""
+        """Stand in for the host's count of tokens, which gives a count and a limit that are shown as `count/limit`."""
         is_prepared = getattr(self._counter, "is_prepared", False)
         with self.hooks.counting() if is_prepared else contextlib.nullcontext():
             count, limit = original(*args, **kwargs)
@@ -93,6 +110,20 @@ class WebUI:
     def restore_pasted(self, _infotext: str, parameters: dict[str, Any]) -> None:
         """Put the predecessor's expressions back into pasted prompts."""
         restore_prompts(parameters)
+
+    def begin_job(self, processing: Any) -> None:
+        """Write what the infotext needs beside the prompts, and warn where expressions reach an encoder as words."""
+        self.note_emphasis(processing)
+        self.warn_of_words(processing)
+
+    def warn_of_words(self, processing: Any) -> None:
+        """Say it once for a job, in the console and among the comments below its pictures."""
+        prompts = [*processing.all_prompts, *processing.all_negative_prompts]
+        model = self.host.loaded_model()
+        notice = self.host.words_notice(model) if model is not None and any(map(holds_expression, prompts)) else None
+        if notice:
+            print(f"[embmerge] {notice}")
+            processing.comment(notice)
 
     def note_emphasis(self, processing: Any) -> None:
         """Write the kind of emphasis into the infotext where only an expression makes the prompt look weighted.

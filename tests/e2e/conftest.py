@@ -1,7 +1,7 @@
 """The host under test: a WebUI that is already running at WEBUI_URL, with this extension installed.
 
 Its checkpoints are those of `make_checkpoints.py`. Without WEBUI_URL everything here is skipped. What was seen is
-written to `results/<host>.json` when E2E_RESULTS is set.
+written to `results/<host>.json` when E2E_RESULTS is set, beside what was seen before in the same version.
 """
 
 from __future__ import annotations
@@ -62,6 +62,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     host = WebUI(url.rstrip("/"))
     RESULTS.mkdir(exist_ok=True)
-    seen = {**host.identity(), "date": date.today().isoformat(), "cases": dict(sorted(_seen.items()))}
     path = RESULTS / f"{os.environ['E2E_RESULTS']}.json"
+    cases = {**_seen_before(path, host), **_seen}
+    seen = {**host.identity(), "date": date.today().isoformat(), "cases": dict(sorted(cases.items()))}
     path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _seen_before(path: Path, host: WebUI) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    return dict(before["cases"]) if before["commit"] == host.identity()["commit"] else {}

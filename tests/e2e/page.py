@@ -39,8 +39,8 @@ class Page:
         self.open()
 
     def show(self, title: str) -> None:
-        """Open one of the host's main tabs."""
-        self.page.click(f"#tabs > .tab-nav button:text-is('{title}')")
+        """Open one of the host's main tabs; hosts differ in capitals."""
+        self.page.click(f"#tabs > .tab-nav button:text('{title}')")
 
     def write(self, box: str, text: str) -> None:
         """Type into the box with that elem_id."""

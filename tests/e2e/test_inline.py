@@ -74,7 +74,7 @@ def test_the_saved_file_makes_the_same_picture(webui: WebUI, checkpoint: str) ->
     expression = "'cat' - 'adult' + 'child'"
     name = f"e2e_{checkpoint.replace('-', '_')}_kitten"
     folder = Path(webui.embeddings_folder())
-    _save(webui, checkpoint, folder, name, expression)
+    save(webui, checkpoint, folder, name, expression)
     try:
         inline = webui.picture(f"a <{expression}> on a mat", checkpoint=checkpoint)
         webui.refresh_embeddings()
@@ -94,7 +94,7 @@ def test_a_file_that_changes_between_two_equal_prompts(webui: WebUI, checkpoint:
     prompt = "a <'e2e_changing' + 'dog' - 'dog'> on a mat"
     try:
         for word in ("cat", "fish"):
-            _save(webui, checkpoint, folder, "e2e_changing", f"'{word}'")
+            save(webui, checkpoint, folder, "e2e_changing", f"'{word}'")
             if word == "cat":
                 webui.refresh_embeddings()
             plain = webui.picture(f"a {word} on a mat", checkpoint=checkpoint)
@@ -192,7 +192,10 @@ def test_the_model_asked_directly_for_conditioning(webui: WebUI, checkpoint: str
             script_args=arguments,
         ).pixels
 
-    plain = decoded("a cat")
+    try:
+        plain = decoded("a cat")
+    except HostError as problem:
+        pytest.skip(f"the host's own script fails without us: {problem.message}")
     assert _largest_difference(decoded("a <'cat'>"), plain) <= 1
     assert _largest_difference(decoded("a dog"), plain) > 1
 
@@ -280,7 +283,7 @@ def test_a_style_with_an_expression(webui: WebUI) -> None:
     assert styled.pixels == webui.picture("a mat, cat", checkpoint=SD1).pixels
 
 
-def _save(webui: WebUI, checkpoint: str, folder: Path, name: str, expression: str) -> None:
+def save(webui: WebUI, checkpoint: str, folder: Path, name: str, expression: str) -> None:
     """Save an expression from the host's checkpoint file into a folder, as a user without the host would."""
     command = [sys.executable, "-m", "lib_embmerge", "save", name, expression, "--overwrite"]
     command += ["--checkpoint", webui.checkpoint_file(checkpoint), "--dir", str(folder)]

@@ -31,6 +31,7 @@ class HostError(Exception):
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{status}: {body}")
         self.status = status
+        self.body = body
         self.message = str(body.get("errors") or body.get("message") or body.get("detail"))
         self.kind = str(body.get("error"))
 
@@ -42,6 +43,7 @@ class WebUI:
         self.url = url
         self.checkpoints: set[str] | None = None
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._asked_of_forge: bool | None = None
 
     def call(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -55,7 +57,7 @@ class WebUI:
     def pictures(
         self, prompt: str, *, checkpoint: str | None = None, path: str = "txt2img", **more: Any
     ) -> list[Picture]:
-        body: dict[str, Any] = {**PICTURE, "prompt": prompt, **more}
+        body: dict[str, Any] = {**PICTURE, **self._host_s_own(more), "prompt": prompt, **more}
         self._need(checkpoint, more.get("refiner_checkpoint"), more.get("hr_checkpoint_name"))
         if checkpoint:
             body["override_settings"] = {**body.get("override_settings", {}), "sd_model_checkpoint": checkpoint}
@@ -71,18 +73,37 @@ class WebUI:
         """Give the parameters that the page's "paste" fills in for a picture."""
         return self.call("/sdapi/v1/png-info", {"image": picture.encoded})["parameters"]  # type: ignore[no-any-return]
 
+    def is_forge(self) -> bool:
+        """Say whether the host is one with Forge's text engines, by an option of it."""
+        if self._asked_of_forge is None:
+            self._asked_of_forge = "sd3_enable_t5" in self.options() and "forge_preset" in self.options()
+        return self._asked_of_forge
+
     def embeddings(self) -> list[str]:
+        """Give what the host's interface lists; Forge's has a list of its own, read when it is asked to."""
+        if self.is_forge():
+            self.call("/sdapi/v1/refresh-embeddings", {})
         return list(self.call("/sdapi/v1/embeddings")["loaded"])
 
     def refresh_embeddings(self) -> None:
+        """Let the host find embeddings that were written into its folder by another program."""
         self.call("/sdapi/v1/refresh-embeddings", {})
+        if self.is_forge():
+            # Its text encoders read the folder only when their model is loaded.
+            current = self.option("sd_model_checkpoint").partition(".")[0]
+            other = "tiny-sd1b" if current != "tiny-sd1b" else "tiny-sd1"
+            for checkpoint in (other, current):
+                self.picture("", checkpoint=checkpoint, steps=1)
 
     def set_options(self, options: dict[str, Any]) -> None:
         self.call("/sdapi/v1/options", options)
 
+    def options(self) -> dict[str, Any]:
+        return self.call("/sdapi/v1/options")  # type: ignore[no-any-return]
+
     def option(self, name: str) -> Any:
         """Give a setting's value, None where the host has no such setting."""
-        return self.call("/sdapi/v1/options").get(name)
+        return self.options().get(name)
 
     def _need(self, *checkpoints: str | None) -> None:
         if self.checkpoints is None:
@@ -96,11 +117,21 @@ class WebUI:
         return next(m["filename"] for m in models if m["model_name"] == name)
 
     def embeddings_folder(self) -> str:
-        return str(self.call("/sdapi/v1/cmd-flags")["embeddings_dir"])
+        try:
+            flags = self.call("/sdapi/v1/cmd-flags")
+        except HostError as refused:  # Forge finds a fault with its own answer, and sends it along
+            flags = refused.body["body"]
+        return str(flags["embeddings_dir"])
 
     def identity(self) -> dict[str, Any]:
         info = self.call("/internal/sysinfo")
         return {key.lower(): info.get(key) for key in ("Version", "Commit", "Python")}
+
+    def _host_s_own(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Give what a host needs beside what others do: Forge's high-resolution pass, whose defaults fail."""
+        if not (wanted.get("enable_hr") and self.is_forge()):
+            return {}
+        return {"hr_additional_modules": ["Use same choices"], "hr_cfg": PICTURE["cfg_scale"]}
 
 
 def _picture(encoded: str, infotext: str) -> Picture:

@@ -8,7 +8,9 @@ import torch
 
 pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
 
+from . import fake_forge  # noqa: E402
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
+from .fake_forge import FakeForge  # noqa: E402
 from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
 
 
@@ -35,5 +37,14 @@ def reforge(tmp_path: Path) -> Iterator[FakeReForge]:
     """The same of reForge."""
     with installed_modules(OVERLAY):
         host = FakeReForge(tmp_path)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Iterator[FakeForge]:
+    """Forge in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
+    with fake_forge.installed_modules():
+        host = FakeForge(tmp_path)
         host.load("sd1")
         yield host

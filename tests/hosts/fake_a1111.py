@@ -38,39 +38,52 @@ def installed_modules(overlay: Path | None = None) -> Iterator[None]:
 
     An overlay is the folder of a fork's packages, for the modules in which it differs.
     """
-    kept = _taken_away(FOREIGN)
-    finder = _Finder(overlay)
+    with found_modules(FOREIGN, lambda name: _place_of(name, overlay)):
+        sys.modules["open_clip"] = types.ModuleType("open_clip")
+        tokenizer = sys.modules["open_clip.tokenizer"] = types.ModuleType("open_clip.tokenizer")
+        sys.modules["open_clip"].tokenizer = tokenizer  # type: ignore[attr-defined]
+        tokenizer._tokenizer = importlib.import_module("modules.bpe").OpenClipTokenizer()  # type: ignore[attr-defined]
+        yield
+
+
+def _place_of(name: Sequence[str], overlay: Path | None) -> Path | None:
+    """Find `modules.…` in a fork's folder, else in the fake's; `modules.common.…` in the fake's only."""
+    first, *rest = name
+    places = [overlay / first] if overlay else []
+    if first == "modules":
+        places.append(FOLDER)
+    if rest[:1] == ["common"]:
+        places, rest = places[1:], rest[1:]
+    found = (place.joinpath(*rest) for place in places)
+    return next((place for place in found if _file_of(place).is_file()), None)
+
+
+@contextlib.contextmanager
+def found_modules(packages: Sequence[str], place_of: Callable[[Sequence[str]], Path | None]) -> Iterator[None]:
+    """Let modules be found where `place_of` says, a file without suffix or a folder, and take them away again."""
+    kept = _taken_away(packages)
+    finder = _Finder(place_of)
     sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
-    sys.modules["open_clip"] = types.ModuleType("open_clip")
-    tokenizer = sys.modules["open_clip.tokenizer"] = types.ModuleType("open_clip.tokenizer")
-    sys.modules["open_clip"].tokenizer = tokenizer  # type: ignore[attr-defined]
-    tokenizer._tokenizer = importlib.import_module("modules.bpe").OpenClipTokenizer()  # type: ignore[attr-defined]
     try:
         yield
     finally:
         sys.meta_path.remove(finder)  # type: ignore[arg-type]
-        _taken_away(FOREIGN)
+        _taken_away(packages)
         sys.modules.update(kept)
 
 
 class _Finder:
-    """Finds `modules.…` in a fork's folder, else in the fake's; `modules.common.…` in the fake's only."""
+    """Finds a fake's modules in its folder."""
 
-    def __init__(self, overlay: Path | None) -> None:
-        self.overlay = overlay
+    def __init__(self, place_of: Callable[[Sequence[str]], Path | None]) -> None:
+        self.place_of = place_of
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        first, *rest = name.split(".")
-        places = [self.overlay / first] if self.overlay else []
-        if first == "modules":
-            places.append(FOLDER)
-        if rest[:1] == ["common"]:
-            places, rest = places[1:], rest[1:]
-        for place in places:
-            file = _file_of(place.joinpath(*rest))
-            if file.is_file():
-                return importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
-        return None
+        place = self.place_of(name.split("."))
+        if place is None or not _file_of(place).is_file():
+            return None
+        file = _file_of(place)
+        return importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
 
 
 def _file_of(place: Path) -> Path:
@@ -329,7 +342,7 @@ def make_model(kind: str, seed: int, path: Path) -> Any:
     """Make a model that is not hijacked yet, with a checkpoint in the host's list."""
     info = importlib.import_module("modules.sd_models").CheckpointInfo(path)
     info.register()
-    tables = [_table(width, seed) for width in WIDTHS[kind]]
+    tables = [make_table(width, seed) for width in WIDTHS[kind]]
     if kind == "sd1":
         return LatentDiffusion(kind, FrozenCLIPEmbedder(tables[0]), info)
     if kind == "sd2":
@@ -338,7 +351,8 @@ def make_model(kind: str, seed: int, path: Path) -> Any:
     return DiffusionEngine(kind, [second] if kind == "refiner" else [FrozenCLIPEmbedder(tables[0]), second], info)
 
 
-def _table(width: int, seed: int) -> torch.nn.Embedding:
+def make_table(width: int, seed: int) -> torch.nn.Embedding:
+    """Make a text encoder's token table."""
     return torch.nn.Embedding.from_pretrained(_numbers(width, seed).clone())
 
 

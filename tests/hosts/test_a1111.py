@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from lib_embmerge.hosts import a1111 as adapter_module
 from .contract import BOTH, HostContract
 from .fake_a1111 import FakeA1111, make_model, same
 from .page_contract import PageContract
+from .symbols import unused_symbols
 
 
 class TestA1111(HostContract):
@@ -240,8 +240,4 @@ def test_the_old_extension_beside_ours(a1111: FakeA1111, order: str) -> None:
 
 
 def test_the_list_of_host_symbols_is_the_one_in_use() -> None:
-    source = Path(adapter_module.__file__).read_text(encoding="utf-8")
-    listed, code = source.split('"""', 2)[1:]
-    webui = Path(adapter_module.__file__).with_name("webui.py").read_text(encoding="utf-8")
-    for name in re.findall(r"`[\w.]*?\.?(\w+)`", listed):
-        assert re.search(rf"\b{name}\b", code + webui), name
+    assert unused_symbols(adapter_module) == []

@@ -11,6 +11,7 @@ from lib_embmerge.errors import UnsupportedHost
 from lib_embmerge.hosts import detect
 from lib_embmerge.hosts.a1111 import A1111
 from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
+from lib_embmerge.hosts.forge import Forge
 from lib_embmerge.hosts.reforge import ReForge
 
 from .fake_a1111 import FakeA1111
@@ -24,12 +25,7 @@ def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
     return module, name
 
 
-def test_a1111_is_found_by_what_it_offers(a1111: FakeA1111) -> None:
-    assert type(detect_host()) is A1111
-
-
-def test_reforge_is_found_by_its_main_thread(reforge: FakeReForge) -> None:
-    assert type(detect_host()) is ReForge
+HOSTS = {"a1111": A1111, "reforge": ReForge, "forge": Forge}
 
 
 def test_a_fork_with_another_main_thread_is_taken_for_a1111(reforge: FakeReForge) -> None:
@@ -37,8 +33,23 @@ def test_a_fork_with_another_main_thread_is_taken_for_a1111(reforge: FakeReForge
     assert type(detect_host()) is A1111
 
 
-@pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda c: c.attribute)
-def test_what_is_missing_is_named(a1111: FakeA1111, capability: Capability) -> None:
+@pytest.fixture(params=HOSTS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """A host's name, with that host in `sys.modules`."""
+    request.getfixturevalue(request.param)
+    return request.param  # type: ignore[no-any-return]
+
+
+def test_a_host_is_found_by_what_it_offers(kind: str) -> None:
+    assert type(detect_host()) is HOSTS[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability"),
+    [pytest.param(kind, c, id=f"{kind} {c.attribute}") for kind in ("a1111", "forge") for c in CAPABILITIES[HOSTS[kind]]],
+    indirect=["kind"],
+)
+def test_what_is_missing_is_named(kind: str, capability: Capability) -> None:
     owner, name = owner_and_name(sys.modules[capability.module], capability.attribute)
     delattr(owner, name)
     with pytest.raises(UnsupportedHost) as caught:
@@ -57,7 +68,8 @@ def test_everything_that_is_missing_is_named_at_once(a1111: FakeA1111) -> None:
 
 
 def test_outside_of_any_webui(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detect, "CAPABILITIES", (Capability("no_such_package.part", "thing", "for a test"),))
+    needed = (Capability("no_such_package.part", "thing", "for a test"),)
+    monkeypatch.setattr(detect, "CAPABILITIES", {A1111: needed})
     with pytest.raises(UnsupportedHost, match=r"it lacks no_such_package\.part\.thing, for a test"):
         detect_host()
 

@@ -90,7 +90,7 @@ def test_the_host_s_text_encoders_are_all_of_one_kind(reforge: FakeReForge) -> N
     for kind in reforge.kinds:
         reforge.load(kind)
         encoders = reforge.adapter().text_model(reforge.model).encoders
-        assert all(e.embedder.tokenizer is not None for e in encoders)
+        assert all(e.engine.tokenizer is not None for e in encoders)
         padding.update({e.name: e.padding_id for e in encoders})
     end = reforge.modules.bpe.END
     assert padding == {"clip_l": end, "clip_h": 0, "clip_g": 0}

@@ -1,0 +1,65 @@
+"""A WebUI's list of checkpoints: what `@name` knows, and what a saved file says of the one it was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError, did_you_mean
+from ..files.checkpoint_files import open_checkpoint
+from ..host_protocol import TextModel
+from .embedding_words import file_state
+from .other_checkpoint import OtherCheckpoint
+
+__all__ = ["CheckpointList", "read_record"]
+
+
+class CheckpointList:
+    """The entries of the host's `checkpoints_list`, by their names."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        """Take the host's own dictionary; it changes while the host runs."""
+        self.known = known
+
+    def names(self) -> list[str]:
+        """Give the names for people."""
+        return sorted({str(info.name_for_extra) for info in self.known.values()}, key=str.casefold)
+
+    def open(self, name: str, beside: TextModel) -> TextModel:
+        """Open another checkpoint for `@name`; a path is never taken.
+
+        Raises: FileError where the list has none or two of that name.
+        """
+        infos = {id(i): i for i in self.known.values() if name in _names(i)}
+        if len(infos) != 1:
+            stems = sorted({Path(i.filename).stem for i in self.known.values()})
+            problem = "No checkpoint" if not infos else "More than one checkpoint"
+            raise FileError(f"{problem} in the WebUI's list is named {name}.", suggestion=did_you_mean(name, stems))
+        info = next(iter(infos.values()))
+        return OtherCheckpoint(open_checkpoint(Path(info.filename)), beside)
+
+    def states(self, prompts: str) -> Sequence[tuple[object, ...]]:
+        """Give the files' states of those that prompts may name behind an `@`."""
+        return [
+            (info.filename, *file_state(info.filename))
+            for info in self.known.values()
+            if "@" in prompts and any(name in prompts for name in _names(info))
+        ]
+
+
+def read_record(info: Any | None) -> Mapping[str, str]:
+    """Give a checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
+    if info is None:
+        return {}
+    try:
+        record = dict(open_checkpoint(Path(info.filename)).record())
+    except FileError:  # a pickle, which is not opened for this
+        record = {"name": Path(info.filename).name}
+    return record | ({"sha256": str(info.sha256)} if info.sha256 else {})
+
+
+def _names(info: Any) -> set[str]:
+    stem = Path(info.filename).stem
+    names = {stem, getattr(info, "name", ""), getattr(info, "name_for_extra", "")}
+    return names - {""}

@@ -1,0 +1,129 @@
+"""Embeddings as words of a prompt in a WebUI's database: finding them, and adding ours for a while.
+
+A database has `ids_lookup`: by a word's first token a list of (all its tokens, embedding), the longest first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..families import ENCODER_WIDTHS
+from ..host_protocol import InstalledEmbedding, TextPieces
+from ..placeholders import SPELLING, spelled_ids
+from .host_encoder import HostEncoder
+
+__all__ = ["PlaceholderSpelling", "copy_installed", "file_state", "find_mentioned", "find_pieces", "fits", "looked_up"]
+
+
+def find_pieces(
+    ids: Sequence[int], database: Any, take: Callable[[Any], InstalledEmbedding | None]
+) -> TextPieces:
+    """Resolve tokens as the host would: embeddings by their names' tokens, the longest name first.
+
+    `take` gives what the host's embedding stands for, None where it is not this model's word.
+    """
+    if database.ids_lookup.keys().isdisjoint(ids):
+        return [ids] if ids else []
+    pieces: TextPieces = []
+    run: list[int] = []
+    position = 0
+    while position < len(ids):
+        embedding, length = database.find_embedding_at_position(ids, position)
+        taken = None if embedding is None else take(embedding)
+        if taken is None:
+            run.append(ids[position])
+            position += 1
+            continue
+        if run:
+            pieces.append(run)
+            run = []
+        pieces.append(taken)
+        position += length
+    if run:
+        pieces.append(run)
+    return pieces
+
+
+def fits(embedding: Any, encoders: Sequence[HostEncoder], *, exactly: bool = False) -> bool:
+    """Say whether the host's embedding has vectors for these encoders, of their widths; `exactly`: for no others."""
+    widths = {e.key: e.width for e in encoders}
+    vectors = embedding.vec if isinstance(embedding.vec, dict) else dict.fromkeys(widths, embedding.vec)
+    found = {key: rows.shape[-1] for key, rows in vectors.items()}
+    return found == widths if exactly else found.items() >= widths.items()
+
+
+def copy_installed(embedding: Any, encoders: Sequence[HostEncoder], digest: str) -> InstalledEmbedding:
+    """Copy the host's embedding, its vectors by the names of our encoders."""
+    names = {(e.key, e.width): e.name for e in encoders}
+    vectors = embedding.vec
+    if not isinstance(vectors, dict):
+        vectors = {_name_by_width(vectors.shape[-1], encoders): vectors}
+    copies = {names.get((k, v.shape[-1]), k): v.detach().to(device="cpu", copy=True) for k, v in vectors.items()}
+    return InstalledEmbedding(embedding.name, copies, digest)
+
+
+class PlaceholderSpelling:
+    """The tokens of placeholders' names, put together from those of their parts."""
+
+    def __init__(self) -> None:
+        """Begin without any; the first encoder that is asked serves all."""
+        self._known: dict[str, Sequence[int]] = {}
+
+    def ids(self, name: str, encoder: HostEncoder) -> list[int]:
+        """Give a name's tokens; every CLIP encoder has the same vocabulary."""
+        if not self._known:
+            self._known.update(zip(SPELLING, encoder.tokenize(SPELLING), strict=True))
+        return spelled_ids(name, self._known.__getitem__)
+
+
+@contextlib.contextmanager
+def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) -> Iterator[None]:
+    """Let a database find entries by their tokens while the context lasts, whatever is loaded anew meanwhile.
+
+    Only `ids_lookup` is written, the one place where conditioning looks: no list of embeddings shows them.
+    """
+    added = list(entries)
+    for ids, entry in added:
+        lookup[ids[0]] = [(ids, entry), *lookup.get(ids[0], [])]
+    try:
+        yield
+    finally:
+        ours = {id(entry) for _, entry in added}
+        for first in {ids[0] for ids, _ in added}:
+            rest = [x for x in lookup.get(first, []) if id(x[1]) not in ours]
+            if rest:
+                lookup[first] = rest
+            else:
+                lookup.pop(first, None)
+
+
+def find_mentioned(names: Iterable[str], text: str) -> list[str]:
+    """Give the names that a text may hold, however they are spaced and quoted.
+
+    A tokenizer takes `My  Style` for `my style`, so letters and digits are compared alone.
+    """
+    letters = _letters(text)
+    return [name for name in names if _letters(name) in letters]
+
+
+def file_state(path: str) -> tuple[int, int]:
+    """Give a file's time of change and its size, zeros where there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+def _name_by_width(width: int, encoders: Sequence[HostEncoder]) -> str:
+    # A file with one tensor does not say whose it is; the host goes by the width as well.
+    fitting = [e.name for e in encoders if e.width == width]
+    others: Mapping[int, str] = {known: name for name, known in ENCODER_WIDTHS.items()}
+    return fitting[0] if fitting else others.get(width, f"of width {width}")
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))

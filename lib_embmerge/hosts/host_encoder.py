@@ -1,0 +1,71 @@
+"""A CLIP text encoder of a running WebUI: the host's tokenizer, and its token table read in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..vectors.vocabulary import Vocabulary
+from .batched_tokenizer import tokenize_together
+from .host_table import HostTable
+
+__all__ = ["HostEncoder"]
+
+WORD_ENDS: dict[int, bool] = {}
+"""Whether a token is the last of its word, for those that were met: a property of CLIP's vocabulary."""
+
+
+class HostEncoder:
+    """What the host's own encoder object, here called engine, offers as a `TextEncoder`.
+
+    The engine has `tokenize`, `tokenizer` (transformers'), `id_start`, `id_end` and `id_pad`.
+    """
+
+    def __init__(self, engine: Any, layer: Any, *, name: str, key: str) -> None:
+        """Take the engine, its table's layer, our name for it and the host's key for its vectors in an embedding."""
+        self.engine = engine
+        self.table = HostTable(layer)
+        self.name = name
+        self.key = key
+        self.size, self.width = self.table.size, self.table.width
+        self.start_id = int(engine.id_start)
+        self.end_id = int(engine.id_end)
+        self.padding_id = int(engine.id_pad)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids by the host's own tokenizer."""
+        return tokenize_together(self.engine.tokenize, self._ends_word, texts)
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Give each token's spelling, a blank for the end of a word."""
+        tokenizer = self.engine.tokenizer
+        return [_spelling(tokenizer, tokenizer.convert_ids_to_tokens(i)) for i in ids]
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Gather rows: (len(ids), width), float32, on the CPU.
+
+        Raises: ModelNotLoaded where the host keeps the table in no memory at the moment.
+        """
+        return self.table.rows(ids)
+
+    def vocabulary(self) -> Vocabulary:
+        """Give the table's statistics, kept for as long as the table's values stay."""
+        return self.table.vocabulary((self.start_id, self.end_id))
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """Change whenever the table may hold other values, not when the host moves them to another device."""
+        return (self.name, *self.table.fingerprint())
+
+    def _ends_word(self, token: int) -> bool:
+        # The vocabulary is the same for every CLIP encoder and never changes.
+        known = WORD_ENDS.get(token)
+        if known is None:
+            known = WORD_ENDS[token] = self.spell([token])[0].endswith(" ")
+        return known
+
+
+def _spelling(tokenizer: Any, token: str) -> str:
+    # transformers strips what it joins: the blank that ends a word too.
+    return str(tokenizer.convert_tokens_to_string([token])) + (" " if token.endswith("</w>") else "")
