@@ -26,6 +26,7 @@ def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
 
 
 HOSTS = {"a1111": A1111, "reforge": ReForge, "forge": Forge}
+WANTED = [(kind, capability) for kind in ("a1111", "forge") for capability in CAPABILITIES[HOSTS[kind]]]
 
 
 def test_a_fork_with_another_main_thread_is_taken_for_a1111(reforge: FakeReForge) -> None:
@@ -46,7 +47,7 @@ def test_a_host_is_found_by_what_it_offers(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "capability"),
-    [pytest.param(kind, c, id=f"{kind} {c.attribute}") for kind in ("a1111", "forge") for c in CAPABILITIES[HOSTS[kind]]],
+    [pytest.param(kind, wanted, id=f"{kind} {wanted.attribute}") for kind, wanted in WANTED],
     indirect=["kind"],
 )
 def test_what_is_missing_is_named(kind: str, capability: Capability) -> None:
