@@ -3,12 +3,16 @@
 (() => {
     const WAIT_MS = 120000;
     const TAKE_MS = 1000;
+    const UPLOAD_LOOK_MS = 200;
+    const UPLOAD_MS = 120000;
     const embmerge = (window.embmerge = window.embmerge || {});
     const waiting = new Map();
     const tardy = new Set(); // numbers of questions that were given up
     let current = null;
     let number = 0;
     let given = null;
+    let heldSince = null;
+    let later = null;
 
     embmerge.root = () => (typeof gradioApp === "function" ? gradioApp() : document);
 
@@ -51,6 +55,11 @@
         if (current !== null || waiting.size === 0) {
             return;
         }
+        if (mustWait()) {
+            clearTimeout(later);
+            later = setTimeout(send, UPLOAD_LOOK_MS);
+            return;
+        }
         const button = embmerge.root().querySelector("button#embmerge_ask, #embmerge_ask button");
         if (button === null) {
             waiting.clear();
@@ -65,6 +74,18 @@
             send();
         }, WAIT_MS);
         press(button);
+    }
+
+    // gradio 3 forgets an upload during which any answer comes in, so questions wait for it, but not for ever. A file
+    // that is there can be downloaded.
+    function mustWait() {
+        const files = [...embmerge.root().querySelectorAll("#embmerge_page .file-preview .download")];
+        if (files.every((file) => file.querySelector("a") !== null)) {
+            heldSince = null;
+            return false;
+        }
+        heldSince ??= Date.now();
+        return Date.now() - heldSince < UPLOAD_MS;
     }
 
     // gradio may not listen to its button yet, while the page is being made.

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -15,7 +16,7 @@ from .app_host import DEMONSTRATION, AppHost
 from .assets import read_javascript, read_style
 from .cli.inputs import OpenModel
 from .cli.report import Report
-from .gradio_compat import launch, on_click, on_load, open_page, then_javascript
+from .gradio_compat import launch, on_change, on_click, on_load, open_page, then_javascript
 from .page.html import draw, draw_error
 from .tab import TITLE, fill_tab
 
@@ -63,13 +64,20 @@ def build_app(host: AppHost) -> gr.Blocks:
 def _build_choice(host: AppHost) -> None:
     """Make the row that chooses what the tab works with."""
     with gr.Row(elem_id="embmerge_choice", elem_classes=["embmerge-page"]):
-        checkpoint = gr.Dropdown(
-            [DEMONSTRATION, *map(str, host.checkpoint_files())],
-            value=DEMONSTRATION if host.checkpoint is None else str(host.checkpoint),
+        # Not one list that takes other texts as well: gradio 3 loses them now and then for an item of the list.
+        checkpoint = gr.Textbox(
+            DEMONSTRATION if host.checkpoint is None else str(host.checkpoint),
             label="Checkpoint: a file or diffusers folder",
-            allow_custom_value=True,
+            max_lines=1,
             elem_id="embmerge_checkpoint",
             scale=4,
+        )
+        known = gr.Dropdown(
+            [DEMONSTRATION, *map(str, host.checkpoint_files())],
+            value=None,
+            label="or one of these",
+            elem_id="embmerge_known",
+            scale=2,
         )
         folder = gr.Textbox(
             str(host.embeddings_folder),
@@ -86,6 +94,11 @@ def _build_choice(host: AppHost) -> None:
     ) -> Iterator[str]:  # gradio looks whether the function itself is a generator
         yield from _choose(host, path, place)
 
+    def take(chosen: str | None) -> tuple[Any, Any]:
+        # The list is emptied again, so that the same item can be taken twice.
+        return (chosen, None) if chosen else (gr.update(), gr.update())
+
+    on_change(known, take, [known], [checkpoint, known], at_once=True)
     opened = on_click(button, choose, [checkpoint, folder], [said])
     then_javascript(opened, OPENED)
 

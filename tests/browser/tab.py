@@ -107,9 +107,7 @@ class Tab:
 
     def choose_checkpoint(self, wanted: str) -> Tab:
         """Write a checkpoint into the app's own row, and open it."""
-        self.one("#embmerge_checkpoint input").fill(wanted)
-        self.one("#embmerge_checkpoint input").press("Enter")
-        return self.press("open")
+        return self.write(wanted, into="checkpoint").press("open")
 
     def give_files(self, *paths: Path, to: str) -> Tab:
         """Put files into an upload by its id, as if they were dropped there."""
@@ -163,6 +161,13 @@ class Tab:
         expect(self.page.locator(f"#embmerge_{box} input[type=checkbox]").first).to_be_visible(visible=is_offered)
         return self
 
+    def is_done(self, button: str) -> Tab:
+        """Wait until a button that starts long work can be pressed again."""
+        from playwright.sync_api import expect
+
+        expect(self.one(f"button#embmerge_{button}, #embmerge_{button} button")).to_be_enabled()
+        return self
+
     def read(self, area: str) -> str:
         """Give what stands there now."""
         return self.area(area).inner_text()
@@ -212,6 +217,24 @@ class Tab:
         for route in held:
             route.continue_()
         self.page.unroute("**/*", hold)
+
+    @contextlib.contextmanager
+    def slow_upload(self) -> Iterator[None]:
+        """Hold back every upload until the block is left."""
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        def say_done(route: Route) -> None:  # newer gradios ask how far an upload is that the server knows nothing of
+            route.fulfill(content_type="text/event-stream", body='data: {"msg": "done"}\n\n')
+
+        self.page.route(re.compile(r"/upload(\?|$)"), hold)
+        self.page.route(re.compile(r"/upload_progress\?"), say_done)
+        yield
+        assert held, "nothing was uploaded"
+        for route in held:
+            route.continue_()
 
     def watch(self, area: str) -> None:
         """Note from now on everything that can be read there, for `watched`."""

@@ -39,3 +39,10 @@ def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(tab: Tab, tmp_path: 
     (tmp_path / "torn.safetensors").write_bytes(b"x" * 100)
     tab.choose_checkpoint(str(tmp_path / "torn.safetensors")).sees("torn.safetensors", at="opened")
     tab.write("'cat'").sees("1 vector", "Demonstration encoder")
+
+
+def test_a_known_checkpoint_is_taken_from_the_list(tab: Tab) -> None:
+    for _ in range(2):
+        tab.write("/nowhere/x.safetensors", into="checkpoint").pick(DEMONSTRATION, of="known")
+        tab.holds(DEMONSTRATION, into="checkpoint")
+    tab.press("open").sees("Demonstration encoder", at="opened")

@@ -55,6 +55,15 @@ def test_a_pt_file_is_converted(tab: Tab, folder: Path, tmp_path: Path) -> None:
     assert are_equal(read_file(folder / "em_old.safetensors"), {"emb_params": rows})
 
 
+def test_an_upload_that_takes_long_is_not_forgotten(tab: Tab, tmp_path: Path) -> None:
+    torch.save({"string_to_param": {"*": torch.ones(2, 768)}}, tmp_path / "em_slow.pt")
+    tab.open_pane("Convert & check").sees("Convert", at="convert")
+    with tab.slow_upload():
+        tab.give_files(tmp_path / "em_slow.pt", to="convert_upload")
+        tab.page.wait_for_timeout(5000)  # the page asks now and then which checkpoint is loaded
+    tab.sees("em_slow", at="convert_checked")
+
+
 class _Evil:
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return Path.touch, (Path("code_was_run"),)
