@@ -2,6 +2,7 @@
 (() => {
     const CHECK_MS = 200;
     const QUIET_MS = 250;
+    const WAITING_MS = 2000;
     const PLACES = ["txt2img", "img2img"];
     const BOXES = PLACES.flatMap((place) => [`${place}_prompt`, `${place}_neg_prompt`]);
     const embmerge = (window.embmerge = window.embmerge || {});
@@ -10,19 +11,22 @@
     // About what language/scan.py takes for an expression's beginning; Python decides.
     const OPENER = /<(?:[-+*/().\d\s]|\de[-+\d])*(?:['"]|[a-z_]\w*\()|\{'/i;
 
-    const seen = new Map(); // by box: the text that was there, since when, and whether it was asked about
+    const seen = new Map(); // by box: the text that was there, since when, whether it was asked about, and when
 
     function check(id) {
         const box = embmerge.box(id);
         if (box === null) {
             return;
         }
-        const known = seen.get(id) || { text: "", since: 0, isAsked: true };
+        const known = seen.get(id) || { text: "", since: 0, isAsked: true, asked: 0 };
         if (box.value !== known.text) {
-            seen.set(id, { text: box.value, since: Date.now(), isAsked: false });
+            seen.set(id, { text: box.value, since: Date.now(), isAsked: false, asked: 0 });
         } else if (!known.isAsked && Date.now() - known.since >= QUIET_MS) {
             known.isAsked = true;
+            known.asked = Date.now();
             ask(id, known.text);
+        } else if (isWaiting(id) && Date.now() - known.asked >= WAITING_MS) {
+            known.isAsked = false;
         }
     }
 
@@ -47,6 +51,9 @@
             known.isAsked = false;
         }
     }
+
+    // The host tells nobody on the page that it has loaded its model, which some do for the first picture only.
+    const isWaiting = (id) => find(id)?.querySelector(".embmerge-unloaded") != null;
 
     // --- The lines -----------------------------------------------------------------------------------------------
 

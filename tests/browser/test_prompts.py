@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lib_embmerge.frontends.page.html import draw
+from lib_embmerge.frontends.page.prompt_view import ExpressionLine
+
 from .app_server import REPOSITORY
 from .tab import Tab
 
@@ -68,3 +71,23 @@ def test_an_expression_is_opened_in_the_tab_and_its_file_named_in_the_prompt(web
     prompt(webui).fill("a photo of")
     webui.write("em_sent", into="name").press("save").sees("✓", at="result").mend("→ txt2img", at="result")
     expect(prompt(webui)).to_have_value("a photo of, em_sent")
+
+
+def test_the_lines_follow_when_the_host_has_loaded_its_model(webui: Tab) -> None:
+    from playwright.sync_api import expect
+
+    line = ExpressionLine(number=1, colour=1, text="'cat'", vectors=None, problem=None)
+    unloaded = draw("prompt_lines", lines=[line], more=0, problem=None)
+    webui.page.evaluate(
+        """html => {
+            const ask = embmerge.ask;
+            embmerge.ask = (_purpose, _question, _fields, answer) => {
+                embmerge.ask = ask;
+                answer({ slots: { lines: html } });
+            };
+        }""",
+        unloaded,
+    )
+    prompt(webui).fill("a photo of <'cat'>")
+    expect(lines(webui)).to_contain_text("no model is loaded")
+    expect(lines(webui)).to_contain_text("1 vector")
