@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ..browser.tab import Tab
+from ..browser.tab import PATIENCE_MS, Tab
 from .page import OURS, Page
 from .webui import WebUI
 
@@ -32,8 +32,9 @@ def browser() -> Iterator[Any]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if importlib.util.find_spec("playwright") is None or found is None:
         pytest.skip("needs playwright, and Chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield chromium
