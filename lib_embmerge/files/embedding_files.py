@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
-from ..limits import HALF_PRECISION_MAX
+from ..limits import HALF_PRECISION_MAX, Limits
 from .names import check_name
 from .safetensors_reader import open_safetensors
 
@@ -53,6 +53,9 @@ IMAGES = (".png", ".webp", ".jxl", ".avif", ".jpg", ".jpeg")
 
 SIZE_LIMIT = 64 * 1024 * 1024
 """Bytes. 1,024 vectors of both SDXL encoders have 8 MB; training files with optimizer state about three times that."""
+
+MOST_ROWS = Limits.vectors
+"""Of a file's tensor; a pickle may claim any number without having them."""
 
 _NAME_OF_WIDTH = MappingProxyType({width: name for name, width in ENCODER_WIDTHS.items()})
 
@@ -245,6 +248,8 @@ def _pick_tensors(name: str, content: Mapping[str, Any]) -> tuple[dict[str, Tens
     if "string_to_param" in content:
         return _pick_trained(name, content["string_to_param"])
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    for tensor in tensors.values():
+        _check_plain(name, tensor)
     named = {key: value for key, value in tensors.items() if key in ENCODER_WIDTHS}
     if named:
         notes = [f"{name}: the tensor {key} was left out." for key in tensors if key not in named]
@@ -261,7 +266,13 @@ def _pick_trained(name: str, parameters: Any) -> tuple[dict[str, Tensor], str, l
     values = list(parameters.values()) if isinstance(parameters, Mapping) else []
     if len(values) != 1 or not isinstance(values[0], Tensor):
         raise FileError(f"{name}: string_to_param should hold one tensor; it has {len(values)} entries.")
+    _check_plain(name, values[0])
     return {"": values[0].detach()}, "string_to_param", []
+
+
+def _check_plain(name: str, tensor: Tensor) -> None:
+    if tensor.is_nested or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise FileError(f"{name} holds a sparse tensor, or one without its numbers; only plain ones are read.")
 
 
 def _pick_by_width(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -275,8 +286,6 @@ def _pick_by_width(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 
 def _as_rows(name: str, tensor: Tensor) -> tuple[Tensor, list[str]]:
     """Give a tensor as (n, width); a note where a single vector had only one dimension."""
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
-        raise FileError(f"{name} holds a sparse tensor, or one without its numbers; only plain ones are read.")
     if not tensor.is_floating_point():
         raise FileError(f"{name} holds whole numbers, not vectors.")
     if tensor.dim() == 1:
@@ -285,6 +294,8 @@ def _as_rows(name: str, tensor: Tensor) -> tuple[Tensor, list[str]]:
         raise FileError(f"{name} holds a tensor of shape {list(tensor.shape)}; an embedding has [vectors, width].")
     if len(tensor) == 0:
         raise FileError(f"{name} holds no vectors.")
+    if len(tensor) > MOST_ROWS:
+        raise FileError(f"{name} holds {len(tensor):,} vectors; an embedding has at most {MOST_ROWS:,}.")
     return tensor.detach(), []
 
 

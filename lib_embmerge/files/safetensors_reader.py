@@ -31,6 +31,10 @@ __all__ = ["DTYPES", "HEADER_LIMIT", "SafetensorsFile", "TensorEntry", "open_saf
 HEADER_LIMIT = 32 * 1024 * 1024
 """Bytes. The largest header seen, thumbnail and training notes included, has about 2 MB."""
 
+MOST_DIMENSIONS = 8
+LARGEST_SIZE = 2**63 - 1
+"""Numbers in a tensor, and in each of its dimensions, that torch can count."""
+
 DTYPES: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
         "F64": ("float64", 8),
@@ -216,6 +220,8 @@ def _entry(path: Path, name: str, value: Any, data_size: int, data_start: int) -
         raise _bad_header(path, f"the entry of {name} is incomplete") from error
     if not isinstance(dtype, str) or not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
         raise _bad_header(path, f"the entry of {name} has impossible numbers")
+    if len(shape) > MOST_DIMENSIONS or math.prod(max(n, 1) for n in shape) > LARGEST_SIZE:
+        raise _bad_header(path, f"the entry of {name} has an impossible shape")
     if begin > end:
         raise _bad_header(path, f"tensor {name} ends before it begins")
     if end > data_size:

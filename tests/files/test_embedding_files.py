@@ -141,6 +141,8 @@ REFUSED = [
     ("three dimensions", "x.safetensors", {"a": rows(2, 768)[None].clone()}, "a tensor of shape [1, 2, 768]"),
     ("a single number", "x.safetensors", {"a": torch.tensor(1.0)}, "a tensor of shape []"),
     ("no vectors", "x.safetensors", {"a": rows(0, 768)}, "holds no vectors"),
+    ("more vectors than anybody uses", "x.safetensors", {"emb_params": rows(1025, 768)}, "holds 1,025 vectors"),
+    ("vectors that it has not", "x.pt", {"a": torch.zeros(1, 1).expand(10**12, 768)}, "holds 1,000,000,000,000 vectors"),
     ("whole numbers", "x.safetensors", {"a": torch.zeros(1, 768, dtype=torch.int64)}, "format I64, not a float format"),
     ("whole numbers in a pickle", "x.pt", {"a": torch.zeros(1, 768, dtype=torch.int64)}, "holds whole numbers"),
     ("a LoRA", "x.safetensors", {"lora_a": rows(1, 4), "lora_b": rows(1, 8)}, "holds 2 tensors (lora_a, lora_b)"),
@@ -502,10 +504,14 @@ def test_all_extensions_are_those_of_the_hosts():
     assert embedding_files.EXTENSIONS == (".safetensors", ".pt", ".bin")
 
 
-NOT_PLAIN = [torch.eye(768).to_sparse(), torch.empty(2, 768, device="meta")]
+NOT_PLAIN = [
+    torch.eye(768).to_sparse(),
+    torch.empty(2, 768, device="meta"),
+    torch.nested.nested_tensor([torch.zeros(1, 768), torch.zeros(2, 768)]),
+]
 
 
-@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["sparse", "meta"])
+@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["sparse", "meta", "nested"])
 def test_tensors_without_plain_numbers_are_refused(tmp_path, tensor):
     with pytest.raises(FileError, match=r"x\.pt holds a sparse tensor, or one without its numbers"):
         load_embedding(store(tmp_path / "x.pt", {"emb_params": tensor}))

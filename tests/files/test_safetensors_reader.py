@@ -101,6 +101,10 @@ MALICIOUS = [
     (header_bytes({"a": entry(0, 4, shape=[True])}) + b"1234", "broken header: the entry of a has impossible numbers."),
     (header_bytes({"a": entry(4, 0)}) + b"1234", "broken header: tensor a ends before it begins."),
     (header_bytes({"a": entry(0, 4, shape=[9])}) + b"1234", "tensor a has 4 bytes, which its shape [9] does not fill."),
+    (header_bytes({"a": entry(0, 0, shape=[0, 2**63])}), "broken header: the entry of a has an impossible shape."),
+    (header_bytes({"a": entry(0, 0, shape=[2**40, 2**40, 0])}), "broken header: the entry of a has an impossible shape."),
+    (header_bytes({"a": entry(0, 4, shape=[1] * 9)}) + b"1234", "broken header: the entry of a has an impossible shape."),
+    (header_bytes({"a": entry(0, 0, shape=[10**4000] * 800)}), "broken header: the entry of a has an impossible shape."),
     (header_bytes({"a": entry(0, 400, shape=[100])}) + b"1234", "cut off: tensor a should end 396 bytes past its end."),
     (
         header_bytes({"a": entry(0, 8, shape=[2]), "b": entry(4, 8)}) + b"12345678",
