@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .errors import ExpressionError, SyntaxProblem
+from .errors import ExpressionError, Span, SyntaxProblem
 from .language import Expression, Island, find_islands, is_expression, make_placeholder_error, parse
 from .limits import Limits
 
 __all__ = ["Entered", "Kind", "is_one_expression", "is_prompt", "read_expression"]
+
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""Half of a surrogate pair (of an emoji that was cut in two, or bytes that are no UTF-8), which no file can hold, and
+the character that ends a text in many programs."""
 
 LONGEST_SUGGESTION = 60
 """Characters of a prompt that is repeated in a message."""
@@ -56,8 +61,15 @@ def read_expression(text: str, *, kind: Kind = "any", limits: Limits | None = No
     """Read a text that has to be an expression, or a prompt that is exactly one bracketed expression.
 
     Raises: ExpressionError for a mistake in the expression, placed in `text`; SyntaxProblem, with the way to write
-    it, for any other prompt.
+    it, for any other prompt, and for a text that no file can hold.
     """
+    broken = UNWRITABLE.search(text)
+    if broken is not None:
+        raise SyntaxProblem(
+            "There is a broken character in this text.",
+            span=Span(broken.start(), broken.end()),
+            suggestion="Delete it and write it again.",
+        ).located(text)
     expression, offset = _only_expression(text) if is_prompt(text, kind) else (text, 0)
     try:
         return Entered(text, expression, offset, parse(expression, limits=limits))

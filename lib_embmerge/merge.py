@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import torch
 
-from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span
+from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span, SyntaxProblem
 from .evaluation.count import count_all
 from .evaluation.evaluate import evaluate_all
 from .host_protocol import TextModel
@@ -26,8 +26,9 @@ from .vectors.embedding import Embedding
 
 __all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts", "replace_by_words"]
 
-KEPT_PARSES = 512
-"""Trees kept by expression text: a person typing changes one expression of many."""
+KEPT_PARSES = 128
+LONGEST_KEPT = 1_000
+"""Trees kept by expression text, and its characters: a person typing changes one expression of many."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
         a model in half precision.
     """
     settings = settings or MergeSettings()
-    found = [_islands(prompt, model, settings.brackets) for prompt in prompts]
+    found = [_islands(prompt, model, settings) for prompt in prompts]
     placed = [(prompt, island) for prompt, islands in zip(prompts, found, strict=True) for island in islands]
     trees = [_parse_island(island, prompt, settings.limits) for prompt, island in placed]
     values = evaluate_all(
@@ -90,7 +91,7 @@ def replace_by_counts(
     Gives the prompt and the message of its first broken expression, which counts nothing, or None.
     """
     try:
-        islands = _islands(prompt, model, settings.brackets)
+        islands = _islands(prompt, model, settings)
     except EmbeddingMergeError as error:
         return prompt, str(error)
     counts, problem = _count_islands(prompt, islands, model, settings)
@@ -104,7 +105,7 @@ def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> 
     Gives what `replace_by_counts` gives; a broken expression has no words.
     """
     try:
-        islands = _islands(prompt, model, settings.brackets)
+        islands = _islands(prompt, model, settings)
     except EmbeddingMergeError as error:
         return prompt, str(error)
     _, problem = _count_islands(prompt, islands, model, settings)
@@ -114,15 +115,26 @@ def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> 
     return put_words(spliced, dict(zip(names, words, strict=True))), problem
 
 
-def _islands(prompt: str, model: TextModel, brackets: Brackets) -> list[Island]:
+def _islands(prompt: str, model: TextModel, settings: MergeSettings) -> list[Island]:
     islands = []
-    for island in find_islands(prompt, brackets):
+    for island in _found(prompt, settings):
         if island.placeholder is not None:
             if model.embeddings_named(prompt[island.span.start : island.span.end]):
                 continue
             raise make_placeholder_error(prompt, island)
         islands.append(island)
     return islands
+
+
+def _found(prompt: str, settings: MergeSettings) -> list[Island]:
+    try:
+        return find_islands(prompt, settings.brackets)
+    except SyntaxProblem as unclosed:
+        if unclosed.span is not None:  # of several mistakes the first is told
+            for island in find_islands(prompt[: unclosed.span.start], settings.brackets):
+                if island.placeholder is None:
+                    _parse_island(island, prompt, settings.limits)
+        raise
 
 
 def _count_islands(
@@ -149,14 +161,17 @@ def _words_of(island: Island, prompt: str, limits: Limits) -> str:
 
 def _parse_island(island: Island, prompt: str, limits: Limits) -> Expression:
     try:
-        return _kept_parse(island.text, limits)
+        read = _kept_parse if len(island.text) <= LONGEST_KEPT else _parse
+        return read(island.text, limits)
     except ExpressionError as error:
         raise error.located(prompt, island.offset) from None
 
 
-@lru_cache(maxsize=KEPT_PARSES)
-def _kept_parse(text: str, limits: Limits) -> Expression:
+def _parse(text: str, limits: Limits) -> Expression:
     return parse(text, limits=limits)
+
+
+_kept_parse = lru_cache(maxsize=KEPT_PARSES)(_parse)
 
 
 def _placeholders(

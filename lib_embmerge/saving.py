@@ -26,7 +26,17 @@ from .limits import CHUNK, HALF_PRECISION_MAX, Limits
 from .vectors.embedding import Embedding
 from .version import __version__
 
-__all__ = ["DEMONSTRATION", "Long", "Recipe", "SaveOptions", "Saved", "read_recipe", "rebuild", "save_expression"]
+__all__ = [
+    "DEMONSTRATION",
+    "Long",
+    "Recipe",
+    "SaveOptions",
+    "Saved",
+    "read_recipe",
+    "rebuild",
+    "refuse_paths",
+    "save_expression",
+]
 
 DEMONSTRATION = "demonstration"
 """What stands for the checkpoint's name in files that the demonstration encoder made."""
@@ -110,10 +120,12 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
 def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list[Saved]:
     """Make a file again from its recipe, with this model; what the file says about itself is kept.
 
-    Raises: FileError where the file has no recipe; and as `save_expression`.
+    Raises: FileError where the file has no recipe, or one that reads a checkpoint by its path; and as
+    `save_expression`.
     """
     recipe = read_recipe(file.path.name, file.metadata)
     resolved = read_expression(recipe.resolved, kind="expression", limits=options.limits)
+    refuse_paths(file.path.name, resolved.tree)
     entered = replace(resolved, expression=recipe.expression)
     options = replace(options, about={**recipe.about, **options.about}, is_installed_here=False)
     saved = save_expression(entered, file.name, model, options)
@@ -131,15 +143,30 @@ def read_recipe(file_name: str, metadata: Mapping[str, str]) -> Recipe:
         raise FileError(f"{file_name} does not say what it was made of: it is not made by embmerge, or was re-saved.")
     try:
         embeddings = json.loads(metadata.get("embmerge.embeddings", "{}"))
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"{file_name}: the list of embeddings in the header is damaged.") from error
+    except (ValueError, RecursionError):
+        embeddings = None
+    if not isinstance(embeddings, dict) or not all(isinstance(digest, str) for digest in embeddings.values()):
+        raise FileError(f"{file_name}: the list of embeddings in the header is damaged.")
     return Recipe(
         expression=metadata.get("embmerge.expression", resolved),
         resolved=resolved,
-        embeddings=embeddings if isinstance(embeddings, dict) else {},
+        embeddings=embeddings,
         checkpoint=metadata.get("embmerge.checkpoint", ""),
         about={key: metadata[f"modelspec.{key}"] for key in ABOUT if f"modelspec.{key}" in metadata},
     )
+
+
+def refuse_paths(file_name: str, tree: Expression) -> None:
+    """Refuse a file's recipe that reads a checkpoint by its path: a stranger's file shall open nothing here.
+
+    Raises: FileError that shows the path.
+    """
+    for node in walk(tree):
+        if isinstance(node, At) and any(sign in node.checkpoint for sign in "/\\:"):
+            raise FileError(
+                f"The recipe of {file_name} reads a checkpoint by its path, {node.checkpoint}; it is not opened.",
+                suggestion="Look at the recipe, and save it as an expression of your own.",
+            )
 
 
 # --- What is saved -------------------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ MISTAKES = {
     "in the second prompt": (["<'cat'>", "x <lerp('cat')>"], "x <lerp('cat')>", 3),
     "on the second line": (["<'cat'>,\n<'dog' *>"], "<'cat'>,\n<'dog' *>", 17),
     "a bracket that nothing closes": (["a <'cat'> <'dog'"], "a <'cat'> <'dog'", 10),
+    "a mistake before that bracket": (["<'a'> <lurp('a')> {'b"], "<'a'> <lurp('a')> {'b", 7),
     "the old extension's placeholder": (["a <'EM_1'>"], "a <'EM_1'>", 2),
     "in an expression before one in a name": (["<emb('x')> <'cat' +>"], "<emb('x')> <'cat' +>", 19),
 }

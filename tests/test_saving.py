@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -244,11 +245,32 @@ def test_what_is_said_now_wins_over_what_the_file_says(model: MemoryModel, tmp_p
 
 
 @pytest.mark.parametrize(
-    "metadata", [{}, {"embmerge.resolved": ""}, {"embmerge.resolved": "'a'", "embmerge.embeddings": "{"}]
+    "metadata",
+    [
+        {},
+        {"embmerge.resolved": ""},
+        {"embmerge.resolved": "'a'", "embmerge.embeddings": "{"},
+        {"embmerge.resolved": "'a'", "embmerge.embeddings": "[]"},
+        {"embmerge.resolved": "'a'", "embmerge.embeddings": '{"x": []}'},
+    ],
 )
 def test_a_file_without_a_recipe(metadata: dict[str, str]) -> None:
     with pytest.raises(FileError):
         read_recipe("x.safetensors", metadata)
+
+
+@pytest.mark.parametrize("place", ["/etc/hostname", "\\\\host\\share", "C:x"])
+def test_a_recipe_opens_no_path(model: MemoryModel, tmp_path: Path, place: str) -> None:
+    file = save_and_read(read_expression("'dog'"), "k-1", model, tmp_path)
+    hostile = replace(file, metadata={**file.metadata, "embmerge.resolved": f"text('a')@\"{place}\""})
+    with pytest.raises(FileError, match="reads a checkpoint by its path"):
+        rebuild(hostile, model, SaveOptions(tmp_path / "again"))
+
+
+def test_half_of_a_character_in_a_note_is_marked(model: MemoryModel, tmp_path: Path) -> None:
+    about = {"description": "\ud83d"}  # an emoji that was cut in two
+    (saved,) = save_expression(read_expression("'dog'"), "k", model, SaveOptions(tmp_path, about=about))
+    assert header(saved.path)["modelspec.description"] == "?"
 
 
 def test_the_header_is_read_by_our_own_reader_too(model: MemoryModel, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 
 from ..errors import Span
 from ..host_protocol import TextModel
-from ..language.nodes import Apply, At, Expression, Number
+from ..language.literal_text import reverses
+from ..language.nodes import Apply, At, Expression
 from ..limits import Limits
 from ..vectors.embedding import Embedding
 from .count import measure
@@ -68,13 +69,5 @@ def _find_subtracted(expression: Expression) -> set[int]:
         if isinstance(node, At):
             pending.append((node.operand, is_negative))
         elif isinstance(node, Apply):
-            pending += [(a, is_negative ^ _turns(node, place)) for place, a in enumerate(node.arguments)]
+            pending += [(a, is_negative ^ reverses(node, place)) for place, a in enumerate(node.arguments)]
     return found
-
-
-def _turns(node: Apply, place: int) -> bool:
-    """Say whether an operator turns the sign of its operand at that place."""
-    if node.name in ("scale", "divide"):
-        factor = node.arguments[1]
-        return place == 0 and isinstance(factor, Number) and factor.value < 0
-    return node.name == "negate" or (node.name == "subtract" and place == 1)

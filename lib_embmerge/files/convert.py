@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import FileError, FileExists
 from ..families import family_of
-from .embedding_files import check_lengths, load_embedding, write_embedding
+from .embedding_files import EmbeddingFile, check_lengths, load_embedding, write_embedding
 from .modelspec import modelspec_fields
 
 __all__ = ["Conversion", "Unequal", "convert_file", "equal_lengths", "part_names", "split_file"]
@@ -42,23 +42,23 @@ def convert_file(
 ) -> Conversion:
     """Write an embedding of any readable layout as `folder/name.safetensors`; the name is the source's by default.
 
-    The source's metadata are kept. One-dimensional vectors become rows, tensors that are no embedding are left out.
+    The source's metadata are kept, but for the title where a name is given, and for the recipe where the encoders'
+    lengths were changed: it would make another file. One-dimensional vectors become rows, tensors that are no
+    embedding are left out.
 
     Raises: FileError where the source cannot be read or its encoders' lengths differ and `unequal` is "refuse";
     NotFinite for NaN, infinity or a value that `dtype` cannot hold; NameProblem; FileExists.
     """
     found = load_embedding(source)
-    vectors, notes = found.vectors, list(found.notes)
+    vectors: Mapping[str, Tensor] = found.vectors
+    changes: list[str] = []
     if unequal == "refuse":
         check_lengths(source.name, vectors)
     else:
         vectors, changes = equal_lengths(vectors, unequal)
-        notes += changes
-    notes += _notes_on_precision(vectors, dtype)
+    notes = [*found.notes, *changes, *_notes_on_precision(vectors, dtype)]
     written_as = name if name is not None else found.name
-    spec = modelspec_fields(written_as, family_of(vectors))
-    origin = {"embmerge.converted_from": f"{source.name} ({found.layout})".replace('"', "'")}
-    metadata = {**spec, **found.metadata, **origin}
+    metadata = _metadata(found, written_as, is_renamed=name is not None, is_changed=bool(changes))
     path = write_embedding(vectors, folder, written_as, metadata=metadata, dtype=dtype, overwrite=overwrite)
     return Conversion(path, tuple(notes))
 
@@ -85,16 +85,22 @@ def split_file(
     for target in (folder / f"{part}.safetensors" for part in names.values()):
         if target.exists() and not overwrite:
             raise FileExists(f"{target.name} exists already in {folder}.", suggestion="Ask for overwrite.")
-    kept = {key: text for key, text in found.metadata.items() if key not in _RECIPE}
-    origin = {"embmerge.converted_from": f"{source.name} ({found.layout})".replace('"', "'")}
     notes = (*found.notes, *_notes_on_precision(found.vectors, dtype))
     made = []
     for encoder, part in names.items():
-        metadata = {**modelspec_fields(part, family_of(found.vectors)), **kept, **origin, "modelspec.title": part}
+        metadata = _metadata(found, part, is_renamed=True, is_changed=True)
         vectors = {encoder: found.vectors[encoder]}
         path = write_embedding(vectors, folder, part, metadata=metadata, dtype=dtype, overwrite=overwrite)
         made.append(Conversion(path, (f"It holds the vectors for {encoder} alone.", *notes)))
     return made
+
+
+def _metadata(found: EmbeddingFile, name: str, *, is_renamed: bool, is_changed: bool) -> dict[str, str]:
+    """Give what the source's header says and is still true, with what is known of the new file."""
+    kept = {key: text for key, text in found.metadata.items() if not (is_changed and key in _RECIPE)}
+    title = {"modelspec.title": name} if is_renamed else {}
+    origin = {"embmerge.converted_from": f"{found.path.name} ({found.layout})".replace('"', "'")}
+    return {**modelspec_fields(name, family_of(found.vectors)), **kept, **title, **origin}
 
 
 def part_names(name: str, encoders: Iterable[str]) -> dict[str, str]:

@@ -185,10 +185,23 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     except (MemoryError, RecursionError, OverflowError) as error:
         raise FileError(f"{path.name} claims impossible sizes; it is not read.") from error
     if isinstance(content, Tensor):
-        return {"": content}
+        content = {"": content}
     if not isinstance(content, Mapping):
         raise FileError(f"{path.name} holds a {type(content).__name__}, not an embedding.")
+    _check_tensors(path.name, content)
     return {str(name): value for name, value in content.items()}
+
+
+def _check_tensors(name: str, content: Mapping[Any, Any]) -> None:
+    """Refuse tensors that cannot be looked at like others, or whose few stored numbers claim to be endlessly many."""
+    trained = content.get("string_to_param")
+    for value in (*content.values(), *(trained.values() if isinstance(trained, Mapping) else ())):
+        if not isinstance(value, Tensor):
+            continue
+        if value.is_nested or value.layout != torch.strided or value.device.type != "cpu":
+            raise FileError(f"{name} holds a sparse tensor, or one without its numbers; only plain ones are read.")
+        if value.numel() * value.element_size() > SIZE_LIMIT:
+            raise FileError(f"{name} claims a tensor of {value.numel():,} numbers, far more than an embedding has.")
 
 
 def _check_pickle_size(path: Path) -> None:
@@ -248,8 +261,6 @@ def _pick_tensors(name: str, content: Mapping[str, Any]) -> tuple[dict[str, Tens
     if "string_to_param" in content:
         return _pick_trained(name, content["string_to_param"])
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    for tensor in tensors.values():
-        _check_plain(name, tensor)
     named = {key: value for key, value in tensors.items() if key in ENCODER_WIDTHS}
     if named:
         notes = [f"{name}: the tensor {key} was left out." for key in tensors if key not in named]
@@ -266,13 +277,7 @@ def _pick_trained(name: str, parameters: Any) -> tuple[dict[str, Tensor], str, l
     values = list(parameters.values()) if isinstance(parameters, Mapping) else []
     if len(values) != 1 or not isinstance(values[0], Tensor):
         raise FileError(f"{name}: string_to_param should hold one tensor; it has {len(values)} entries.")
-    _check_plain(name, values[0])
     return {"": values[0].detach()}, "string_to_param", []
-
-
-def _check_plain(name: str, tensor: Tensor) -> None:
-    if tensor.is_nested or tensor.layout != torch.strided or tensor.device.type != "cpu":
-        raise FileError(f"{name} holds a sparse tensor, or one without its numbers; only plain ones are read.")
 
 
 def _pick_by_width(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -374,7 +379,8 @@ def encode_embedding(
         }
         body += raw
     texts = {**metadata, "modelspec.hash_sha256": "0x" + hashlib.sha256(body).hexdigest()}
-    encoded = json.dumps({"__metadata__": dict(sorted(texts.items())), **header}, ensure_ascii=False).encode("utf-8")
+    content = json.dumps({"__metadata__": dict(sorted(texts.items())), **header}, ensure_ascii=False)
+    encoded = content.encode("utf-8", errors="replace")  # of a text with half of a surrogate pair, which has no UTF-8
     encoded += b" " * (-len(encoded) % 8)  # the format wants the tensors aligned to 8 bytes
     return len(encoded).to_bytes(8, "little") + encoded + bytes(body)
 

@@ -21,6 +21,9 @@ LONGEST_NAME = 120
 LONGEST_FILE_NAME = 255
 """Bytes that the common file systems allow."""
 
+LONGEST_FOLDER = 200
+"""Characters below the embeddings folder; Windows allows 260 for a whole path."""
+
 _UNSAFE = '/\\:*?"<>|'
 """Characters that are part of a path, or forbidden, on some system."""
 
@@ -115,9 +118,12 @@ def _advise_on_others(name: str, others: list[str]) -> list[str]:
 def folder_below(root: Path, relative: str) -> Path:
     """Give the folder `relative`, `a/b` or empty, below `root`; it need not exist.
 
-    Raises: NameProblem where it is absolute, leaves `root` by `..` or by a symbolic link, or a part of it is refused.
+    Raises: NameProblem where it is longer than `LONGEST_FOLDER`, absolute, leaves `root` by `..` or by a symbolic link,
+    or a part of it is refused.
     """
     # Path would silently drop "//" and "/./"; a stranger's text is taken apart here instead.
+    if len(relative) > LONGEST_FOLDER:
+        raise NameProblem(f"The folder has {len(relative)} characters; at most {LONGEST_FOLDER} are allowed.")
     parts = relative.split("/") if relative else []
     for part in parts:
         if part in ("", ".", ".."):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..operations import OPERATIONS
 from .nodes import Apply, At, Expression, Number, Text
 
-__all__ = ["literal_text"]
+__all__ = ["literal_text", "reverses"]
 
 
 def literal_text(expression: Expression) -> str:
@@ -43,16 +43,17 @@ def _operands(node: Apply) -> list[tuple[Expression, bool]]:
     for i, argument in enumerate(node.arguments):
         gives_text = parameters[min(i, len(parameters) - 1)].gives_text
         if gives_text and isinstance(argument, (Text, Apply, At)):
-            operands.append((argument, not _reverses(node, i)))
+            operands.append((argument, not reverses(node, i)))
     return operands
 
 
-def _reverses(node: Apply, argument: int) -> bool:
+def reverses(node: Apply, argument: int) -> bool:
+    """Say whether an operator turns the sign of its argument at that place, for every encoder."""
     if node.name == "negate":
         return True
     if node.name == "subtract":
         return argument == 1
-    if node.name in ("scale", "divide") and len(node.arguments) == 2:
+    if node.name in ("scale", "divide") and argument == 0 and len(node.arguments) == 2:
         factor = _value(node, 1)
         return factor is not None and factor < 0
     return False

@@ -101,3 +101,18 @@ def test_parts_are_what_is_read_in_order() -> None:
     assert [part.vectors.length for part in (first, second, third)] == [2, 2, 1]
     assert torch.equal(first.vectors["clip_l"][1], torch.full((12,), 0.5))
     assert (first.span.start, first.span.end) == (0, 11)
+
+
+@pytest.mark.parametrize(
+    ("text", "subtracted"),
+    [
+        ("'cat' - 'dog'", ["dog"]),
+        ("'cat' - ('dog' - 'owl')", ["dog"]),
+        ("'cat' * -1 + 'dog'", ["cat"]),
+        ("'cat' * -1L + 'dog'", []),
+        ("-('cat' / -2)", []),
+    ],
+)
+def test_what_enters_negatively(text: str, subtracted: list[str]) -> None:
+    found = read_parts(parse(text), MemoryModel.sdxl())
+    assert [part.text for part in found if part.is_subtracted] == subtracted

@@ -76,6 +76,14 @@ def test_unequal_rows_are_padded_or_cut(tmp_path, how, length, note):
     assert not vectors["clip_l"][2:].any()
 
 
+def test_a_recipe_goes_where_the_vectors_change(tmp_path):
+    recipe = {"embmerge.resolved": "text('a b c')", "embmerge.expression": "'a b c'"}
+    save_file({"clip_l": L2, "clip_g": G3}, tmp_path / "x.safetensors", metadata=recipe)
+    metadata = read_embedding(convert_file(tmp_path / "x.safetensors", tmp_path / "out", unequal="cut").path).metadata
+    assert "embmerge.resolved" not in metadata
+    assert metadata["embmerge.expression"] == "'a b c'"
+
+
 def test_equal_rows_stay():
     vectors, notes = equal_lengths({"clip_l": L2, "clip_g": G3[:2]}, "pad")
     assert notes == []
@@ -106,8 +114,10 @@ def test_metadata_are_kept_and_completed(tmp_path):
 
 
 def test_name_and_overwrite(tmp_path):
-    save_file({"q": L2}, tmp_path / "x.safetensors")
-    assert convert_file(tmp_path / "x.safetensors", tmp_path, name="y").path.name == "y.safetensors"
+    save_file({"q": L2}, tmp_path / "x.safetensors", metadata={"modelspec.title": "x"})
+    renamed = convert_file(tmp_path / "x.safetensors", tmp_path, name="y").path
+    assert renamed.name == "y.safetensors"
+    assert read_embedding(renamed).metadata["modelspec.title"] == "y"
     with pytest.raises(FileExists):
         convert_file(tmp_path / "x.safetensors", tmp_path)
     convert_file(tmp_path / "x.safetensors", tmp_path, overwrite=True)

@@ -28,6 +28,7 @@ from lib_embmerge.files.embedding_files import (
     tensors_to_write,
     write_embedding,
 )
+from lib_embmerge.files.publish_check import describe_file
 
 
 def rows(count, width, *, start=0.0):
@@ -142,7 +143,13 @@ REFUSED = [
     ("a single number", "x.safetensors", {"a": torch.tensor(1.0)}, "a tensor of shape []"),
     ("no vectors", "x.safetensors", {"a": rows(0, 768)}, "holds no vectors"),
     ("more vectors than anybody uses", "x.safetensors", {"emb_params": rows(1025, 768)}, "holds 1,025 vectors"),
-    ("vectors that it has not", "x.pt", {"a": torch.zeros(1, 1).expand(10**12, 768)}, "holds 1,000,000,000,000 vectors"),
+    ("numbers that it has not", "x.pt", {"a": torch.zeros(1).expand(10**12)}, "claims a tensor of 1,000,000,000,000"),
+    (
+        "trained vectors that it has not",
+        "x.pt",
+        {"string_to_param": {"*": torch.zeros(1, 1).expand(10**12, 768)}},
+        "claims a tensor of 768,000,000,000,000 numbers",
+    ),
     ("whole numbers", "x.safetensors", {"a": torch.zeros(1, 768, dtype=torch.int64)}, "format I64, not a float format"),
     ("whole numbers in a pickle", "x.pt", {"a": torch.zeros(1, 768, dtype=torch.int64)}, "holds whole numbers"),
     ("a LoRA", "x.safetensors", {"lora_a": rows(1, 4), "lora_b": rows(1, 8)}, "holds 2 tensors (lora_a, lora_b)"),
@@ -513,5 +520,6 @@ NOT_PLAIN = [
 
 @pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["sparse", "meta", "nested"])
 def test_tensors_without_plain_numbers_are_refused(tmp_path, tensor):
-    with pytest.raises(FileError, match=r"x\.pt holds a sparse tensor, or one without its numbers"):
-        load_embedding(store(tmp_path / "x.pt", {"emb_params": tensor}))
+    for look in (load_embedding, describe_file):
+        with pytest.raises(FileError, match=r"x\.pt holds a sparse tensor, or one without its numbers"):
+            look(store(tmp_path / "x.pt", {"emb_params": tensor}))

@@ -61,4 +61,4 @@ def answer(text: str, host: PageHost) -> str:
     except EmbeddingMergeError as error:
         found = Answer({"error": draw_error(error)}, {"failed": True})
     content = {"id": question.id, "kind": question.kind, **vars(found)}
-    return json.dumps(content, ensure_ascii=False)
+    return json.dumps(content)  # in ASCII: a text may hold half of a surrogate pair, which has no UTF-8

@@ -17,7 +17,6 @@ from typing import cast
 
 import torch
 
-from ...entry import read_expression
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.convert import Conversion, Unequal, convert_file, part_names, split_file
 from ...files.embedding_files import EmbeddingFile, load_embedding, read_embedding
@@ -29,7 +28,6 @@ from .html import draw, draw_error
 from .loads import Fix, draw_loads, propose_name
 from .saving import NameCheck, list_embeddings
 from .things import find_file, list_files, loaded_model
-from .verifying import refuse_paths
 
 __all__ = [
     "REPAIR_BOX",
@@ -275,8 +273,7 @@ def _rename(host: PageHost, source: Source, options: Options) -> list[Made]:
 def _remake(host: PageHost, source: Source, options: Options) -> list[Made]:
     """Make a file again from its recipe, for the family of the loaded model; the old one stays."""
     file = read_embedding(source.path)
-    recipe = read_recipe(source.path.name, file.metadata)
-    refuse_paths(source.path.name, read_expression(recipe.resolved, kind="expression").tree)
+    read_recipe(source.path.name, file.metadata)  # no model is loaded for a file without one
     model = host.load_text_model()
     family = model.family.key if model.family is not None else "remade"
     place = _Place(host, source, options, f"{file.name}-{family}", is_repair=True)

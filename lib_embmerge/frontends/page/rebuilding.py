@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from ...entry import read_expression
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.embedding_files import read_embedding
 from ...files.names import check_name, folder_below
@@ -19,7 +18,6 @@ from ...saving import DEMONSTRATION, Saved, SaveOptions, read_recipe, rebuild
 from .html import draw, draw_error
 from .jobs import Jobs, Standing, Task, draw_progress
 from .things import find_file, list_files
-from .verifying import refuse_paths
 
 __all__ = ["SUFFIX", "list_rebuildable", "rebuild_from_page"]
 
@@ -88,7 +86,6 @@ class _Rebuilding:
         folder = folder_below(self.host.embeddings_folder, relative.rpartition("/")[0])  # written to: no link out of it
         file = read_embedding(path)
         recipe = read_recipe(path.name, file.metadata)
-        refuse_paths(path.name, read_expression(recipe.resolved, kind="expression").tree)
         if self.overwrite and self.model.is_demonstration and recipe.checkpoint != DEMONSTRATION:
             raise FileError(f"{path.name} was made with a real checkpoint; the demonstration may not replace it.")
         if self.unlisted & set(recipe.embeddings):

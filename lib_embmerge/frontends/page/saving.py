@@ -123,6 +123,7 @@ def save_from_page(
         "is_negative_embedding": "true" if negative else "",
     }
     try:
+        entered = read_expression(text)  # its mistakes come before those of a name
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
         check_ticks(place, overwrite=overwrite, same_name=same_name)
@@ -135,7 +136,7 @@ def save_from_page(
             checkpoint=host.checkpoint_record(),
             is_installed_here=True,
         )
-        saved = save_expression(read_expression(text), wished.strip(), model, options)
+        saved = save_expression(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
         return draw_error(error) + draw("mends", mends=mend_error(error, text))

@@ -12,11 +12,10 @@ from ...evaluation import evaluate, resolve
 from ...files.embedding_files import EmbeddingFile
 from ...host_protocol import TextModel
 from ...inspection import Difference, compare
-from ...language import At, Expression, walk
-from ...saving import DEMONSTRATION, read_recipe
+from ...saving import DEMONSTRATION, read_recipe, refuse_paths
 from ...vectors.embedding import Embedding
 
-__all__ = ["Verification", "refuse_paths", "verify"]
+__all__ = ["Verification", "verify"]
 
 
 @dataclass(frozen=True)
@@ -86,19 +85,6 @@ def verify(file: EmbeddingFile, model: TextModel) -> Verification:
         is_rounded=_is_rounded(stored, value),
         number_format=" and ".join(formats),
     )
-
-
-def refuse_paths(name: str, tree: Expression) -> None:
-    """Refuse a file's recipe that reads a checkpoint by its path: a stranger's file shall open nothing here.
-
-    Raises: FileError that shows the path.
-    """
-    for node in walk(tree):
-        if isinstance(node, At) and any(sign in node.checkpoint for sign in "/\\:"):
-            raise FileError(
-                f"The recipe of {name} reads a checkpoint by its path, {node.checkpoint}; it is not opened.",
-                suggestion="Put the recipe into Build, look at it, and save it from there.",
-            )
 
 
 def _is_rounded(stored: Embedding, value: Embedding) -> bool:
