@@ -1,0 +1,66 @@
+"""Forge Neo, the branch `neo` of sd-webui-forge-classic: Forge's backend, moved on.
+
+Run at release 2.26, in its redistribution exo101/sd-webui-forge-neo-v3 5692d2d; read besides at Haoming02 21886f41 and
+037259cf and, where that repository's newest files could not be had, in its copy youlijie/sd-webui-forge-classic
+fdb9c164 and b3b8a1e5.
+
+All that `forge.py` lists is touched here too, but for these:
+
+- `backend.args.dynamic_args.last_extra_generation_params`: what becomes the infotext's "TI"
+  (5692d2d, backend/text_processing/classic_engine.py:259-262, modules/processing.py:459-466)
+- `backend.text_processing.sd_engine.ClipEngine` in the newest in the place of `ClassicTextProcessingEngine`, and
+  `backend.text_processing.flux_engine.T5XXLEngine` in that of `T5TextProcessingEngine`
+- T5's engine has no `tokenize_line` in the newer ones (t5_engine.py at 037259cf, flux_engine.py at fdb9c164): it reads
+  attention while it tokenizes, so `__call__` is wrapped, which is given whole texts
+- `sd3_enable_t5` does not exist, nor do SD 2 and SD 3; a model whose encoders are all language models (Chroma, Qwen,
+  Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
+
+The functions of `modules.prompt_parser` and `cached_params` have no parameter for the old scheduling here
+(5692d2d, modules/prompt_parser.py, modules/processing.py:412).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .forge import Forge
+
+__all__ = ["ForgeNeo", "NewestForgeNeo"]
+
+
+class ForgeNeo(Forge):
+    """The running host, as `Forge`, but for where its infotext's parameters are collected."""
+
+    name = "Forge Neo"
+
+    @property
+    def infotext_parameters(self) -> Any:
+        """What the engines note for the infotext while they run; the host empties it after each prompt."""
+        from backend.args import dynamic_args
+
+        return dynamic_args.last_extra_generation_params
+
+    def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
+        """Give the functions to wrap of the engine that takes only text."""
+        if hasattr(self.words_engine, "tokenize_line"):
+            return super().words_points()
+        return {"run_words_engine": [(self.words_engine, "__call__")]}
+
+
+class NewestForgeNeo(ForgeNeo):
+    """The same after its text engines were renamed."""
+
+    @property
+    def clip_engine(self) -> Any:
+        """The host's class of engines that take embeddings."""
+        from backend.text_processing import sd_engine
+
+        return sd_engine.ClipEngine
+
+    @property
+    def words_engine(self) -> Any:
+        """The host's class of engines that take only text and stand beside such."""
+        from backend.text_processing import flux_engine
+
+        return flux_engine.T5XXLEngine
