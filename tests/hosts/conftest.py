@@ -10,6 +10,8 @@ pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contrac
 
 from . import fake_forge  # noqa: E402
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
+from .fake_classic import OVERLAYS as CLASSIC  # noqa: E402
+from .fake_classic import FakeClassic  # noqa: E402
 from .fake_forge import FakeForge  # noqa: E402
 from .fake_neo import FakeNeo, FakeNewestNeo  # noqa: E402
 from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
@@ -38,6 +40,15 @@ def reforge(tmp_path: Path) -> Iterator[FakeReForge]:
     """The same of reForge."""
     with installed_modules(OVERLAY):
         host = FakeReForge(tmp_path)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
+def classic(tmp_path: Path) -> Iterator[FakeClassic]:
+    """The same of Forge Classic."""
+    with installed_modules(*CLASSIC):
+        host = FakeClassic(tmp_path)
         host.load("sd1")
         yield host
 

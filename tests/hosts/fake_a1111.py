@@ -244,10 +244,13 @@ class FakeA1111:
         return {
             "conditioning": (modules.prompt_parser, "get_learned_conditioning"),
             "conditioning of parts": (modules.prompt_parser, "get_multicond_learned_conditioning"),
-            "tokenizing": (modules.sd_hijack_clip.TextConditionalModel, "tokenize_line"),
+            "tokenizing": (self.owner_of_tokenize_line(), "tokenize_line"),
             "key of the cache": (modules.processing.StableDiffusionProcessing, "cached_params"),
             "counting": (modules.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths"),
         }
+
+    def owner_of_tokenize_line(self) -> Any:
+        return self.modules.sd_hijack_clip.TextConditionalModel
 
     def reload_ui(self, start: Callable[[], Any]) -> Any:
         """Press "Reload UI": scripts are told to unload, callbacks are forgotten, scripts run again."""
