@@ -12,6 +12,9 @@ All that `forge.py` lists is touched here too, but for these:
   `backend.text_processing.flux_engine.T5XXLEngine` in that of `T5TextProcessingEngine`
 - T5's engine has no `tokenize_line` in the newer ones (t5_engine.py at 037259cf, flux_engine.py at fdb9c164): it reads
   attention while it tokenizes, so `__call__` is wrapped, which is given whole texts
+- `modules.script_callbacks.before_token_counter_callback`: wrapped, because comments are cut for the token counter only
+  after the callbacks have seen the prompt (5692d2d, modules/ui.py:125-137), with the host's own
+  `modules.processing_scripts.comments.strip_comments`
 - `sd3_enable_t5` does not exist, nor do SD 2 and SD 3; a model whose encoders are all language models (Chroma, Qwen,
   Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
 
@@ -21,18 +24,28 @@ The functions of `modules.prompt_parser` and `cached_params` have no parameter f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .forge import Forge
+from .hooks import Hook
 
 __all__ = ["ForgeNeo", "NewestForgeNeo"]
 
 
 class ForgeNeo(Forge):
-    """The running host, as `Forge`, but for where its infotext's parameters are collected."""
+    """The running host, as `Forge`, but for its infotext's parameters, its comments and its newer T5."""
 
     name = "Forge Neo"
+
+    def __init__(self) -> None:
+        """Find the host's modules; they are loaded already."""
+        super().__init__()
+        from modules import script_callbacks
+        from modules.processing_scripts import comments
+
+        self.comments = comments
+        self.script_callbacks = script_callbacks
 
     @property
     def infotext_parameters(self) -> Any:
@@ -46,6 +59,15 @@ class ForgeNeo(Forge):
         if hasattr(self.words_engine, "tokenize_line"):
             return super().words_points()
         return {"run_words_engine": [(self.words_engine, "__call__")]}
+
+    def own_hooks(self) -> Sequence[Hook]:
+        """Give the hook that cuts comments for the token counter before the callbacks."""
+        return [Hook(self.script_callbacks, "before_token_counter_callback", self.cut_comments)]
+
+    def cut_comments(self, original: Callable[..., Any], params: Any) -> Any:
+        """Stand in for `before_token_counter_callback(params)`: an expression counts as it will be read."""
+        params.prompt = self.comments.strip_comments(params.prompt)
+        return original(params)
 
 
 class NewestForgeNeo(ForgeNeo):

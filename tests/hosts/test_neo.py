@@ -108,6 +108,11 @@ def test_a_comment_that_ends_inside_an_expression_is_no_trouble(neo: FakeNeo, co
     assert same(parts, neo.condition("a cat", steps=20))
 
 
+def test_the_counter_does_not_read_comments(neo: FakeNeo) -> None:
+    neo.webui().start()
+    assert neo.count("a <'cat' // the animal\n + 'dog' /* <' */> # on <'a mat") == neo.count("a <'cat' + 'dog'>")
+
+
 # Models without CLIP, and T5
 
 

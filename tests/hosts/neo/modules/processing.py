@@ -1,10 +1,9 @@
 """One generation: comments are cut, and the infotext's parameters come by way of `dynamic_args`."""
 
-import re
-
 from backend.args import dynamic_args
 from modules import sd_models, shared
 from modules.common import processing as common
+from modules.processing_scripts.comments import strip_comments
 
 
 class StableDiffusionProcessing(common.StableDiffusionProcessing):
@@ -45,12 +44,6 @@ class StableDiffusionProcessing(common.StableDiffusionProcessing):
         dynamic_args.last_extra_generation_params.clear()
         cache[0] = key
         return cache[1]
-
-
-def strip_comments(text):
-    """Stands in another module in the host."""
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    return re.sub(r"[^\S\n]*(#|//).*", "", text)
 
 
 process_images = common.process_images

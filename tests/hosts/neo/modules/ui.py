@@ -1,12 +1,12 @@
 """The token counter: comments and attention are taken off before it counts."""
 
 from modules import prompt_parser, script_callbacks, sd_models, shared
-from modules.processing import strip_comments
+from modules.processing_scripts.comments import strip_comments
 
 
 def update_token_counter(text, steps, styles, *, is_positive=True):
     params = script_callbacks.BeforeTokenCounterParams(text, steps, styles, is_positive=is_positive)
-    script_callbacks.call("before_token_counter", params)
+    script_callbacks.before_token_counter_callback(params)
     text = params.prompt
     if shared.opts.include_styles_into_token_counters:
         known = shared.prompt_styles
