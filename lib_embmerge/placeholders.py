@@ -32,7 +32,7 @@ COUNT_PREFIX = PREFIX + "9z"
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
 
-BEFORE_SIGN = re.compile(rf"({NAME.pattern})(?: (?=[,.;:!?)]))?")
+BEFORE_SIGN = re.compile(rf"({NAME.pattern})(?: (?=[,.;:!?)\]]))?")
 
 
 def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:

@@ -12,8 +12,8 @@ Three functions are wrapped on every host with A1111's prompt pipeline:
 - `StableDiffusionProcessing.cached_params` is the key of the conditioning cache; it gets one more element that changes
   when an embedding was saved, and one that changes with whatever else an expression reads.
 
-Where a host has text encoders that take no embeddings (T5), `tokenize_line` and `tokenize` of those are wrapped too:
-the words of an expression stand in its placeholder's place there.
+Where a host has text encoders that take no embeddings (T5), `tokenize_line` and `tokenize` of those are wrapped too, or
+where they have no `tokenize_line` the call itself: the words of an expression stand in its placeholder's place there.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ class ConditioningHooks:
             "run_engine": self.run_engine,
             "tokenize_line_of_words": self.tokenize_line_of_words,
             "tokenize_words": self.tokenize_words,
+            "run_words_engine": self.run_words_engine,
             "cached_params": self.cached_params,
         }
         self._hooks = [
@@ -183,6 +184,19 @@ class ConditioningHooks:
             texts = [put_words(text, words) for text in texts]
         return original(engine, texts, *args, **kwargs)
 
+    def run_words_engine(
+        self, original: Callable[..., Any], engine: Any, texts: Sequence[str], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Stand in for calling an encoder that takes no embeddings, with texts whose attention it reads itself."""
+        if self._is_substituted():
+            return original(engine, self._with_words(texts), *args, **kwargs)
+        if not any(map(holds_expression, texts)):
+            return original(engine, texts, *args, **kwargs)
+        with self._lock:
+            merged = self._merge(list(texts), self.host.text_model(self.host.model_of(engine)))
+            with self._substituted(merged):
+                return original(engine, self._with_words(_with_texts(texts, merged.prompts)), *args, **kwargs)
+
     def cached_params(
         self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
     ) -> Any:
@@ -218,6 +232,10 @@ class ConditioningHooks:
             yield
         finally:
             self._running.counting = False
+
+    def _with_words(self, texts: Sequence[str]) -> Sequence[str]:
+        words = {name: _escape_attention(word) for name, word in self._running.merged.words.items()}
+        return _with_texts(texts, [put_words(text, words) for text in texts])
 
     def _tokenize_substituted(
         self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
@@ -263,6 +281,14 @@ def _with_texts(prompts: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
     replaced = copy.copy(prompts)
     replaced[:] = texts
     return replaced
+
+
+def _escape_attention(text: str) -> str:
+    """Make parentheses text for a reader of attention that knows no other sign and no other escape.
+
+    Source: youlijie/sd-webui-forge-classic fdb9c164, backend/text_processing/_comfy.py, `escape_important`.
+    """
+    return text.replace("(", "\\(").replace(")", "\\)")
 
 
 def repair_comma_backtrack(chunks: Sequence[Any], end_id: int) -> None:

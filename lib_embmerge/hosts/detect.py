@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import UnsupportedHost
 from .a1111 import A1111
 from .forge import Forge
+from .forge_neo import ForgeNeo, NewestForgeNeo
 from .reforge import ReForge
 from .webui import Adapter
 
@@ -40,6 +41,21 @@ ONE_DATABASE = (
 )
 """What AUTOMATIC1111's WebUI has, and the forks that kept its text path."""
 
+TEXT_ENGINES = (
+    *PROMPTS,
+    Capability("backend.text_processing.textual_inversion", "Embedding", "to find embeddings in a prompt"),
+    Capability("modules.sd_models", "forge_model_reload", "to load the chosen model"),
+    Capability("modules_forge.main_thread", "run_and_wait_result", "to load the chosen model"),
+)
+"""What Forge has, and the forks of its backend."""
+
+CLASSIC_ENGINE = Capability(
+    "backend.text_processing.classic_engine", "ClassicTextProcessingEngine.tokenize_line", "to read the text encoders"
+)
+DYNAMIC_ARGS = Capability(
+    "backend.args", "dynamic_args.last_extra_generation_params", "to name embeddings in a picture's parameters"
+)
+
 CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
     ReForge: (
         *ONE_DATABASE,
@@ -47,15 +63,20 @@ CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
     ),
     A1111: ONE_DATABASE,
     Forge: (
-        *PROMPTS,
+        *TEXT_ENGINES,
+        CLASSIC_ENGINE,
         Capability(
-            "backend.text_processing.classic_engine", "ClassicTextProcessingEngine.tokenize_line",
-            "to read the text encoders",
+            "backend.text_processing.classic_engine", "last_extra_generation_params",
+            "to name embeddings in a picture's parameters",
         ),
-        Capability("backend.text_processing.textual_inversion", "Embedding", "to find embeddings in a prompt"),
-        Capability("modules.sd_models", "forge_model_reload", "to load the chosen model"),
-        Capability("modules_forge.main_thread", "run_and_wait_result", "to load the chosen model"),
     ),
+    NewestForgeNeo: (
+        *TEXT_ENGINES,
+        Capability("backend.text_processing.sd_engine", "ClipEngine.tokenize_line", "to read the text encoders"),
+        Capability("backend.text_processing.flux_engine", "T5XXLEngine", "to give T5 the words"),
+        DYNAMIC_ARGS,
+    ),
+    ForgeNeo: (*TEXT_ENGINES, CLASSIC_ENGINE, DYNAMIC_ARGS),
 }  # fmt: skip
 """What each adapter needs of its host; of two that fit, the first is the more particular one."""
 

@@ -20,10 +20,12 @@ Every symbol of the host that is touched, and why:
 - `modules.shared.cmd_opts.embeddings_dir`: where embeddings are
 - `modules.shared.opts`: our settings, `emphasis`, and `sd3_enable_t5`
 - a model's `sd_checkpoint_info`, `is_sd3`, `get_learned_conditioning` (which the stand-in for no model lacks), and its
-  engines: whatever has `tokenize_line`, those for embeddings also `embeddings` and `embedding_key`
-- of an engine `tokenize`, `tokenizer`, `id_start`, `id_end`, `id_pad`, its table under `text_encoder`, and its
+  engines: whatever has `tokenize` and a `text_encoder`, those for embeddings also `embeddings` and `embedding_key`
+- of an engine `tokenizer`, `id_start`, `id_end`, `id_pad`, its table under `text_encoder`, and its
   `embeddings` (`ids_lookup`, `word_embeddings`, `skipped_embeddings`, `find_embedding_at_position`,
   `load_textual_inversion_embeddings`)
+
+`forge_neo.py` derives from this adapter; there differ `clip_engine`, `words_engine` and `infotext_parameters`.
 
 The host prints a line for each embedding that it uses, placeholders included; nothing can be done about that.
 """
@@ -149,7 +151,7 @@ class Forge:
     def __init__(self) -> None:
         """Find the host's modules; they are loaded already."""
         from backend.diffusion_engine import base
-        from backend.text_processing import classic_engine, t5_engine, textual_inversion
+        from backend.text_processing import textual_inversion
         from modules import call_queue, devices, processing, prompt_parser, sd_models, shared
         from modules import ui_extra_networks_textual_inversion as cards
         from modules_forge import main_thread
@@ -157,14 +159,12 @@ class Forge:
         self.base = base
         self.call_queue = call_queue
         self.cards = cards
-        self.classic_engine = classic_engine
         self.devices = devices
         self.main_thread = main_thread
         self.processing = processing
         self.prompt_parser = prompt_parser
         self.sd_models = sd_models
         self.shared = shared
-        self.t5_engine = t5_engine
         self.textual_inversion = textual_inversion
         self.checkpoints = CheckpointList(sd_models.checkpoints_list)
         self.other_extensions: list[str] = []
@@ -173,6 +173,27 @@ class Forge:
         """Another object, by identity, after every refresh."""
         self._file_states: dict[str, tuple[int, int]] = {}
         self._spelling = PlaceholderSpelling()
+
+    @property
+    def clip_engine(self) -> Any:
+        """The host's class of engines that take embeddings."""
+        from backend.text_processing import classic_engine
+
+        return classic_engine.ClassicTextProcessingEngine
+
+    @property
+    def words_engine(self) -> Any:
+        """The host's class of engines that take only text and stand beside such."""
+        from backend.text_processing import t5_engine
+
+        return t5_engine.T5TextProcessingEngine
+
+    @property
+    def infotext_parameters(self) -> Any:
+        """What the engines note for the infotext while they run; the host puts another one there after each prompt."""
+        from backend.text_processing import classic_engine
+
+        return classic_engine.last_extra_generation_params
 
     def loaded_model(self) -> Any | None:
         """Give the host's model object, or None; never loads one."""
@@ -192,8 +213,7 @@ class Forge:
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give the functions to wrap."""
-        engine = self.classic_engine.ClassicTextProcessingEngine
-        words = self.t5_engine.T5TextProcessingEngine
+        engine = self.clip_engine
         return {
             "encode": [
                 (self.prompt_parser, "get_learned_conditioning"),
@@ -201,10 +221,14 @@ class Forge:
             ],
             "tokenize_line": [(engine, "tokenize_line")],
             "run_engine": [(engine, "__call__")],
-            "tokenize_line_of_words": [(words, "tokenize_line")],
-            "tokenize_words": [(words, "tokenize")],
+            **self.words_points(),
             "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
         }
+
+    def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
+        """Give those of the engines that take only text."""
+        words = self.words_engine
+        return {"tokenize_line_of_words": [(words, "tokenize_line")], "tokenize_words": [(words, "tokenize")]}
 
     def counter_points(self) -> Sequence[tuple[Any, str]]:
         """Give the function that counts for the token counter, of every kind of model that has its own."""
@@ -227,7 +251,7 @@ class Forge:
 
     def forget_placeholders(self) -> None:
         """Take our names out of the infotext's "TI", where the host writes the name of every embedding it used."""
-        parameters = self.classic_engine.last_extra_generation_params
+        parameters = self.infotext_parameters
         names = _listed(parameters)
         kept = [name for name in names if not find_names(name)]
         if kept:
@@ -291,7 +315,7 @@ class Forge:
         """
         if not isinstance(model, ForgeTextModel):
             return
-        parameters = self.classic_engine.last_extra_generation_params
+        parameters = self.infotext_parameters
         listed = _listed(parameters)
         read = [name.replace(":", "").replace(",", "") for name in dict.fromkeys(model.used)]
         names = listed + [name for name in read if name not in listed]
@@ -368,7 +392,7 @@ class Forge:
 
 def _find_engines(sd_model: Any) -> list[Any]:
     """Give the model's text engines, whatever they are called in it."""
-    return [part for part in vars(sd_model).values() if hasattr(part, "tokenize_line")]
+    return [part for part in vars(sd_model).values() if hasattr(part, "tokenize") and hasattr(part, "text_encoder")]
 
 
 def _find_encoders(sd_model: Any) -> list[ForgeEncoder]:

@@ -1,4 +1,4 @@
-"""reForge (read and run at 3b56b268), and Forge Classic (read only): AUTOMATIC1111's text path on another backend.
+"""reForge (read and run at 3b56b268), and Forge Classic: AUTOMATIC1111's text path on another backend.
 
 All that `a1111.py` lists is touched here too; beside it:
 
@@ -41,11 +41,13 @@ class ReForge(A1111):
         """Give the host's model object, or None, also while the host changes it; never loads one.
 
         To make room for the next one a model leaves the list of those in memory and is taken apart, and yet stays the
-        current one until that is loaded. Source: reForge 3b56b268, modules/sd_models.py:1104-1112, :1219-1240.
+        current one until that is loaded. Source: reForge 3b56b268, modules/sd_models.py:1104-1112, :1219-1240. Forge
+        Classic keeps no such list and takes the parts away. Source: `load_model` in modules/sd_models.py of its copy
+        fajarnnn/sd-webui-reforge-classic 133fc761.
         """
         model = super().loaded_model()
         if not hasattr(self.sd_models, "complete_model_teardown"):
-            return model
+            return model if hasattr(model, "cond_stage_model") else None
         return model if any(kept is model for kept in self.sd_models.model_data.loaded_sd_models) else None
 
     def own_hooks(self) -> Sequence[Hook]:

@@ -18,7 +18,6 @@ FAMILIES = pytest.mark.parametrize("checkpoint", [SD1, SD2, SDXL])
 HIRES = {
     "enable_hr": True,
     "hr_scale": 2,
-    "hr_upscaler": "Latent",
     "denoising_strength": 0.7,
     "hr_second_pass_steps": 2,
 }

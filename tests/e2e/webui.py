@@ -76,7 +76,7 @@ class WebUI:
     def is_forge(self) -> bool:
         """Say whether the host is one with Forge's text engines, by an option of it."""
         if self._asked_of_forge is None:
-            self._asked_of_forge = "sd3_enable_t5" in self.options() and "forge_preset" in self.options()
+            self._asked_of_forge = "forge_preset" in self.options()
         return self._asked_of_forge
 
     def embeddings(self) -> list[str]:
@@ -113,6 +113,7 @@ class WebUI:
             pytest.skip(f"the host has no checkpoint {', '.join(map(str, missing))}")
 
     def checkpoint_file(self, name: str) -> str:
+        self._need(name)
         models = self.call("/sdapi/v1/sd-models")
         return next(m["filename"] for m in models if m["model_name"] == name)
 
@@ -129,9 +130,13 @@ class WebUI:
 
     def _host_s_own(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Give what a host needs beside what others do: Forge's high-resolution pass, whose defaults fail."""
-        if not (wanted.get("enable_hr") and self.is_forge()):
+        if not wanted.get("enable_hr"):
             return {}
-        return {"hr_additional_modules": ["Use same choices"], "hr_cfg": PICTURE["cfg_scale"]}
+        latent = {"name": "Latent"} in self.call("/sdapi/v1/latent-upscale-modes")  # Forge Neo has no such
+        own: dict[str, Any] = {"hr_upscaler": "Latent" if latent else "None"}
+        if self.is_forge():
+            own |= {"hr_additional_modules": ["Use same choices"], "hr_cfg": PICTURE["cfg_scale"]}
+        return own
 
 
 def _picture(encoded: str, infotext: str) -> Picture:

@@ -10,7 +10,10 @@ pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contrac
 
 from . import fake_forge  # noqa: E402
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
+from .fake_classic import OVERLAYS as CLASSIC  # noqa: E402
+from .fake_classic import FakeClassic  # noqa: E402
 from .fake_forge import FakeForge  # noqa: E402
+from .fake_neo import FakeNeo, FakeNewestNeo  # noqa: E402
 from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
 
 
@@ -42,9 +45,43 @@ def reforge(tmp_path: Path) -> Iterator[FakeReForge]:
 
 
 @pytest.fixture
+def classic(tmp_path: Path) -> Iterator[FakeClassic]:
+    """The same of Forge Classic."""
+    with installed_modules(*CLASSIC):
+        host = FakeClassic(tmp_path)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
 def forge(tmp_path: Path) -> Iterator[FakeForge]:
     """Forge in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
     with fake_forge.installed_modules():
         host = FakeForge(tmp_path)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
+def older_neo(tmp_path: Path) -> Iterator[FakeNeo]:
+    """The same of Forge Neo with Forge's text engines."""
+    yield from _forge_s(FakeNeo, tmp_path)
+
+
+@pytest.fixture
+def newest_neo(tmp_path: Path) -> Iterator[FakeNewestNeo]:
+    """The same of Forge Neo with renamed ones."""
+    yield from _forge_s(FakeNewestNeo, tmp_path)
+
+
+@pytest.fixture(params=["older_neo", "newest_neo"])
+def neo(request: pytest.FixtureRequest) -> FakeNeo:
+    """The same of both."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+def _forge_s(kind: type[FakeNeo], folder: Path) -> Iterator[FakeNeo]:
+    with kind.installed_modules():
+        host = kind(folder)
         host.load("sd1")
         yield host

@@ -549,11 +549,11 @@ class HostContract:
 
     def test_the_key_is_the_host_s_with_what_it_does_not_look_at(self, host: HostUnderTest) -> None:
         p = host.processing("a cat")
-        before = p.cached_params(["a cat"], 20, None)
+        before = p.cached_params(["a cat"], 20, None, None)
         host.webui().start()
-        assert p.cached_params(["a cat"], 20, None)[: len(before)] == before
-        assert p.cached_params(["a cat"], 20, None) == p.cached_params(["a cat"], 20, None)
-        assert p.cached_params(["a <'cat'>"], 20, None)[1 : len(before)] == before[1:]
+        assert p.cached_params(["a cat"], 20, None, None)[: len(before)] == before
+        assert p.cached_params(["a cat"], 20, None, None) == p.cached_params(["a cat"], 20, None, None)
+        assert p.cached_params(["a <'cat'>"], 20, None, None)[1 : len(before)] == before[1:]
 
     @pytest.mark.parametrize("prompt", ["a mystyle on a mat", "a <'mystyle'> on a mat"])
     def test_a_name_that_was_saved_is_used_by_the_same_prompt(

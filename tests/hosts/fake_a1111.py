@@ -33,12 +33,13 @@ ENCODERS = {"sd1": ("clip_l",), "sd2": ("clip_h",), "sdxl": ("clip_l", "clip_g")
 
 
 @contextlib.contextmanager
-def installed_modules(overlay: Path | None = None) -> Iterator[None]:
+def installed_modules(*overlays: Path) -> Iterator[None]:
     """Let `import modules.…` find the fake, freshly loaded, and take it away again.
 
-    An overlay is the folder of a fork's packages, for the modules in which it differs.
+    An overlay is the folder of a fork's packages, for the modules in which it differs; of a fork of a fork that one's
+    comes first.
     """
-    with found_modules(FOREIGN, lambda name: _place_of(name, overlay)):
+    with found_modules(FOREIGN, lambda name: _place_of(name, overlays)):
         sys.modules["open_clip"] = types.ModuleType("open_clip")
         tokenizer = sys.modules["open_clip.tokenizer"] = types.ModuleType("open_clip.tokenizer")
         sys.modules["open_clip"].tokenizer = tokenizer  # type: ignore[attr-defined]
@@ -46,16 +47,16 @@ def installed_modules(overlay: Path | None = None) -> Iterator[None]:
         yield
 
 
-def _place_of(name: Sequence[str], overlay: Path | None) -> Path | None:
+def _place_of(name: Sequence[str], overlays: Sequence[Path]) -> Path | None:
     """Find `modules.…` in a fork's folder, else in the fake's; `modules.common.…` in the fake's only."""
     first, *rest = name
-    places = [overlay / first] if overlay else []
+    places = [overlay / first for overlay in overlays]
+    if rest[:1] == ["common"]:
+        places, rest = [], rest[1:]
     if first == "modules":
         places.append(FOLDER)
-    if rest[:1] == ["common"]:
-        places, rest = places[1:], rest[1:]
     found = (place.joinpath(*rest) for place in places)
-    return next((place for place in found if _file_of(place).is_file()), None)
+    return next((place for place in found if file_of(place).is_file()), None)
 
 
 @contextlib.contextmanager
@@ -80,13 +81,17 @@ class _Finder:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         place = self.place_of(name.split("."))
-        if place is None or not _file_of(place).is_file():
+        if place is None or not file_of(place).is_file():
             return None
-        file = _file_of(place)
-        return importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
+        file = file_of(place)
+        spec = importlib.util.spec_from_file_location(name, file, loader=_Loader(name, str(file)))
+        if spec is not None and spec.submodule_search_locations:
+            spec.submodule_search_locations.clear()  # what the host has not must not be found in the folder either
+        return spec
 
 
-def _file_of(place: Path) -> Path:
+def file_of(place: Path) -> Path:
+    """Give the file of a module whose place is a file without suffix or a folder."""
     return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 
 
@@ -239,10 +244,13 @@ class FakeA1111:
         return {
             "conditioning": (modules.prompt_parser, "get_learned_conditioning"),
             "conditioning of parts": (modules.prompt_parser, "get_multicond_learned_conditioning"),
-            "tokenizing": (modules.sd_hijack_clip.TextConditionalModel, "tokenize_line"),
+            "tokenizing": (self.owner_of_tokenize_line(), "tokenize_line"),
             "key of the cache": (modules.processing.StableDiffusionProcessing, "cached_params"),
             "counting": (modules.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths"),
         }
+
+    def owner_of_tokenize_line(self) -> Any:
+        return self.modules.sd_hijack_clip.TextConditionalModel
 
     def reload_ui(self, start: Callable[[], Any]) -> Any:
         """Press "Reload UI": scripts are told to unload, callbacks are forgotten, scripts run again."""

@@ -12,10 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from lib_embmerge.hosts.forge import Forge
 
 from .fake_a1111 import FOLDER as A1111_FOLDER
-from .fake_a1111 import FakeA1111, found_modules, make_table
+from .fake_a1111 import FakeA1111, file_of, found_modules, make_table
 
 FOLDER = Path(__file__).parent / "forge"
 PACKAGES = ("modules", "modules_forge", "backend")
@@ -37,21 +39,37 @@ EXPECTED_SHAPES = {"sdxl": 2048, "refiner": 2048}
 WITH_T5 = ("sd3", "flux", "chroma")
 
 
-def installed_modules() -> contextlib.AbstractContextManager[None]:
-    """Let the host's packages be found, freshly loaded, and take them away again."""
-    return found_modules(PACKAGES, _place_of)
+def installed_modules(*overlays: Path, gone: Sequence[str] = ()) -> contextlib.AbstractContextManager[None]:
+    """Let the host's packages be found, freshly loaded, and take them away again.
+
+    Overlays are folders of a fork's packages, for the modules in which it differs, the newest first; `gone` are modules
+    that it has no more.
+    """
+    return found_modules(PACKAGES, lambda name: None if ".".join(name) in gone else _place_of(name, overlays))
 
 
-def _place_of(name: Sequence[str]) -> Path | None:
-    if name[0] not in PACKAGES:
+def _place_of(name: Sequence[str], overlays: Sequence[Path]) -> Path | None:
+    """Find a module in a fork's folders, else in the fake's; `backend.common.…` in the fake's only."""
+    first, *rest = name
+    if first not in PACKAGES:
         return None
-    if name[0] == "modules" and name[-1] in KEPT_OF_A1111:
-        return A1111_FOLDER.joinpath(*name[1:])
-    return FOLDER.joinpath(*name)
+    if rest[:1] == ["common"]:
+        overlays, rest = (), rest[1:]
+    found = (overlay.joinpath(first, *rest) for overlay in overlays)
+    place = next((place for place in found if file_of(place).is_file()), None)
+    if place is not None:
+        return place
+    if first == "modules" and rest and rest[-1] in KEPT_OF_A1111:
+        return A1111_FOLDER.joinpath(*rest)
+    return FOLDER.joinpath(first, *rest)
 
 
 class FakeForge(FakeA1111):
     """The host, its loaded model, and what users and other extensions do in it."""
+
+    kinds = tuple(ENCODERS)
+    engines_of = ("classic_engine.ClassicTextProcessingEngine", "t5_engine.T5TextProcessingEngine")
+    """Module and class of the text engines with and without embeddings."""
 
     def __init__(self, folder: Path) -> None:
         self.embeddings_folder = folder / "embeddings"
@@ -60,10 +78,10 @@ class FakeForge(FakeA1111):
         names = (
             "bpe", "devices", "processing", "prompt_parser", "script_callbacks", "scripts", "sd_models", "shared", "ui",
         )  # fmt: skip
-        engines = ("classic_engine", "t5_engine", "textual_inversion")
         self.modules = SimpleNamespace(
             **{name: importlib.import_module(f"modules.{name}") for name in names},
-            **{name: importlib.import_module(f"backend.text_processing.{name}") for name in engines},
+            **{name: engine_module(name) for name in (e.split(".")[0] for e in self.engines_of)},
+            textual_inversion=engine_module("textual_inversion"),
             cards=importlib.import_module("modules.ui_extra_networks_textual_inversion"),
             main_thread=importlib.import_module("modules_forge.main_thread"),
             models=importlib.import_module("backend.diffusion_engine.models"),
@@ -79,6 +97,8 @@ class FakeForge(FakeA1111):
 
     def load(self, kind: str, *, seed: int = 0, name: str | None = None) -> Any:
         """Load another checkpoint."""
+        if kind not in self.kinds:
+            pytest.skip("the host has no such model")
         self.choose(kind, seed=seed, name=name)
         self.model, _ = self.modules.sd_models.forge_model_reload()
         return self.model
@@ -88,7 +108,7 @@ class FakeForge(FakeA1111):
         sd_models = self.modules.sd_models
         info = sd_models.CheckpointInfo(self.checkpoints_folder / f"{name or f'{kind}-{seed}'}.safetensors")
         info.register()
-        sd_models.forge_loader = lambda filename: make_model(kind, seed, self.embeddings_folder)
+        sd_models.forge_loader = lambda filename: self.make_model(kind, seed)
         sd_models.model_data.forge_loading_parameters = {"checkpoint_info": info}
 
     def unload(self) -> None:
@@ -129,7 +149,7 @@ class FakeForge(FakeA1111):
 
     def hook_points(self) -> dict[str, tuple[Any, str]]:
         modules = self.modules
-        engine, words = modules.classic_engine.ClassicTextProcessingEngine, modules.t5_engine.T5TextProcessingEngine
+        engine, words = map(engine_class, self.engines_of)
         return {
             "conditioning": (modules.prompt_parser, "get_learned_conditioning"),
             "conditioning of parts": (modules.prompt_parser, "get_multicond_learned_conditioning"),
@@ -146,24 +166,33 @@ class FakeForge(FakeA1111):
         lookup = {first: [(tuple(ids), id(e)) for ids, e in found] for first, found in database.ids_lookup.items()}
         return lookup, dict(database.word_embeddings), dict(database.skipped_embeddings)
 
+    def make_model(self, kind: str, seed: int) -> Any:
+        """Make a model as the host's loader does."""
+        engine, words = map(engine_class, self.engines_of)
+        engines = [engine(*_parts_of_engine(kind, key, seed, self.embeddings_folder)) for key in ENCODERS[kind]]
+        if kind in WITH_T5:
+            engines.append(words(SimpleNamespace(transformer=None), self.t5_tokenizer()))
+        model = self.modules.models.KINDS[kind](engines)
+        model.kind = kind
+        return model
 
-def make_model(kind: str, seed: int, embeddings_folder: Path) -> Any:
-    """Make a model as the host's loader does."""
-    models = importlib.import_module("backend.diffusion_engine.models")
-    t5_engine = importlib.import_module("backend.text_processing.t5_engine")
-    engines = [_make_engine(kind, key, seed, embeddings_folder) for key in ENCODERS[kind]]
-    if kind in WITH_T5:
-        engines.append(t5_engine.T5TextProcessingEngine(t5_engine.T5Tokenizer()))
-    model = models.KINDS[kind](engines)
-    model.kind = kind
-    return model
+    def t5_tokenizer(self) -> Any:
+        return self.modules.t5_engine.T5Tokenizer()
 
 
-def _make_engine(kind: str, key: str, seed: int, folder: Path) -> Any:
-    classic_engine = importlib.import_module("backend.text_processing.classic_engine")
+def engine_module(name: str) -> Any:
+    return importlib.import_module(f"backend.text_processing.{name}")
+
+
+def engine_class(name: str) -> Any:
+    """Give the class that a string like `classic_engine.ClassicTextProcessingEngine` names."""
+    module, _, kind = name.partition(".")
+    return getattr(engine_module(module), kind)
+
+
+def _parts_of_engine(kind: str, key: str, seed: int, folder: Path) -> tuple[Any, ...]:
     tokenizer = importlib.import_module("modules.bpe").TransformersTokenizer()
     tokenizer.pad_token_id = tokenizer.eos_token_id if key == "clip_l" else 0
     place = SimpleNamespace(token_embedding=make_table(WIDTHS[key], seed))
     encoder = SimpleNamespace(transformer=SimpleNamespace(text_model=SimpleNamespace(embeddings=place)))
-    shape = EXPECTED_SHAPES.get(kind, WIDTHS[key])
-    return classic_engine.ClassicTextProcessingEngine(encoder, tokenizer, str(folder), key, shape)
+    return encoder, tokenizer, str(folder), key, EXPECTED_SHAPES.get(kind, WIDTHS[key])

@@ -12,9 +12,11 @@ from lib_embmerge.hosts import detect
 from lib_embmerge.hosts.a1111 import A1111
 from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
 from lib_embmerge.hosts.forge import Forge
+from lib_embmerge.hosts.forge_neo import ForgeNeo, NewestForgeNeo
 from lib_embmerge.hosts.reforge import ReForge
 
 from .fake_a1111 import FakeA1111
+from .fake_neo import FakeNeo
 from .fake_reforge import FakeReForge
 
 
@@ -25,7 +27,9 @@ def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
     return module, name
 
 
-HOSTS = {"a1111": A1111, "reforge": ReForge, "forge": Forge}
+HOSTS = {
+    "a1111": A1111, "reforge": ReForge, "forge": Forge, "older_neo": ForgeNeo, "newest_neo": NewestForgeNeo,
+}  # fmt: skip
 WANTED = [(kind, capability) for kind in ("a1111", "forge") for capability in CAPABILITIES[HOSTS[kind]]]
 
 
@@ -58,6 +62,12 @@ def test_what_is_missing_is_named(kind: str, capability: Capability) -> None:
     lacking = f"it lacks {capability.module}.{capability.attribute}, {capability.purpose}."
     assert lacking in str(caught.value)
     assert str(caught.value).endswith("Expressions in prompts stay as they are typed.")
+
+
+def test_another_neo_is_refused_with_what_it_lacks(newest_neo: FakeNeo) -> None:
+    del sys.modules["backend.text_processing.flux_engine"].T5XXLEngine
+    with pytest.raises(UnsupportedHost, match=r"it lacks backend\.text_processing\.flux_engine\.T5XXLEngine, to give"):
+        detect_host()
 
 
 def test_everything_that_is_missing_is_named_at_once(a1111: FakeA1111) -> None:

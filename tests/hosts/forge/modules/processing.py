@@ -1,6 +1,5 @@
 """One generation, as far as its conditioning."""
 
-import backend.text_processing.classic_engine
 import torch
 from modules import prompt_parser, sd_models, shared
 
@@ -48,7 +47,8 @@ class StableDiffusionProcessing:
         )
 
     def get_conds_with_caching(self, function, required_prompts, steps, caches, extra_network_data, hires_steps=None):
-        engine = backend.text_processing.classic_engine
+        from backend.text_processing import classic_engine as engine
+
         old_scheduling = shared.opts.use_old_scheduling
         key = self.cached_params(required_prompts, steps, extra_network_data, hires_steps, old_scheduling)
         for cache in caches:

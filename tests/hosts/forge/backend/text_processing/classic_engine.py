@@ -9,7 +9,6 @@ from modules.prompt_parser import parse_prompt_attention
 from modules.shared import opts
 
 PromptChunkFix = namedtuple("PromptChunkFix", ["offset", "embedding"])
-BACKTRACK = 20
 last_extra_generation_params = {}
 
 
@@ -41,6 +40,7 @@ class CLIPEmbeddingForTextualInversion(torch.nn.Module):
 
 class ClassicTextProcessingEngine:
     chunk_length = 75
+    comma_padding_backtrack = 20
 
     def __init__(self, text_encoder, tokenizer, embedding_dir, embedding_key, embedding_expected_shape):
         self.embeddings = EmbeddingDatabase(tokenizer, embedding_expected_shape)
@@ -104,7 +104,7 @@ class ClassicTextProcessingEngine:
                 is_full = len(chunk.tokens) == self.chunk_length
                 if tokens[position] == self.comma_token:
                     comma = len(chunk.tokens)
-                elif is_full and comma != -1 and len(chunk.tokens) - comma <= BACKTRACK:
+                elif is_full and comma != -1 and len(chunk.tokens) - comma <= self.comma_padding_backtrack:
                     moved = chunk.tokens[comma + 1 :], chunk.multipliers[comma + 1 :]
                     del chunk.tokens[comma + 1 :], chunk.multipliers[comma + 1 :]
                     close()
@@ -141,13 +141,16 @@ class ClassicTextProcessingEngine:
             self.embeddings.fixes = [chunk.fixes for chunk in chunks]
             used.update({fix.embedding.name: fix.embedding for chunk in chunks for fix in chunk.fixes})
             rows.append(self.process_tokens([c.tokens for c in chunks], [c.multipliers for c in chunks]))
+        self.note(texts, used)
+        return torch.hstack(rows)
+
+    def note(self, texts, used):
         parameters = last_extra_generation_params
         if used:
             names = [name.replace(":", "").replace(",", "") for name in used]
             parameters["TI"] = ", ".join([*filter(None, [parameters.get("TI")]), *names])
         if any("(" in text or "[" in text for text in texts) and opts.emphasis != "Original":
             parameters["Emphasis"] = opts.emphasis
-        return torch.hstack(rows)
 
     def process_tokens(self, batch, multipliers):
         tokens = torch.asarray(batch)

@@ -33,7 +33,8 @@ class PromptChunk:
 class T5TextProcessingEngine:
     min_length = 256
 
-    def __init__(self, tokenizer):
+    def __init__(self, text_encoder, tokenizer):
+        self.text_encoder = text_encoder
         self.tokenizer = tokenizer
         self.id_end = 1
         self.id_pad = 0

@@ -1,0 +1,88 @@
+"""Forge Neo, the branch `neo` of sd-webui-forge-classic: Forge's backend, moved on.
+
+Run at release 2.26, in its redistribution exo101/sd-webui-forge-neo-v3 5692d2d; read besides at Haoming02 21886f41 and
+037259cf and, where that repository's newest files could not be had, in its copy youlijie/sd-webui-forge-classic
+fdb9c164 and b3b8a1e5.
+
+All that `forge.py` lists is touched here too, but for these:
+
+- `backend.args.dynamic_args.last_extra_generation_params`: what becomes the infotext's "TI"
+  (5692d2d, backend/text_processing/classic_engine.py:259-262, modules/processing.py:459-466)
+- `backend.text_processing.sd_engine.ClipEngine` in the newest in the place of `ClassicTextProcessingEngine`, and
+  `backend.text_processing.flux_engine.T5XXLEngine` in that of `T5TextProcessingEngine`
+- T5's engine has no `tokenize_line` in the newer ones (t5_engine.py at 037259cf, flux_engine.py at fdb9c164): it reads
+  attention while it tokenizes, so `__call__` is wrapped, which is given whole texts
+- `modules.script_callbacks.before_token_counter_callback`: wrapped, because comments are cut for the token counter only
+  after the callbacks have seen the prompt (5692d2d, modules/ui.py:125-137), with the host's own
+  `modules.processing_scripts.comments.strip_comments`
+- `sd3_enable_t5` does not exist, nor do SD 2 and SD 3; a model whose encoders are all language models (Chroma, Qwen,
+  Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
+
+The functions of `modules.prompt_parser` and `cached_params` have no parameter for the old scheduling here
+(5692d2d, modules/prompt_parser.py, modules/processing.py:412).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .forge import Forge
+from .hooks import Hook
+
+__all__ = ["ForgeNeo", "NewestForgeNeo"]
+
+
+class ForgeNeo(Forge):
+    """The running host, as `Forge`, but for its infotext's parameters, its comments and its newer T5."""
+
+    name = "Forge Neo"
+
+    def __init__(self) -> None:
+        """Find the host's modules; they are loaded already."""
+        super().__init__()
+        from modules import script_callbacks
+        from modules.processing_scripts import comments
+
+        self.comments = comments
+        self.script_callbacks = script_callbacks
+
+    @property
+    def infotext_parameters(self) -> Any:
+        """What the engines note for the infotext while they run; the host empties it after each prompt."""
+        from backend.args import dynamic_args
+
+        return dynamic_args.last_extra_generation_params
+
+    def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
+        """Give the functions to wrap of the engine that takes only text."""
+        if hasattr(self.words_engine, "tokenize_line"):
+            return super().words_points()
+        return {"run_words_engine": [(self.words_engine, "__call__")]}
+
+    def own_hooks(self) -> Sequence[Hook]:
+        """Give the hook that cuts comments for the token counter before the callbacks."""
+        return [Hook(self.script_callbacks, "before_token_counter_callback", self.cut_comments)]
+
+    def cut_comments(self, original: Callable[..., Any], params: Any) -> Any:
+        """Stand in for `before_token_counter_callback(params)`: an expression counts as it will be read."""
+        params.prompt = self.comments.strip_comments(params.prompt)
+        return original(params)
+
+
+class NewestForgeNeo(ForgeNeo):
+    """The same after its text engines were renamed."""
+
+    @property
+    def clip_engine(self) -> Any:
+        """The host's class of engines that take embeddings."""
+        from backend.text_processing import sd_engine
+
+        return sd_engine.ClipEngine
+
+    @property
+    def words_engine(self) -> Any:
+        """The host's class of engines that take only text and stand beside such."""
+        from backend.text_processing import flux_engine
+
+        return flux_engine.T5XXLEngine
