@@ -218,11 +218,10 @@ class ConditioningHooks:
         """
         if not holds_expression(prompt):
             return prompt, None
-        with self._lock:
-            model = self.host.text_model(sd_model)
-            if self.host.counts_words(sd_model):
-                return replace_by_words(prompt, model, self.settings())
-            return replace_by_counts(prompt, model, self.settings(), count_name)
+        model = self.host.text_model(sd_model)
+        if self.host.counts_words(sd_model):
+            return replace_by_words(prompt, model, self.settings())
+        return replace_by_counts(prompt, model, self.settings(), count_name)
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:
@@ -253,7 +252,8 @@ class ConditioningHooks:
         names = [name for name in find_names(line) if counted_vectors(name) is not None]
         if not names:
             return original(engine, line, *args, **kwargs)
-        with self._lock, self.host.blank_placeholders(engine, names):
+        # Not under the lock: the counter goes on while a picture's prompt is being encoded, which may take long.
+        with self.host.blank_placeholders(engine, names):
             return original(engine, line, *args, **kwargs)
 
     def _is_substituted(self) -> bool:

@@ -6,6 +6,7 @@ A database has `ids_lookup`: by a word's first token a list of (all its tokens, 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,10 @@ class PlaceholderSpelling:
         return spelled_ids(name, self._known.__getitem__)
 
 
+_WRITING = threading.Lock()
+"""Pictures and the token counter write in threads of their own; who reads meets whole lists, replaced in one step."""
+
+
 @contextlib.contextmanager
 def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) -> Iterator[None]:
     """Let a database find entries by their tokens while the context lasts, whatever is loaded anew meanwhile.
@@ -86,18 +91,20 @@ def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) 
     Only `ids_lookup` is written, the one place where conditioning looks: no list of embeddings shows them.
     """
     added = list(entries)
-    for ids, entry in added:
-        lookup[ids[0]] = [(ids, entry), *lookup.get(ids[0], [])]
+    with _WRITING:
+        for ids, entry in added:
+            lookup[ids[0]] = [(ids, entry), *lookup.get(ids[0], [])]
     try:
         yield
     finally:
         ours = {id(entry) for _, entry in added}
-        for first in {ids[0] for ids, _ in added}:
-            rest = [x for x in lookup.get(first, []) if id(x[1]) not in ours]
-            if rest:
-                lookup[first] = rest
-            else:
-                lookup.pop(first, None)
+        with _WRITING:
+            for first in {ids[0] for ids, _ in added}:
+                rest = [x for x in lookup.get(first, []) if id(x[1]) not in ours]
+                if rest:
+                    lookup[first] = rest
+                else:
+                    lookup.pop(first, None)
 
 
 def find_mentioned(names: Iterable[str], text: str) -> list[str]:

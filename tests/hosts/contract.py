@@ -372,6 +372,25 @@ class HostContract:
         webui.stop()
         assert functions_of(host) == before
 
+    def test_the_counter_does_not_wait_for_a_prompt_that_is_being_encoded(
+        self, host: HostUnderTest, extension: WebUI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        is_encoding, may_end = threading.Event(), threading.Event()
+
+        def wait(*_: object) -> None:
+            is_encoding.set()
+            may_end.wait(30)
+
+        monkeypatch.setattr(extension.host, "note_used_embeddings", wait)
+        with ThreadPoolExecutor() as threads:
+            encoding = threads.submit(host.condition, "a <'cat' + 'dog'>")
+            try:
+                assert is_encoding.wait(30)
+                assert threads.submit(host.count, "a <'cat', 'dog'>").result(timeout=10) == "3/75"
+            finally:
+                may_end.set()
+            encoding.result()
+
     def test_two_threads_do_not_disturb_each_other(self, host: HostUnderTest, extension: WebUI) -> None:
         words = ["cat", "dog", "red", "blue", "sun", "rain"]
         plain = {word: host.condition(f"a {word}") for word in words}
