@@ -110,16 +110,6 @@ class EmbeddingMergeError(Exception):
             self.span = self.span.shifted(offset)
         return self
 
-    def as_dict(self) -> dict[str, object]:
-        """Give the error's fields for JSON: kind, message, source, span as [start, end], suggestion."""
-        return {
-            "kind": type(self).__name__,
-            "message": self.message,
-            "source": self.source,
-            "span": None if self.span is None else [self.span.start, self.span.end],
-            "suggestion": self.suggestion,
-        }
-
 
 class ExpressionError(EmbeddingMergeError):
     """A mistake in an expression."""

@@ -18,7 +18,7 @@ from .families import Family
 from .language.scan import Brackets
 from .vectors.vocabulary import Vocabulary
 
-__all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPiece", "TextPieces"]
+__all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPieces"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,8 @@ class InstalledEmbedding:
     digest: str = ""
 
 
-TextPiece = "Sequence[int] | InstalledEmbedding"
-"""A run of token ids, or the embedding whose name stood there."""
-
 TextPieces = list["Sequence[int] | InstalledEmbedding"]
-"""What one quoted text means to one encoder, in order."""
+"""What one quoted text means to one encoder, in order: runs of token ids, and embeddings whose names stood there."""
 
 
 class TextEncoder(Protocol):

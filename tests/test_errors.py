@@ -67,17 +67,6 @@ def test_placed_into_a_prompt() -> None:
     assert str(error) == "a <+*>\n    ^\nIt is wrong."
 
 
-def test_as_fields() -> None:
-    error = SyntaxProblem("It is wrong.", source="ab", span=Span(1, 2), suggestion="Write c.")
-    assert error.as_dict() == {
-        "kind": "SyntaxProblem",
-        "message": "It is wrong.",
-        "source": "ab",
-        "span": [1, 2],
-        "suggestion": "Write c.",
-    }
-
-
 def test_spans() -> None:
     assert Span(1, 2).shifted(3) == Span(4, 5)
     assert Span(1, 2).to(Span(5, 7)) == Span(1, 7)
