@@ -1,4 +1,4 @@
-"""Forge Neo, the branch `neo` of sd-webui-forge-classic: Forge's backend, moved on.
+"""Forge Neo, the branch "neo" of sd-webui-forge-classic: Forge's backend, moved on.
 
 Run at release 2.26, in its redistribution exo101/sd-webui-forge-neo-v3 5692d2d; read besides at Haoming02 21886f41 and
 037259cf and, where that repository's newest files could not be had, in its copy youlijie/sd-webui-forge-classic
@@ -8,18 +8,18 @@ All that `forge.py` lists is touched here too, but for these:
 
 - `backend.args.dynamic_args.last_extra_generation_params`: what becomes the infotext's "TI"
   (5692d2d, backend/text_processing/classic_engine.py:259-262, modules/processing.py:459-466)
-- `backend.text_processing.sd_engine.ClipEngine` in the newest in the place of `ClassicTextProcessingEngine`, and
-  `backend.text_processing.flux_engine.T5XXLEngine` in that of `T5TextProcessingEngine`
+- `backend.text_processing.sd_engine.ClipEngine` in the newest in the place of Forge's class of engines with embeddings,
+  and `backend.text_processing.flux_engine.T5XXLEngine` in that of T5's
 - T5's engine has no `tokenize_line` in the newer ones (t5_engine.py at 037259cf, flux_engine.py at fdb9c164): it reads
   attention while it tokenizes, so `__call__` is wrapped, which is given whole texts
 - `modules.script_callbacks.before_token_counter_callback`: wrapped, because comments are cut for the token counter only
   after the callbacks have seen the prompt (5692d2d, modules/ui.py:125-137), with the host's own
   `modules.processing_scripts.comments.strip_comments`
-- `sd3_enable_t5` does not exist, nor do SD 2 and SD 3; a model whose encoders are all language models (Chroma, Qwen,
-  Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
+- SD 2 and SD 3 do not exist, nor does the option for the latter's T5; a model whose encoders are all T5 or language
+  models (Chroma, Qwen, Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
 
-The functions of `modules.prompt_parser` and `cached_params` have no parameter for the old scheduling here
-(5692d2d, modules/prompt_parser.py, modules/processing.py:412).
+The functions that are wrapped first, and the cache's key, have no parameter for the old scheduling here (5692d2d,
+modules/prompt_parser.py, modules/processing.py:412).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""reForge (read and run at 3b56b268), and Forge Classic: AUTOMATIC1111's text path on another backend.
+"""reForge (read and run at 3b56b268), and Forge Classic (1f95d717): AUTOMATIC1111's text path on another backend.
 
 All that `a1111.py` lists is touched here too; beside it:
 
