@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,9 +44,11 @@ from ..errors import ModelNotLoaded, UnsupportedHost
 from ..families import FAMILIES, Family
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..language.scan import Brackets
+from ..merge import MergeSettings
 from ..placeholders import counted_vectors, find_names
 from ..vectors.embedding import Embedding
 from .checkpoint_list import CheckpointList, read_record
+from .conditioning import ConditioningHooks
 from .embedding_words import (
     PlaceholderSpelling,
     copy_installed,
@@ -60,6 +62,8 @@ from .hooks import Hook
 from .host_encoder import HostEncoder
 from .host_table import find_layer
 from .settings import allows_words, read_brackets
+from .token_counter import TokenCounter
+from .webui import Part
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 
@@ -189,6 +193,11 @@ class Forge:
         if model is not None and any(known is engine for known in _find_engines(model)):
             return model
         return SimpleNamespace(engine=engine)
+
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
+        hooks = ConditioningHooks(self, settings)
+        return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give the functions to wrap."""
