@@ -12,6 +12,7 @@ from ..errors import UnsupportedHost
 from .a1111 import A1111
 from .forge import Forge
 from .reforge import ReForge
+from .sdnext import SDNext
 from .webui import Adapter
 
 __all__ = ["CAPABILITIES", "Capability", "detect_host"]
@@ -55,6 +56,15 @@ CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
         Capability("backend.text_processing.textual_inversion", "Embedding", "to find embeddings in a prompt"),
         Capability("modules.sd_models", "forge_model_reload", "to load the chosen model"),
         Capability("modules_forge.main_thread", "run_and_wait_result", "to load the chosen model"),
+    ),
+    SDNext: (
+        Capability("modules.processing_diffusers", "set_pipeline_args", "to turn prompts into conditioning"),
+        Capability("modules.processing_diffusers", "process_base", "to know when a picture is done"),
+        Capability("modules.prompt_parser_diffusers", "split_prompts", "to read the text encoders"),
+        Capability("modules.prompt_parser_diffusers", "cache", "to keep the conditioning cache right"),
+        Capability("modules.styles", "apply_curly_braces_to_prompt", "to keep expressions whole"),
+        Capability("modules.ui_common", "update_token_counter", "to count tokens"),
+        Capability("modules.modeldata", "model_data", "to find the loaded model"),
     ),
 }  # fmt: skip
 """What each adapter needs of its host; of two that fit, the first is the more particular one."""

@@ -31,7 +31,6 @@ The host prints a line for each embedding that it uses, placeholders included; n
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +51,7 @@ from .conditioning import ConditioningHooks
 from .embedding_words import (
     PlaceholderSpelling,
     copy_installed,
+    digest_vectors,
     file_state,
     find_mentioned,
     find_pieces,
@@ -142,7 +142,7 @@ class ForgeTextModel:
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
-        return copy_installed(embedding, self.encoders, _digest(embedding.vec))
+        return copy_installed(embedding, self.encoders, digest_vectors(embedding.vec))
 
 
 class Forge:
@@ -419,12 +419,3 @@ def _of_name(stem: str, held: Mapping[str, Any]) -> list[Any]:
 
 def _listed(parameters: Mapping[str, str]) -> list[str]:
     return [name for name in parameters.get("TI", "").split(", ") if name]
-
-
-def _digest(vectors: Any) -> str:
-    """Give a hash of vectors, because the host keeps none."""
-    parts = vectors if isinstance(vectors, dict) else {"": vectors}
-    digest = hashlib.sha256()
-    for key, rows in sorted(parts.items()):
-        digest.update(key.encode() + rows.detach().to(device="cpu", dtype=torch.float32).numpy().tobytes())
-    return digest.hexdigest()
