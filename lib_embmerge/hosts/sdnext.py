@@ -4,8 +4,8 @@ Every symbol of the host that is touched, and why (see `sdnext_prompts.py` for w
 
 - `modules.processing_diffusers`: `set_pipeline_args` wrapped, which gets a pass's prompts and its model;
   `process_base`, `process_hires`, `process_refine` wrapped, the passes, in which a pipeline may encode texts itself
-- `modules.prompt_parser_diffusers`: `split_prompts` wrapped, the text for each text encoder; `cache`, of encoded
-  prompts
+- `modules.prompt_parser_diffusers`: `PromptEmbedder.__init__` wrapped, the second layer; `split_prompts` wrapped, the
+  text for each text encoder; `cache`, of encoded prompts
 - `modules.styles.apply_curly_braces_to_prompt`: wrapped, it makes choices between braces, also those of expressions
 - `modules.ui_common.update_token_counter`: wrapped, the token counter
 - `modules.modeldata.model_data.sd_model`: the loaded model, without loading one; `modules.sd_models`:
@@ -24,6 +24,7 @@ the host's own use of its name goes on with the rest of the old ones until the m
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,9 @@ SUFFIXES = ("", "_2", "_3", "_4")
 START_TOKEN = "<|startoftext|>"
 """A token of CLIP's vocabulary that no other has."""
 
+CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
 NAMES = {width: name for name, width in ENCODER_WIDTHS.items()}
 
 
@@ -63,6 +67,25 @@ class SDNextEncoder(HostEncoder):
         super().__init__(_Engine(tokenizer), self.layer, name=name, key=name)
         # The host writes its embeddings into rows behind the vocabulary's.
         self.size = self.table.size = min(self.size, int(tokenizer.vocab_size))
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids; names of embeddings in it are text."""
+        return [
+            ids if max(ids, default=0) < self.size else self._tokenize_literally(text, ids)
+            for text, ids in zip(texts, self.tokenize_names(texts), strict=True)
+        ]
+
+    def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids as the host does: the name of an embedding is one token."""
+        return super().tokenize(texts)
+
+    def _tokenize_literally(self, text: str, with_names: list[int]) -> list[int]:
+        # The host's tokens are names to the letter, CLIP's are not: other letters hide a name.
+        for letters in (CAPITALS, SMALL):
+            (ids,) = super().tokenize([text.translate(letters)])
+            if max(ids, default=0) < self.size:
+                return ids
+        return with_names
 
 
 class SDNextTextModel:
@@ -99,7 +122,7 @@ class SDNextTextModel:
         found: list[dict[str, TextPieces]] = [{} for _ in texts]
         for encoder in self.encoders:
             words = _EmbeddingTokens(self._words(), encoder)
-            for pieces, ids in zip(found, encoder.tokenize(texts), strict=True):
+            for pieces, ids in zip(found, encoder.tokenize_names(texts), strict=True):
                 pieces[encoder.name] = find_pieces(ids, words, self._installed)
         return found  # type: ignore[return-value]
 

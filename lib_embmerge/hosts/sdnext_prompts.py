@@ -35,15 +35,15 @@ from torch import Tensor
 from ..errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
 from ..language.scan import find_islands, holds_expression
 from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts
-from ..placeholders import count_name, find_names, put_words
+from ..placeholders import PREFIX, count_name, find_names, put_words
 from .borrowed_words import borrow_words, lent_rows
 from .hooks import Hook
 from .token_counter import make_mark
 
 if TYPE_CHECKING:
-    from .sdnext import SDNext, SDNextTextModel
+    from .sdnext import SDNext
 
-__all__ = ["SDNextPrompts"]
+__all__ = ["Lent", "SDNextPrompts"]
 
 TEXT_ARGUMENTS = tuple(f"{kind}{suffix}" for kind in ("prompt", "negative_prompt") for suffix in ("", "_2", "_3", "_4"))
 """The arguments of a pipeline that hold prompts."""
@@ -59,6 +59,9 @@ ENCODING_OPTIONS = (
 
 ONE_TEXT_FOR_ALL = "xhinker"
 """The parser of attention that gives SD 3's T5 the text of the other encoders."""
+
+BEHIND_BRACKET = re.compile(rf"(?<=[(\[|]) (?={PREFIX})")
+"""The blank that was set between an opening bracket and a word."""
 
 TOTAL = re.compile(r">(\d+/\d+)<")
 """The count in the HTML of the token counter."""
@@ -77,6 +80,7 @@ class Lent:
     words: Mapping[str, str]
     word_places: Sequence[int]
     merged: Merged
+    model: str
 
     def put_into(self, value: Any) -> Any:
         """Replace the prompts in an argument: a text, a list of texts, or anything else, which stays."""
@@ -94,7 +98,7 @@ class Lent:
         names = {count_name(number): words for number, words in enumerate(self.words.values())}
         for name, run in zip(names, self.words, strict=True):
             text = text.replace(run, name)
-        return put_words(text, names)
+        return put_words(BEHIND_BRACKET.sub("", text), names)
 
 
 class SDNextPrompts:
@@ -111,6 +115,7 @@ class SDNextPrompts:
         self._hooks = [
             *(Hook(host.processing_diffusers, name, self.run_pass) for name in passes),
             Hook(host.processing_diffusers, "set_pipeline_args", self.set_arguments),
+            Hook(host.prompt_parser_diffusers.PromptEmbedder, "__init__", self.embed),
             Hook(host.prompt_parser_diffusers, "split_prompts", self.split),
             Hook(host.styles, "apply_curly_braces_to_prompt", self.choose_in_braces),
             Hook(host.ui_common, "update_token_counter", self.count),
@@ -157,24 +162,43 @@ class SDNextPrompts:
             self.host.note_used_embeddings([])
             return original(p, model, *given, *args, **kwargs)
         with self._lock, contextlib.ExitStack() as alone:
-            self.host.load_changed(texts)
-            text_model = self.host.text_model(model)
-            lent = self._lend(texts, text_model)
+            lent, used = self._lend(texts, model)
             self._refuse_words(lent, p, kwargs)
-            until_end = getattr(self._running, "pass_", None) or alone
-            for layer, rows in lent.rows:
-                until_end.enter_context(lent_rows(layer, rows))
-            with self._substituted(lent), self._own_cache(lent, text_model, p, kwargs):
+            with self._encoding(lent, p, kwargs, getattr(self._running, "pass_", None) or alone):
                 arguments = original(p, model, *map(lent.put_into, given), *args, **kwargs)
-            self.host.note_used_embeddings(text_model.used)
+            self.host.note_used_embeddings(used)
             return self._complete(arguments, lent)
+
+    def embed(
+        self,
+        original: Callable[..., Any],
+        embedder: Any,
+        prompts: Any,
+        negative_prompts: Any,
+        steps: Any,
+        clip_skip: Any,
+        p: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Stand in for `PromptEmbedder(…)`, for who makes one beside `set_pipeline_args`."""
+        texts = _texts([prompts, negative_prompts])
+        model = self.host.loaded_model()
+        if self._is_encoding() or model is None or not any(map(holds_expression, texts)):
+            return original(embedder, prompts, negative_prompts, steps, clip_skip, p, *args, **kwargs)
+        with self._lock, contextlib.ExitStack() as alone:
+            lent, _ = self._lend(texts, model)
+            self._refuse_words(lent, p, kwargs)
+            given = map(lent.put_into, (prompts, negative_prompts))
+            with self._encoding(lent, p, kwargs, alone):
+                return original(embedder, *given, steps, clip_skip, p, *args, **kwargs)
 
     def split(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stand in for `split_prompts`, which gives a prompt's text for each of a pipeline's text encoders."""
         parts = original(*args, **kwargs)
-        lent: Lent | None = getattr(self._running, "lent", None)
-        if lent is None:
+        if not self._is_encoding():
             return parts
+        lent: Lent = self._running.lent
         return tuple(
             lent.as_words(part) if place in lent.word_places else part for place, part in enumerate(parts)
         )
@@ -212,7 +236,13 @@ class SDNextPrompts:
         ((word, _),) = borrow_words(1, text_model.encoders, [text])
         return replace_by_counts(text, text_model, self.settings(), lambda n: " ".join([word] * n))
 
-    def _lend(self, texts: Sequence[str], model: SDNextTextModel) -> Lent:
+    def _is_encoding(self) -> bool:
+        return getattr(self._running, "lent", None) is not None
+
+    def _lend(self, texts: Sequence[str], sd_model: Any) -> tuple[Lent, Sequence[str]]:
+        """Give what the texts borrow, and the names of the host's embeddings that their expressions read."""
+        self.host.load_changed(texts)
+        model = self.host.text_model(sd_model)
         typed = list(dict.fromkeys(texts))
         # The host makes pictures in torch's inference mode, but a table's statistics are kept for other uses.
         with torch.inference_mode(False), torch.no_grad():
@@ -228,13 +258,15 @@ class SDNextPrompts:
             }
             for encoder in model.encoders
         ]
-        return Lent(
+        lent = Lent(
             prompts={text: _named(prompt, runs) for text, prompt in zip(typed, merged.prompts, strict=True)},
             rows=[(e.layer, found) for e, found in zip(model.encoders, rows, strict=True) if found],
             words={run: merged.words[name] for name, run in runs.items()},
             word_places=model.word_places,
             merged=merged,
+            model=model.identity,
         )
+        return lent, model.used
 
     def _refuse_words(self, lent: Lent, p: Any, arguments: Mapping[str, Any]) -> None:
         if not lent.word_places:
@@ -258,18 +290,24 @@ class SDNextPrompts:
         return {**arguments, **texts}
 
     @contextlib.contextmanager
-    def _substituted(self, lent: Lent) -> Iterator[None]:
+    def _encoding(
+        self, lent: Lent, p: Any, arguments: Mapping[str, Any], until_end: contextlib.ExitStack
+    ) -> Iterator[None]:
+        """Let the host encode while this lasts, and text encoders find the vectors until the end."""
+        for layer, rows in lent.rows:
+            until_end.enter_context(lent_rows(layer, rows))
         self._running.lent = lent
         try:
-            yield
+            with self._own_cache(lent, self._options(p, arguments)):
+                yield
         finally:
             self._running.lent = None
 
     @contextlib.contextmanager
-    def _own_cache(self, lent: Lent, model: SDNextTextModel, p: Any, arguments: Mapping[str, Any]) -> Iterator[None]:
+    def _own_cache(self, lent: Lent, options: Sequence[Any]) -> Iterator[None]:
         """Let the host keep what it encodes apart from other prompts, and find it while nothing has changed."""
         parser = self.host.prompt_parser_diffusers
-        key = (model.identity, [weakref.ref(e.layer) for e in model.encoders], self._options(p, arguments))
+        key = (lent.model, [weakref.ref(layer) for layer, _ in lent.rows], options)
         if self._kept is None or self._kept[0] != key or not _are_same(self._kept[1], lent.merged):
             self._kept = (key, lent.merged, OrderedDict())
         shared, parser.cache = parser.cache, self._kept[2]

@@ -8,10 +8,11 @@ import torch
 
 pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
 
-from . import fake_forge  # noqa: E402
+from . import fake_forge, fake_sdnext  # noqa: E402
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
 from .fake_forge import FakeForge  # noqa: E402
 from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
+from .fake_sdnext import FakeSDNext  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -46,5 +47,14 @@ def forge(tmp_path: Path) -> Iterator[FakeForge]:
     """Forge in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
     with fake_forge.installed_modules():
         host = FakeForge(tmp_path)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
+def sdnext(tmp_path: Path) -> Iterator[FakeSDNext]:
+    """SD.Next in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
+    with fake_sdnext.installed_modules():
+        host = FakeSDNext(tmp_path)
         host.load("sd1")
         yield host

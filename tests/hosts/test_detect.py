@@ -13,6 +13,7 @@ from lib_embmerge.hosts.a1111 import A1111
 from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
 from lib_embmerge.hosts.forge import Forge
 from lib_embmerge.hosts.reforge import ReForge
+from lib_embmerge.hosts.sdnext import SDNext
 
 from .fake_a1111 import FakeA1111
 from .fake_reforge import FakeReForge
@@ -25,8 +26,8 @@ def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
     return module, name
 
 
-HOSTS = {"a1111": A1111, "reforge": ReForge, "forge": Forge}
-WANTED = [(kind, capability) for kind in ("a1111", "forge") for capability in CAPABILITIES[HOSTS[kind]]]
+HOSTS = {"a1111": A1111, "reforge": ReForge, "forge": Forge, "sdnext": SDNext}
+WANTED = [(kind, capability) for kind in ("a1111", "forge", "sdnext") for capability in CAPABILITIES[HOSTS[kind]]]
 
 
 def test_a_fork_with_another_main_thread_is_taken_for_a1111(reforge: FakeReForge) -> None:
