@@ -39,6 +39,7 @@ from ..merge import MergeSettings
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
 from .embedding_words import digest_vectors, file_state, find_mentioned, find_pieces
 from .host_encoder import HostEncoder
+from .host_table import CalledTable, HostTable
 from .sdnext_prompts import SDNextPrompts
 from .settings import allows_words, read_brackets
 from .webui import Part
@@ -63,10 +64,20 @@ class SDNextEncoder(HostEncoder):
     def __init__(self, text_encoder: Any, tokenizer: Any) -> None:
         """Take the pipeline's parts."""
         self.layer = text_encoder.get_input_embeddings()
-        name = NAMES[int(self.layer.weight.shape[1])]
+        name = NAMES[int(self.layer.embedding_dim)]
         super().__init__(_Engine(tokenizer), self.layer, name=name, key=name)
         # The host writes its embeddings into rows behind the vocabulary's.
         self.size = self.table.size = min(self.size, int(tokenizer.vocab_size))
+
+    def make_table(self, layer: Any) -> HostTable:
+        """Give what reads the rows: the layer itself where it is quantized or offloaded.
+
+        Source: SD.Next 058a7f0c, modules/sdnq/common.py:296 (quantized layers are a class of their own); accelerate's
+        hooks bring a module's weights for each call where the host offloads "sequentially".
+        """
+        is_plain = type(layer).forward is torch.nn.Embedding.forward
+        is_brought = layer.weight.is_meta and hasattr(layer, "_hf_hook")
+        return HostTable(layer) if is_plain and not is_brought else CalledTable(layer)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Give each text's token ids; names of embeddings in it are text."""
@@ -338,7 +349,7 @@ def _takes_vectors(text_encoder: Any, tokenizer: Any) -> bool:
         return False
     if tokenizer.convert_tokens_to_ids(START_TOKEN) != tokenizer.bos_token_id:
         return False
-    return int(text_encoder.get_input_embeddings().weight.shape[1]) in NAMES  # type: ignore[operator]
+    return getattr(text_encoder.get_input_embeddings(), "embedding_dim", None) in NAMES  # type: ignore[operator]
 
 
 def _family(encoders: Sequence[SDNextEncoder], *, has_words: bool) -> Family | None:

@@ -73,6 +73,7 @@ def test_the_negative_prompt_too(webui: WebUI, checkpoint: str) -> None:
 
 @pytest.mark.parametrize("checkpoint", [SD1, SDXL])
 def test_the_saved_file_makes_the_same_picture(webui: WebUI, checkpoint: str) -> None:
+    skip_where_the_host_has_a_slip(webui, checkpoint)
     expression = "'cat' - 'adult' + 'child'"
     name = f"e2e_{checkpoint.replace('-', '_')}_kitten"
     folder = Path(webui.embeddings_folder())
@@ -289,6 +290,12 @@ def test_a_style_with_an_expression(webui: WebUI) -> None:
         pytest.skip("the host has no style named 'e2e expression' with the prompt \"{prompt}, <'cat'>\"")
     styled = webui.picture("a mat", styles=["e2e expression"], checkpoint=SD1)
     assert styled.pixels == webui.picture("a mat, cat", checkpoint=SD1).pixels
+
+
+def skip_where_the_host_has_a_slip(webui: WebUI, checkpoint: str) -> None:
+    """SD.Next's SDXL takes the pooled vector where an embedding's token stands: it is behind the end's by number."""
+    if webui.is_sdnext() and checkpoint == SDXL:
+        pytest.skip("the host itself uses an embedding otherwise than its vectors")
 
 
 def save(webui: WebUI, checkpoint: str, folder: Path, name: str, expression: str) -> None:

@@ -388,6 +388,43 @@ def test_rows_of_embeddings_are_no_part_of_the_vocabulary(sdnext: FakeSDNext) ->
     assert encoders(sdnext)[0].vocabulary().size == before
 
 
+class QuantizedEmbedding(torch.nn.Embedding):
+    """Keeps a table in whole numbers of another shape, with one scale."""
+
+    def __init__(self, table: torch.nn.Embedding) -> None:
+        super().__init__(*table.weight.shape)
+        packed = (table.weight.detach() * 256).to(torch.int16)
+        self.weight = torch.nn.Parameter(packed.reshape(-1, 2 * table.embedding_dim), requires_grad=False)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.weight.reshape(-1, self.embedding_dim)[ids] / 256
+
+
+def test_a_quantized_table_is_read_as_the_host_reads_it(sdnext: FakeSDNext) -> None:
+    before = encoders(sdnext)[0]
+    rows, mean = before.rows([5, 6]), before.vocabulary().mean_norm
+    sdnext.model.text_encoder.token_embedding = QuantizedEmbedding(sdnext.tables()["clip_l"])
+    (encoder,) = encoders(sdnext)
+    assert torch.equal(encoder.rows([5, 6]), rows)
+    assert (encoder.size, encoder.width) == (before.size, 768)
+    assert encoder.vocabulary().mean_norm == mean
+    sdnext.webui().start()
+    assert same(sdnext.condition("a <'cat'>"), sdnext.condition("a cat"))
+
+
+def test_a_table_that_is_brought_for_each_call_is_read_by_calling_it(sdnext: FakeSDNext) -> None:
+    """As accelerate does: the weights are nowhere, and a hook in the place of `forward` brings them."""
+    layer = sdnext.tables()["clip_l"]
+    rows, weight = encoders(sdnext)[0].rows([5, 6]), layer.weight.detach().clone()
+    layer.to("meta")
+    layer._hf_hook, layer.forward = object(), lambda ids: weight[ids]
+    (encoder,) = encoders(sdnext)
+    assert torch.equal(encoder.rows([5, 6]), rows)
+    assert encoder.vocabulary().mean_norm > 0
+    sdnext.webui().start()
+    assert same(sdnext.condition("a <'cat'>"), sdnext.condition("a cat"))
+
+
 def test_a_file_that_the_host_could_not_read_is_no_embedding(sdnext: FakeSDNext) -> None:
     sdnext.model.embedding_db.skipped_embeddings["broken"] = []
     assert sdnext.adapter().text_model(sdnext.model).embeddings_named("broken") == []
