@@ -12,7 +12,16 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["SPELLING", "content_name", "count_name", "counted_vectors", "find_names", "put_words", "spelled_ids"]
+__all__ = [
+    "PREFIX",
+    "SPELLING",
+    "content_name",
+    "count_name",
+    "counted_vectors",
+    "find_names",
+    "put_words",
+    "spelled_ids",
+]
 
 Buffer = Any
 """Bytes, or anything that lends them without a copy."""

@@ -23,7 +23,7 @@ Every symbol of the host that is touched, and why:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,11 @@ from ..errors import ModelNotLoaded, UnsupportedHost
 from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..language.scan import Brackets
+from ..merge import MergeSettings
 from ..placeholders import counted_vectors
 from ..vectors.embedding import Embedding
 from .checkpoint_list import CheckpointList, read_record
+from .conditioning import ConditioningHooks
 from .embedding_words import (
     PlaceholderSpelling,
     copy_installed,
@@ -49,6 +51,8 @@ from .hooks import Hook
 from .host_encoder import HostEncoder
 from .host_table import find_layer
 from .settings import read_brackets
+from .token_counter import TokenCounter
+from .webui import Part
 
 __all__ = ["A1111", "A1111Encoder", "A1111TextModel"]
 
@@ -184,6 +188,11 @@ class A1111:
             return model
         return _LoneEncoder(engine)
 
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
+        hooks = ConditioningHooks(self, settings)
+        return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
+
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give the functions to wrap."""
         return {
@@ -198,6 +207,7 @@ class A1111:
     def own_hooks(self) -> Sequence[Hook]:
         """Give what is to be wrapped beside the conditioning: nothing here."""
         return []
+
     def counter_points(self) -> Sequence[tuple[Any, str]]:
         """Give the function that counts for the token counter."""
         return [(self.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths")]

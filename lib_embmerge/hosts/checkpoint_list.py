@@ -12,7 +12,7 @@ from ..host_protocol import TextModel
 from .embedding_words import file_state
 from .other_checkpoint import OtherCheckpoint
 
-__all__ = ["CheckpointList", "read_record"]
+__all__ = ["CheckpointList", "name_checkpoint", "read_record"]
 
 
 class CheckpointList:
@@ -24,7 +24,7 @@ class CheckpointList:
 
     def names(self) -> list[str]:
         """Give the names for people."""
-        return sorted({str(info.name_for_extra) for info in self.known.values()}, key=str.casefold)
+        return sorted({name_checkpoint(info) for info in self.known.values()}, key=str.casefold)
 
     def open(self, name: str, beside: TextModel) -> TextModel:
         """Open another checkpoint for `@name`; a path is never taken.
@@ -48,6 +48,11 @@ class CheckpointList:
         ]
 
 
+def name_checkpoint(info: Any) -> str:
+    """Give a checkpoint's name for people; not every host has a short one beside the one with folders."""
+    return str(getattr(info, "name_for_extra", None) or getattr(info, "model_name", None) or info.name)
+
+
 def read_record(info: Any | None) -> Mapping[str, str]:
     """Give a checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
     if info is None:
@@ -61,5 +66,4 @@ def read_record(info: Any | None) -> Mapping[str, str]:
 
 def _names(info: Any) -> set[str]:
     stem = Path(info.filename).stem
-    names = {stem, getattr(info, "name", ""), getattr(info, "name_for_extra", "")}
-    return names - {""}
+    return {stem, getattr(info, "name", ""), name_checkpoint(info)} - {""}

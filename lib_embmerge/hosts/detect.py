@@ -13,6 +13,7 @@ from .a1111 import A1111
 from .forge import Forge
 from .forge_neo import ForgeNeo, NewestForgeNeo
 from .reforge import ReForge
+from .sdnext import SDNext
 from .webui import Adapter
 
 __all__ = ["CAPABILITIES", "Capability", "detect_host"]
@@ -77,6 +78,15 @@ CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
         DYNAMIC_ARGS,
     ),
     ForgeNeo: (*TEXT_ENGINES, CLASSIC_ENGINE, DYNAMIC_ARGS),
+    SDNext: (
+        Capability("modules.processing_diffusers", "set_pipeline_args", "to turn prompts into conditioning"),
+        Capability("modules.processing_diffusers", "process_base", "to know when a picture is done"),
+        Capability("modules.prompt_parser_diffusers", "split_prompts", "to read the text encoders"),
+        Capability("modules.prompt_parser_diffusers", "cache", "to keep the conditioning cache right"),
+        Capability("modules.styles", "apply_curly_braces_to_prompt", "to keep expressions whole"),
+        Capability("modules.ui_common", "update_token_counter", "to count tokens"),
+        Capability("modules.modeldata", "model_data", "to find the loaded model"),
+    ),
 }  # fmt: skip
 """What each adapter needs of its host; of two that fit, the first is the more particular one."""
 

@@ -6,17 +6,29 @@ A database has `ids_lookup`: by a word's first token a list of (all its tokens, 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..families import ENCODER_WIDTHS
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..placeholders import SPELLING, spelled_ids
 from .host_encoder import HostEncoder
 
-__all__ = ["PlaceholderSpelling", "copy_installed", "file_state", "find_mentioned", "find_pieces", "fits", "looked_up"]
+__all__ = [
+    "PlaceholderSpelling",
+    "copy_installed",
+    "digest_vectors",
+    "file_state",
+    "find_mentioned",
+    "find_pieces",
+    "fits",
+    "looked_up",
+]
 
 
 def find_pieces(
@@ -64,6 +76,15 @@ def copy_installed(embedding: Any, encoders: Sequence[HostEncoder], digest: str)
         vectors = {_name_by_width(vectors.shape[-1], encoders): vectors}
     copies = {names.get((k, v.shape[-1]), k): v.detach().to(device="cpu", copy=True) for k, v in vectors.items()}
     return InstalledEmbedding(embedding.name, copies, digest)
+
+
+def digest_vectors(vectors: Any) -> str:
+    """Give a hash of an embedding's vectors, for hosts that keep none."""
+    parts = vectors if isinstance(vectors, dict) else {"": vectors}
+    digest = hashlib.sha256()
+    for key, rows in sorted(parts.items()):
+        digest.update(key.encode() + rows.detach().to(device="cpu", dtype=torch.float32).numpy().tobytes())
+    return digest.hexdigest()
 
 
 class PlaceholderSpelling:

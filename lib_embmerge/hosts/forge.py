@@ -33,8 +33,7 @@ The host prints a line for each embedding that it uses, placeholders included; n
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,12 +45,15 @@ from ..errors import ModelNotLoaded, UnsupportedHost
 from ..families import FAMILIES, Family
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..language.scan import Brackets
+from ..merge import MergeSettings
 from ..placeholders import counted_vectors, find_names
 from ..vectors.embedding import Embedding
 from .checkpoint_list import CheckpointList, read_record
+from .conditioning import ConditioningHooks
 from .embedding_words import (
     PlaceholderSpelling,
     copy_installed,
+    digest_vectors,
     file_state,
     find_mentioned,
     find_pieces,
@@ -62,6 +64,8 @@ from .hooks import Hook
 from .host_encoder import HostEncoder
 from .host_table import find_layer
 from .settings import allows_words, read_brackets
+from .token_counter import TokenCounter
+from .webui import Part
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 
@@ -140,7 +144,7 @@ class ForgeTextModel:
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
-        return copy_installed(embedding, self.encoders, _digest(embedding.vec))
+        return copy_installed(embedding, self.encoders, digest_vectors(embedding.vec))
 
 
 class Forge:
@@ -210,6 +214,11 @@ class Forge:
         if model is not None and any(known is engine for known in _find_engines(model)):
             return model
         return SimpleNamespace(engine=engine)
+
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
+        hooks = ConditioningHooks(self, settings)
+        return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give the functions to wrap."""
@@ -434,12 +443,3 @@ def _of_name(stem: str, held: Mapping[str, Any]) -> list[Any]:
 
 def _listed(parameters: Mapping[str, str]) -> list[str]:
     return [name for name in parameters.get("TI", "").split(", ") if name]
-
-
-def _digest(vectors: Any) -> str:
-    """Give a hash of vectors, because the host keeps none."""
-    parts = vectors if isinstance(vectors, dict) else {"": vectors}
-    digest = hashlib.sha256()
-    for key, rows in sorted(parts.items()):
-        digest.update(key.encode() + rows.detach().to(device="cpu", dtype=torch.float32).numpy().tobytes())
-    return digest.hexdigest()

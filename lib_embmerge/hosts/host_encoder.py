@@ -26,13 +26,17 @@ class HostEncoder:
     def __init__(self, engine: Any, layer: Any, *, name: str, key: str) -> None:
         """Take the engine, its table's layer, our name for it and the host's key for its vectors in an embedding."""
         self.engine = engine
-        self.table = HostTable(layer)
+        self.table = self.make_table(layer)
         self.name = name
         self.key = key
         self.size, self.width = self.table.size, self.table.width
         self.start_id = int(engine.id_start)
         self.end_id = int(engine.id_end)
         self.padding_id = int(engine.id_pad)
+
+    def make_table(self, layer: Any) -> HostTable:
+        """Give what reads the rows of the table's layer."""
+        return HostTable(layer)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Give each text's token ids by the host's own tokenizer."""

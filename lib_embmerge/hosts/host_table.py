@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import ModelNotLoaded
 from ..vectors.vocabulary import Vocabulary
 
-__all__ = ["HostTable", "find_layer"]
+__all__ = ["CalledTable", "HostTable", "find_layer"]
 
 SAMPLED_ROWS = 64
 SAMPLED_COLUMNS = 4
@@ -60,13 +60,13 @@ class HostTable:
         kept = _VOCABULARIES.get(self.layer)
         if kept is not None and kept[0] == fingerprint:
             return kept[1]
-        layer = weakref.ref(self.layer)
+        layer, make = weakref.ref(self.layer), type(self)
 
         def read(start: int, stop: int) -> Tensor:
             module = layer()
-            if module is None or module.weight.is_meta:
+            if module is None or make(module).is_absent():
                 raise ModelNotLoaded("The model was changed while its vocabulary was being read.")
-            return HostTable(module).rows(range(start, stop))
+            return make(module).rows(range(start, stop))
 
         vocabulary = Vocabulary(read, size=self.size, width=self.width, excluded=excluded)
         _VOCABULARIES[self.layer] = (fingerprint, vocabulary)
@@ -74,20 +74,45 @@ class HostTable:
 
     def fingerprint(self) -> tuple[object, ...]:
         """Change whenever the table may hold other values, not when the host moves them to another device."""
-        weight = self.layer.weight
-        if weight.is_meta:
+        if self.is_absent():
             return ("nowhere",)
+        weight = self.layer.weight
         version = 0 if weight.is_inference() else weight._version
         step = max(1, self.size // SAMPLED_ROWS)
         return (version, self.rows(range(0, self.size, step))[:, :SAMPLED_COLUMNS].numpy().tobytes())
 
+    def is_absent(self) -> bool:
+        """Say whether the host keeps the table in no memory at the moment."""
+        return bool(self.layer.weight.is_meta)
+
     def _weight(self) -> Tensor:
         weight: Tensor = self.layer.weight
-        if weight.is_meta:
+        if self.is_absent():
             raise ModelNotLoaded(
                 "The model's text encoder is not in memory at the moment; generate once, then try again."
             )
         return weight
+
+
+class CalledTable(HostTable):
+    """A table whose rows only its layer can give: quantized, or brought into memory by a hook for each call."""
+
+    def __init__(self, layer: Any) -> None:
+        """Take the layer; what it stores need not have the table's shape."""
+        super().__init__(layer)
+        self.size, self.width = int(self.layer.num_embeddings), int(self.layer.embedding_dim)
+
+    def rows(self, ids: Sequence[int]) -> Tensor:
+        """Gather rows: (len(ids), width), float32, on the CPU."""
+        device = "cpu" if self.layer.weight.is_meta else self.layer.weight.device
+        places = torch.as_tensor(list(ids), dtype=torch.long, device=device)
+        with torch.inference_mode(False), torch.no_grad():
+            found: Tensor = self.layer(places)
+            return found.to(device="cpu", dtype=torch.float32)
+
+    def is_absent(self) -> bool:
+        """Say no: calling the layer brings it."""
+        return False
 
 
 _VOCABULARIES: weakref.WeakKeyDictionary[Any, tuple[object, Vocabulary]] = weakref.WeakKeyDictionary()

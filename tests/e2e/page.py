@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 OURS = "Save embedding"
+SDNEXT_TABS = {"txt2img": "Text"}
+"""The host's own names for some main tabs."""
+
 HOST_TROUBLES = ("ERR_NAME_NOT_RESOLVED", "reading 'props'")
 """What a host's own page logs without us: fonts and scripts from the internet, and a slip of gradio's."""
 
@@ -40,7 +43,8 @@ class Page:
 
     def show(self, title: str) -> None:
         """Open one of the host's main tabs; hosts differ in capitals."""
-        self.page.click(f"#tabs > .tab-nav button:text('{title}')")
+        tab = "#tabs > .tab-nav button"
+        self.page.click(f"{tab}:text('{title}'), {tab}:text-is('{SDNEXT_TABS.get(title, title)}')")
 
     def write(self, box: str, text: str) -> None:
         """Type into the box with that elem_id."""
@@ -85,10 +89,12 @@ class Page:
         for box, number in {"steps": 1, "width": 64, "height": 64}.items():
             self.page.fill(f"#txt2img_{box} input[type=number]", str(number))
         self.write("txt2img_prompt", prompt)
-        answers = ":is(#html_info_txt2img p, #html_log_txt2img .error)"
+        # SD.Next shows the parameters with their names, in a place of their own.
+        answers = ":is(#html_info_txt2img p, #html_info_formatted_txt2img p, #html_log_txt2img .error)"
         self.page.evaluate(f"document.querySelectorAll('{answers}').forEach(node => node.classList.add('is-old'))")
         self.page.click("#txt2img_generate")
-        return str(self.page.wait_for_selector(f"{answers}:not(.is-old)", timeout=20_000).inner_text())
+        answer = self.page.wait_for_selector(f"{answers}:not(.is-old)", timeout=20_000)
+        return str(answer.inner_text()).removeprefix("Prompt:").strip()
 
     def counter(self, tab: str = "txt2img") -> str:
         """Give the host's token counter of the positive prompt."""

@@ -8,11 +8,13 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+NO_CONTENT = 204
 PICTURE = {"steps": 2, "width": 64, "height": 64, "seed": 5, "cfg_scale": 7, "sampler_name": "Euler a"}
 
 
@@ -44,13 +46,14 @@ class WebUI:
         self.checkpoints: set[str] | None = None
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._asked_of_forge: bool | None = None
+        self._asked_of_sdnext: dict[str, Any] | None = None
 
     def call(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
         try:
             with self.opener.open(request, timeout=300) as answer:
-                return json.load(answer)
+                return None if answer.status == NO_CONTENT else json.load(answer)
         except urllib.error.HTTPError as problem:
             raise HostError(problem.code, json.load(problem)) from None
 
@@ -79,6 +82,15 @@ class WebUI:
             self._asked_of_forge = "forge_preset" in self.options()
         return self._asked_of_forge
 
+    def is_sdnext(self) -> bool:
+        """Say whether the host is SD.Next, which answers for its version; others have no such address."""
+        if self._asked_of_sdnext is None:
+            try:
+                self._asked_of_sdnext = dict(self.call("/sdapi/v1/version"))
+            except HostError:
+                self._asked_of_sdnext = {}
+        return self._asked_of_sdnext.get("app") == "sd.next"
+
     def embeddings(self) -> list[str]:
         """Give what the host's interface lists; Forge's has a list of its own, read when it is asked to."""
         if self.is_forge():
@@ -87,6 +99,9 @@ class WebUI:
 
     def refresh_embeddings(self) -> None:
         """Let the host find embeddings that were written into its folder by another program."""
+        if self.is_sdnext():  # it has no address for it
+            self.call("/sdapi/v1/reload-checkpoint?force=true", {})
+            return
         self.call("/sdapi/v1/refresh-embeddings", {})
         if self.is_forge():
             # Its text encoders read the folder only when their model is loaded.
@@ -122,17 +137,31 @@ class WebUI:
             flags = self.call("/sdapi/v1/cmd-flags")
         except HostError as refused:  # Forge finds a fault with its own answer, and sends it along
             flags = refused.body["body"]
-        return str(flags["embeddings_dir"])
+        folder = Path(flags["embeddings_dir"])
+        if not folder.is_absolute():  # SD.Next's is, like that of its checkpoints, in its own folder
+            folder = Path(self.call("/sdapi/v1/sd-models")[0]["filename"]).parents[2] / folder
+        return str(folder)
 
     def identity(self) -> dict[str, Any]:
+        if self.is_sdnext():
+            said = self._asked_of_sdnext or {}
+            python = self.call("/sdapi/v1/platform")["python"]
+            return {"version": said["updated"], "commit": said["commit"], "python": python}
         info = self.call("/internal/sysinfo")
         return {key.lower(): info.get(key) for key in ("Version", "Commit", "Python")}
 
     def _host_s_own(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Give what a host needs beside what others do: Forge's high-resolution pass, whose defaults fail."""
+        """Give what a host needs beside what others do, for a high-resolution pass.
+
+        Forge's defaults fail, and Forge Neo has no latent one; SD.Next has a prompt for its second pass under another
+        name, and skips that where the size is reached already.
+        """
         if not wanted.get("enable_hr"):
             return {}
-        latent = {"name": "Latent"} in self.call("/sdapi/v1/latent-upscale-modes")  # Forge Neo has no such
+        if self.is_sdnext():
+            prompts = {"refiner_prompt": "hr_prompt", "refiner_negative": "hr_negative_prompt"}
+            return {own: wanted[name] for own, name in prompts.items() if name in wanted} | {"hr_force": True}
+        latent = {"name": "Latent"} in self.call("/sdapi/v1/latent-upscale-modes")
         own: dict[str, Any] = {"hr_upscaler": "Latent" if latent else "None"}
         if self.is_forge():
             own |= {"hr_additional_modules": ["Use same choices"], "hr_cfg": PICTURE["cfg_scale"]}

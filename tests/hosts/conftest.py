@@ -8,13 +8,14 @@ import torch
 
 pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
 
-from . import fake_forge  # noqa: E402
+from . import fake_forge, fake_sdnext  # noqa: E402
 from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
 from .fake_classic import OVERLAYS as CLASSIC  # noqa: E402
 from .fake_classic import FakeClassic  # noqa: E402
 from .fake_forge import FakeForge  # noqa: E402
 from .fake_neo import FakeNeo, FakeNewestNeo  # noqa: E402
 from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
+from .fake_sdnext import FakeSDNext  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -83,5 +84,14 @@ def neo(request: pytest.FixtureRequest) -> FakeNeo:
 def _forge_s(kind: type[FakeNeo], folder: Path) -> Iterator[FakeNeo]:
     with kind.installed_modules():
         host = kind(folder)
+        host.load("sd1")
+        yield host
+
+
+@pytest.fixture
+def sdnext(tmp_path: Path) -> Iterator[FakeSDNext]:
+    """SD.Next in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
+    with fake_sdnext.installed_modules():
+        host = FakeSDNext(tmp_path)
         host.load("sd1")
         yield host

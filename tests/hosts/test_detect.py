@@ -14,6 +14,7 @@ from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
 from lib_embmerge.hosts.forge import Forge
 from lib_embmerge.hosts.forge_neo import ForgeNeo, NewestForgeNeo
 from lib_embmerge.hosts.reforge import ReForge
+from lib_embmerge.hosts.sdnext import SDNext
 
 from .fake_a1111 import FakeA1111
 from .fake_neo import FakeNeo
@@ -29,8 +30,9 @@ def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
 
 HOSTS = {
     "a1111": A1111, "reforge": ReForge, "forge": Forge, "older_neo": ForgeNeo, "newest_neo": NewestForgeNeo,
+    "sdnext": SDNext,
 }  # fmt: skip
-WANTED = [(kind, capability) for kind in ("a1111", "forge") for capability in CAPABILITIES[HOSTS[kind]]]
+WANTED = [(kind, capability) for kind in ("a1111", "forge", "sdnext") for capability in CAPABILITIES[HOSTS[kind]]]
 
 
 def test_a_fork_with_another_main_thread_is_taken_for_a1111(reforge: FakeReForge) -> None:

@@ -1,0 +1,359 @@
+"""SD.Next (read and run at 058a7f0c): diffusers' pipelines, whose text encoders and tokenizers are transformers'.
+
+Every symbol of the host that is touched, and why (see `sdnext_prompts.py` for what becomes of a prompt there):
+
+- `modules.processing_diffusers`: `set_pipeline_args` wrapped, which gets a pass's prompts and its model;
+  `process_base`, `process_hires`, `process_refine` wrapped, the passes, in which a pipeline may encode texts itself
+- `modules.prompt_parser_diffusers`: `PromptEmbedder.__init__` wrapped, the second layer; `split_prompts` wrapped, the
+  text for each text encoder; `cache`, of encoded prompts
+- `modules.styles.apply_curly_braces_to_prompt`: wrapped, it makes choices between braces, also those of expressions
+- `modules.ui_common.update_token_counter`: wrapped, the token counter
+- `modules.modeldata.model_data.sd_model`: the loaded model, without loading one; `modules.sd_models`:
+  `reload_model_weights` loads one, while `modules.call_queue.queue_lock` keeps pictures waiting
+- `modules.sd_checkpoint.checkpoints_list`: what `@name` knows
+- `modules.devices.dtype`: whether vectors end in half precision
+- `modules.shared.opts`: our settings, `embeddings_dir`, `prompt_attention` and what else changes an encoded prompt
+- a model's `sd_checkpoint_info`, its `pipe` where it wraps one, its `text_encoder`s and `tokenizer`s, and its
+  `embedding_db` (`word_embeddings`, `skipped_embeddings`, `embeddings_used`, which become the infotext's "Embeddings",
+  `load_textual_inversion_embeddings`)
+- of an embedding there `name`, `filename`, `tokens`, and `vec`, tensors that the host tells apart by their widths
+
+An embedding is a token of the host's tokenizers, which forget none: where a file is replaced by one with fewer vectors,
+the host's own use of its name goes on with the rest of the old ones until the model is loaded anew.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ModelNotLoaded, UnsupportedHost
+from ..families import ENCODER_WIDTHS, FAMILIES, Family
+from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ..language.scan import Brackets
+from ..merge import MergeSettings
+from .checkpoint_list import CheckpointList, name_checkpoint, read_record
+from .embedding_words import digest_vectors, file_state, find_mentioned, find_pieces
+from .host_encoder import HostEncoder
+from .host_table import CalledTable, HostTable
+from .sdnext_prompts import SDNextPrompts
+from .settings import allows_words, read_brackets
+from .webui import Part
+
+__all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
+
+SUFFIXES = ("", "_2", "_3", "_4")
+"""What a pipeline's text encoders and tokenizers are told apart by, in order."""
+
+START_TOKEN = "<|startoftext|>"
+"""A token of CLIP's vocabulary that no other has."""
+
+CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+NAMES = {width: name for name, width in ENCODER_WIDTHS.items()}
+
+
+class SDNextEncoder(HostEncoder):
+    """One of a pipeline's CLIP text encoders with its tokenizer."""
+
+    def __init__(self, text_encoder: Any, tokenizer: Any) -> None:
+        """Take the pipeline's parts."""
+        self.layer = text_encoder.get_input_embeddings()
+        name = NAMES[int(self.layer.embedding_dim)]
+        super().__init__(_Engine(tokenizer), self.layer, name=name, key=name)
+        # The host writes its embeddings into rows behind the vocabulary's.
+        self.size = self.table.size = min(self.size, int(tokenizer.vocab_size))
+
+    def make_table(self, layer: Any) -> HostTable:
+        """Give what reads the rows: the layer itself where it is quantized or offloaded.
+
+        Source: SD.Next 058a7f0c, modules/sdnq/common.py:296 (quantized layers are a class of their own); accelerate's
+        hooks bring a module's weights for each call where the host offloads "sequentially".
+        """
+        is_plain = type(layer).forward is torch.nn.Embedding.forward
+        is_brought = layer.weight.is_meta and hasattr(layer, "_hf_hook")
+        return HostTable(layer) if is_plain and not is_brought else CalledTable(layer)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids; names of embeddings in it are text."""
+        return [
+            ids if max(ids, default=0) < self.size else self._tokenize_literally(text, ids)
+            for text, ids in zip(texts, self.tokenize_names(texts), strict=True)
+        ]
+
+    def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give each text's token ids as the host does: the name of an embedding is one token."""
+        return super().tokenize(texts)
+
+    def _tokenize_literally(self, text: str, with_names: list[int]) -> list[int]:
+        # The host's tokens are names to the letter, CLIP's are not: other letters hide a name.
+        for letters in (CAPITALS, SMALL):
+            (ids,) = super().tokenize([text.translate(letters)])
+            if max(ids, default=0) < self.size:
+                return ids
+        return with_names
+
+
+class SDNextTextModel:
+    """The text encoders of a pipeline, with the embeddings that the host has loaded for it."""
+
+    is_demonstration = False
+
+    def __init__(self, sd_model: Any, host: SDNext) -> None:
+        """Take the host's pipeline."""
+        self.host = host
+        found = _find_text_encoders(sd_model)
+        self.encoders: Sequence[SDNextEncoder] = [
+            SDNextEncoder(*pair) for _, *pair in found if _takes_vectors(*pair)
+        ]
+        if not self.encoders:
+            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
+        self.word_places = [place for place, *pair in found if not _takes_vectors(*pair)]
+        """Which of the pipeline's text encoders take only text."""
+        self.database = getattr(sd_model, "embedding_db", None)
+        self.info = getattr(sd_model, "sd_checkpoint_info", None)
+        self.title = "the loaded model" if self.info is None else name_checkpoint(self.info)
+        self.family = _family(self.encoders, has_words=bool(self.word_places))
+        self.half_precision = host.devices.dtype == torch.float16
+        self.used: list[str] = []
+        """The names of the host's embeddings that were read."""
+
+    @property
+    def identity(self) -> str:
+        """Change with the checkpoint's file and with the tables' values."""
+        return repr((getattr(self.info, "filename", None), *(e.fingerprint() for e in self.encoders)))
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        """Resolve texts as the host would: an embedding is the token of its name."""
+        found: list[dict[str, TextPieces]] = [{} for _ in texts]
+        for encoder in self.encoders:
+            words = _EmbeddingTokens(self._words(), encoder)
+            for pieces, ids in zip(found, encoder.tokenize_names(texts), strict=True):
+                pieces[encoder.name] = find_pieces(ids, words, self._installed)
+        return found  # type: ignore[return-value]
+
+    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of that name, case ignored, those that the host put aside included."""
+        aside = getattr(self.database, "skipped_embeddings", {})
+        held = {**aside, **self._words()}
+        wanted = stem.casefold()
+        # What the host could not read it keeps as a list without vectors.
+        return [self._installed(e) for name, e in held.items() if name.casefold() == wanted and hasattr(e, "vec")]
+
+    def embedding_names(self) -> list[str]:
+        """Give the names of the embeddings that the host has loaded for this model."""
+        return list(self._words())
+
+    def checkpoint(self, name: str) -> TextModel:
+        """Give another checkpoint of the host's list by its name or file stem.
+
+        Raises: FileError where the list has none or two of that name.
+        """
+        return self.host.checkpoints.open(name, self)
+
+    def _words(self) -> Mapping[str, Any]:
+        return getattr(self.database, "word_embeddings", {})
+
+    def _installed(self, embedding: Any) -> InstalledEmbedding:
+        self.used.append(embedding.name)
+        vectors = {NAMES.get(v.shape[-1], f"of width {v.shape[-1]}"): v for v in embedding.vec}
+        copies = {name: rows.detach().to(device="cpu", copy=True) for name, rows in vectors.items()}
+        return InstalledEmbedding(embedding.name, copies, digest_vectors(copies))
+
+
+class SDNext:
+    """The running host: what the hooks, the settings and the save command ask of it."""
+
+    name = "SD.Next"
+
+    def __init__(self) -> None:
+        """Find the host's modules; they are loaded already."""
+        from modules import (
+            call_queue,
+            devices,
+            modeldata,
+            processing_diffusers,
+            prompt_parser_diffusers,
+            sd_checkpoint,
+            sd_models,
+            shared,
+            styles,
+            ui_common,
+        )
+
+        self.call_queue = call_queue
+        self.devices = devices
+        self.modeldata = modeldata
+        self.processing_diffusers = processing_diffusers
+        self.prompt_parser_diffusers = prompt_parser_diffusers
+        self.sd_models = sd_models
+        self.shared = shared
+        self.styles = styles
+        self.ui_common = ui_common
+        self.checkpoints = CheckpointList(sd_checkpoint.checkpoints_list)
+        self.other_extensions: list[str] = []
+        """Files of other extensions that take the same expressions; the wiring finds them."""
+        self._file_states: dict[str, tuple[int, int]] = {}
+        self._noted: list[str] = []
+
+    def loaded_model(self) -> Any | None:
+        """Give the host's pipeline, or None; never loads one."""
+        return self.modeldata.model_data.sd_model
+
+    def text_model(self, sd_model: Any) -> SDNextTextModel:
+        """Give the text model of a pipeline.
+
+        Raises: UnsupportedHost where it has no CLIP text encoder.
+        """
+        return SDNextTextModel(sd_model, self)
+
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+        """Give the hooks; the host has no callback for its token counter."""
+        return [SDNextPrompts(self, settings)]
+
+    def words_notice(self, sd_model: Any) -> str | None:
+        """Give the sentence for a model with an encoder that takes only text beside CLIP."""
+        found = [_takes_vectors(*pair) for _, *pair in _find_text_encoders(sd_model)]
+        if all(found) or not any(found):
+            return None
+        return "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
+
+    def allows_words(self) -> bool:
+        """Say whether such an encoder may read expressions as words."""
+        return allows_words(self.shared.opts)
+
+    def load_changed(self, texts: Sequence[str]) -> None:
+        """Load embeddings anew where a file of one that the texts may name has changed.
+
+        The host itself reads them only when it loads a model or refreshes the cards.
+        """
+        database = getattr(self.loaded_model(), "embedding_db", None)
+        words = getattr(database, "word_embeddings", {})
+        files = {name: e.filename for name, e in words.items() if e.filename}
+        states = {files[name]: file_state(files[name]) for name in find_mentioned(files, "\n".join(texts))}
+        known = {file: self._file_states.setdefault(file, state) for file, state in states.items()}
+        if known != states:
+            self.refresh_embeddings()
+
+    def note_used_embeddings(self, names: Sequence[str]) -> None:
+        """Name the embeddings that expressions have read in the infotext's "Embeddings", as the host does its own.
+
+        The names of the time before go, where the host has not put them there itself.
+        Source: SD.Next 058a7f0c, modules/processing_info.py:185-186, modules/prompt_parser_diffusers.py:365, :382.
+        """
+        database = getattr(self.loaded_model(), "embedding_db", None)
+        if database is None or not (names or self._noted):
+            return
+        present = [name for name in database.embeddings_used if name not in self._noted]
+        self._noted = [name for name in dict.fromkeys(names) if name not in present]
+        database.embeddings_used = [*present, *self._noted]
+
+    # --- What the page asks: `PageHost` ---
+
+    @property
+    def embeddings_folder(self) -> Path:
+        """The folder of the host's setting."""
+        return Path(self.shared.opts.embeddings_dir).absolute()
+
+    @property
+    def brackets(self) -> Brackets:
+        """Those that are switched on in the settings."""
+        return read_brackets(self.shared.opts)
+
+    def loaded_text_model(self) -> SDNextTextModel | None:
+        """Give the text model of the model in memory, or None."""
+        model = self.loaded_model()
+        return None if model is None else self.text_model(model)
+
+    def load_text_model(self) -> SDNextTextModel:
+        """Give the same after loading the chosen checkpoint; waits for the picture that is being made.
+
+        Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
+        """
+        if self.loaded_model() is None:
+            with self.call_queue.queue_lock:
+                self.sd_models.reload_model_weights()
+        found = self.loaded_text_model()
+        if found is None:
+            raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
+        return found
+
+    def checkpoint_record(self) -> Mapping[str, str]:
+        """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
+        return read_record(getattr(self.loaded_model(), "sd_checkpoint_info", None))
+
+    def checkpoint_names(self) -> list[str]:
+        """Give the names of the host's list."""
+        return self.checkpoints.names()
+
+    def refresh_embeddings(self) -> None:
+        """Let the host read its folder again, and forget the prompts that it has encoded with what was there."""
+        database = getattr(self.loaded_model(), "embedding_db", None)
+        if database is not None:
+            database.load_textual_inversion_embeddings(force_reload=True)
+        self.prompt_parser_diffusers.cache.clear()
+        self._file_states.clear()
+
+    def notices(self) -> list[str]:
+        """Name the other extensions that take the same expressions."""
+        return [
+            f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
+            for path in self.other_extensions
+        ]
+
+
+class _Engine:
+    """A tokenizer as `HostEncoder` asks for it."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.id_start, self.id_end = tokenizer.bos_token_id, tokenizer.eos_token_id
+        self.id_pad = tokenizer.pad_token_id
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        found = self.tokenizer(list(texts), truncation=False, add_special_tokens=False)
+        return found["input_ids"]  # type: ignore[no-any-return]
+
+
+class _EmbeddingTokens:
+    """The host's embeddings by the tokens of their names, as `find_pieces` asks for them."""
+
+    def __init__(self, words: Mapping[str, Any], encoder: SDNextEncoder) -> None:
+        spelled = [(encoder.engine.tokenizer.convert_tokens_to_ids(e.tokens[0]), e) for e in words.values() if e.tokens]
+        self.ids_lookup = {token: e for token, e in spelled if token is not None and token >= encoder.size}
+
+    def find_embedding_at_position(self, ids: Sequence[int], position: int) -> tuple[Any, int]:
+        return self.ids_lookup.get(ids[position]), 1
+
+
+def _find_text_encoders(sd_model: Any) -> list[tuple[int, Any, Any]]:
+    """Give place, text encoder and tokenizer of those that are loaded; some of the host's models wrap a pipeline."""
+    pipe = sd_model if hasattr(sd_model, "text_encoder") else getattr(sd_model, "pipe", sd_model)
+    found = [
+        (place, getattr(pipe, f"text_encoder{suffix}", None), getattr(pipe, f"tokenizer{suffix}", None))
+        for place, suffix in enumerate(SUFFIXES)
+    ]
+    return [(place, encoder, tokenizer) for place, encoder, tokenizer in found if encoder is not None]
+
+
+def _takes_vectors(text_encoder: Any, tokenizer: Any) -> bool:
+    """Say whether it is CLIP, of a known width, in the form of a torch module."""
+    if not isinstance(text_encoder, torch.nn.Module) or not hasattr(tokenizer, "get_vocab"):
+        return False
+    if tokenizer.convert_tokens_to_ids(START_TOKEN) != tokenizer.bos_token_id:
+        return False
+    return getattr(text_encoder.get_input_embeddings(), "embedding_dim", None) in NAMES  # type: ignore[operator]
+
+
+def _family(encoders: Sequence[SDNextEncoder], *, has_words: bool) -> Family | None:
+    """Give the family by its encoders: of two with the same ones, the newer has an encoder that takes only text."""
+    names = {encoder.name for encoder in encoders}
+    found = [family for family in FAMILIES.values() if set(family.encoders) == names]
+    return None if not found else found[-1 if has_words else 0]

@@ -1,0 +1,351 @@
+"""What becomes of a prompt in SD.Next.
+
+A pass of a picture (base, high resolution, refiner) gives its prompts and its model to `set_pipeline_args`, which has
+them parsed and encoded, or leaves them as text to the pipeline. There each expression becomes words of the vocabulary
+that stand nowhere else in the prompts, one for each vector (`borrowed_words.py`), and until the pass ends the text
+encoders find our vectors for those words. Prompt editing, attention and BREAK see plain words, the infotext is made of
+the text that was typed, and nothing stays behind.
+
+- The host keeps encoded prompts by their text alone, which says nothing of what our words stand for: the prompts with
+  expressions have a cache of their own, kept while all that they depend on stays.
+- What goes wrong while the host encodes, it logs and goes on with the text (`processing_prompt.py:108-112`): so
+  expressions are evaluated before.
+- Text encoders that take no embeddings (T5) get the words of an expression, where the host splits a prompt for each.
+- The host chooses between `{braces|like these}` in prompts before anything else sees them; expressions are kept from
+  it.
+
+Source: SD.Next 058a7f0c, modules/processing_diffusers.py:136-460, modules/processing_prompt.py:79-195,
+modules/prompt_parser_diffusers.py:51-160, :564-596, modules/styles.py:91-118.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
+from ..language.scan import find_islands, holds_expression
+from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts
+from ..placeholders import PREFIX, count_name, find_names, put_words
+from .borrowed_words import borrow_words, lent_rows
+from .hooks import Hook
+from .token_counter import make_mark
+
+if TYPE_CHECKING:
+    from .sdnext import SDNext
+
+__all__ = ["Lent", "SDNextPrompts"]
+
+TEXT_ARGUMENTS = tuple(f"{kind}{suffix}" for kind in ("prompt", "negative_prompt") for suffix in ("", "_2", "_3", "_4"))
+"""The arguments of a pipeline that hold prompts."""
+
+ENCODING_OPTIONS = (
+    "prompt_attention",
+    "prompt_mean_norm",
+    "diffusers_zeros_prompt_pad",
+    "te_pooled_embeds",
+    "sd_textencder_linebreak",
+)
+"""Options that change an encoded prompt; of each a job may have its own value."""
+
+ONE_TEXT_FOR_ALL = "xhinker"
+"""The parser of attention that gives SD 3's T5 the text of the other encoders."""
+
+BEHIND_BRACKET = re.compile(rf"(?<=[(\[|]) (?={PREFIX})")
+"""The blank that was set between an opening bracket and a word."""
+
+TOTAL = re.compile(r">(\d+/\d+)<")
+"""The count in the HTML of the token counter."""
+
+
+@dataclass(frozen=True)
+class Lent:
+    """Prompts with borrowed words in the places of their expressions.
+
+    `prompts` is by the text that was typed; `rows` has a table's layer and what its words stand for, by token; `words`
+    is by a run of borrowed words the text that an encoder without embeddings reads.
+    """
+
+    prompts: Mapping[str, str]
+    rows: Sequence[tuple[torch.nn.Module, Mapping[int, Tensor]]]
+    words: Mapping[str, str]
+    word_places: Sequence[int]
+    merged: Merged
+    model: str
+
+    def put_into(self, value: Any) -> Any:
+        """Replace the prompts in an argument: a text, a list of texts, or anything else, which stays."""
+        if isinstance(value, str):
+            return self.prompts.get(value, value)
+        return [self.put_into(entry) for entry in value] if isinstance(value, list) else value
+
+    def holds_borrowed(self, value: Any) -> bool:
+        """Say whether an argument holds a prompt with borrowed words."""
+        texts = _texts([value])
+        return any(run in text for text in texts for run in self.words)
+
+    def as_words(self, text: str) -> str:
+        """Put the words of the expressions back into a text with borrowed ones."""
+        names = {count_name(number): words for number, words in enumerate(self.words.values())}
+        for name, run in zip(names, self.words, strict=True):
+            text = text.replace(run, name)
+        return put_words(BEHIND_BRACKET.sub("", text), names)
+
+
+class SDNextPrompts:
+    """The hooks of the host, installed and removed together."""
+
+    def __init__(self, host: SDNext, settings: Callable[[], MergeSettings]) -> None:
+        """Take the host's adapter and what reads the user's settings."""
+        self.host = host
+        self.settings = settings
+        self._lock = threading.RLock()
+        self._running = threading.local()
+        self._kept: tuple[object, Merged, OrderedDict[str, Any]] | None = None
+        passes = ("process_base", "process_hires", "process_refine")
+        self._hooks = [
+            *(Hook(host.processing_diffusers, name, self.run_pass) for name in passes),
+            Hook(host.processing_diffusers, "set_pipeline_args", self.set_arguments),
+            Hook(host.prompt_parser_diffusers.PromptEmbedder, "__init__", self.embed),
+            Hook(host.prompt_parser_diffusers, "split_prompts", self.split),
+            Hook(host.styles, "apply_curly_braces_to_prompt", self.choose_in_braces),
+            Hook(host.ui_common, "update_token_counter", self.count),
+        ]
+
+    def install(self) -> None:
+        """Let prompts pass through the hooks; installing twice changes nothing."""
+        for hook in self._hooks:
+            hook.install()
+
+    def uninstall(self) -> None:
+        """Take the hooks out again."""
+        for hook in self._hooks:
+            hook.uninstall()
+
+    def run_pass(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Stand in for a pass of a picture: what its prompts borrow is given back at its end."""
+        outer = getattr(self._running, "pass_", None)
+        with contextlib.ExitStack() as stack:
+            self._running.pass_ = stack
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self._running.pass_ = outer
+
+    def set_arguments(
+        self,
+        original: Callable[..., Any],
+        p: Any,
+        model: Any,
+        prompts: Any,
+        negative_prompts: Any,
+        prompts_2: Any = None,
+        negative_prompts_2: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Stand in for `set_pipeline_args`, which gives the pipeline's arguments."""
+        # The parameters have the host's names, because it uses them as keywords.
+        given = (prompts, negative_prompts, prompts_2, negative_prompts_2)
+        own = {key: value for key, value in p.task_args.items() if key in TEXT_ARGUMENTS}
+        texts = _texts([*given, *own.values()])
+        if not any(map(holds_expression, texts)):
+            self.host.note_used_embeddings([])
+            return original(p, model, *given, *args, **kwargs)
+        with self._lock, contextlib.ExitStack() as alone:
+            lent, used = self._lend(texts, model)
+            self._refuse_words(lent, p, kwargs)
+            with self._encoding(lent, p, kwargs, getattr(self._running, "pass_", None) or alone):
+                arguments = original(p, model, *map(lent.put_into, given), *args, **kwargs)
+            self.host.note_used_embeddings(used)
+            return self._complete(arguments, lent)
+
+    def embed(
+        self,
+        original: Callable[..., Any],
+        embedder: Any,
+        prompts: Any,
+        negative_prompts: Any,
+        steps: Any,
+        clip_skip: Any,
+        p: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Stand in for `PromptEmbedder(…)`, for who makes one beside `set_pipeline_args`."""
+        texts = _texts([prompts, negative_prompts])
+        model = self.host.loaded_model()
+        if self._is_encoding() or model is None or not any(map(holds_expression, texts)):
+            return original(embedder, prompts, negative_prompts, steps, clip_skip, p, *args, **kwargs)
+        with self._lock, contextlib.ExitStack() as alone:
+            lent, _ = self._lend(texts, model)
+            self._refuse_words(lent, p, kwargs)
+            given = map(lent.put_into, (prompts, negative_prompts))
+            with self._encoding(lent, p, kwargs, alone):
+                return original(embedder, *given, steps, clip_skip, p, *args, **kwargs)
+
+    def split(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `split_prompts`, which gives a prompt's text for each of a pipeline's text encoders."""
+        parts = original(*args, **kwargs)
+        if not self._is_encoding():
+            return parts
+        lent: Lent = self._running.lent
+        return tuple(
+            lent.as_words(part) if place in lent.word_places else part for place, part in enumerate(parts)
+        )
+
+    def choose_in_braces(self, original: Callable[..., Any], prompt: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `apply_curly_braces_to_prompt`, which chooses between `{a|b}`, for all but expressions."""
+        if not isinstance(prompt, str) or not holds_expression(prompt):
+            return original(prompt, *args, **kwargs)
+        try:
+            islands = find_islands(prompt, self.settings().brackets)
+        except SyntaxProblem:  # it is said when the prompt is encoded
+            return original(prompt, *args, **kwargs)
+        kept = {count_name(number): prompt[i.span.start : i.span.end] for number, i in enumerate(islands)}
+        for name, island in reversed(list(zip(kept, islands, strict=True))):
+            prompt = prompt[: island.span.start] + name + prompt[island.span.end :]
+        chosen = original(prompt, *args, **kwargs)
+        for name, text in kept.items():
+            chosen = chosen.replace(name, text)
+        return chosen
+
+    def count(self, original: Callable[..., Any], text: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `update_token_counter`, which gives an update of the page's counter."""
+        model = self.host.loaded_model()
+        if model is None or not isinstance(text, str) or not holds_expression(text):
+            return original(text, *args, **kwargs)
+        try:
+            counted, problem = self._counted(text, model)
+        except EmbeddingMergeError as error:
+            counted, problem = text, str(error)
+        shown = original(counted, *args, **kwargs)
+        return shown if problem is None else _marked(shown, problem)
+
+    def _counted(self, text: str, model: Any) -> tuple[str, str | None]:
+        text_model = self.host.text_model(model)
+        ((word, _),) = borrow_words(1, text_model.encoders, [text])
+        return replace_by_counts(text, text_model, self.settings(), lambda n: " ".join([word] * n))
+
+    def _is_encoding(self) -> bool:
+        return getattr(self._running, "lent", None) is not None
+
+    def _lend(self, texts: Sequence[str], sd_model: Any) -> tuple[Lent, Sequence[str]]:
+        """Give what the texts borrow, and the names of the host's embeddings that their expressions read."""
+        self.host.load_changed(texts)
+        model = self.host.text_model(sd_model)
+        typed = list(dict.fromkeys(texts))
+        # The host makes pictures in torch's inference mode, but a table's statistics are kept for other uses.
+        with torch.inference_mode(False), torch.no_grad():
+            merged = merge_prompts(typed, model, self.settings())
+        free = iter(borrow_words(sum(v.length for v in merged.vectors.values()), model.encoders, merged.prompts))
+        borrowed = {name: [next(free) for _ in range(v.length)] for name, v in merged.vectors.items()}
+        runs = {name: " ".join(word for word, _ in words) for name, words in borrowed.items()}
+        rows = [
+            {
+                token: merged.vectors[name][encoder.name][row]
+                for name, words in borrowed.items()
+                for row, (_, token) in enumerate(words)
+            }
+            for encoder in model.encoders
+        ]
+        lent = Lent(
+            prompts={text: _named(prompt, runs) for text, prompt in zip(typed, merged.prompts, strict=True)},
+            rows=[(e.layer, found) for e, found in zip(model.encoders, rows, strict=True) if found],
+            words={run: merged.words[name] for name, run in runs.items()},
+            word_places=model.word_places,
+            merged=merged,
+            model=model.identity,
+        )
+        return lent, model.used
+
+    def _refuse_words(self, lent: Lent, p: Any, arguments: Mapping[str, Any]) -> None:
+        if not lent.word_places:
+            return
+        if not self.host.allows_words():
+            raise UnsupportedHost("This model's T5 takes no embeddings, and the settings allow no expressions with it.")
+        if self._options(p, arguments)[0] == ONE_TEXT_FOR_ALL:
+            raise UnsupportedHost(
+                f"With the prompt parser {ONE_TEXT_FOR_ALL} no expressions can be used with this model's T5; "
+                "choose another one in the settings."
+            )
+
+    def _complete(self, arguments: dict[str, Any], lent: Lent) -> dict[str, Any]:
+        """Put the prompts into what is left to the pipeline as text; its encoders get all the same one."""
+        texts = {key: lent.put_into(arguments[key]) for key in TEXT_ARGUMENTS if key in arguments}
+        if lent.word_places and any(map(lent.holds_borrowed, texts.values())):
+            raise UnsupportedHost(
+                "The WebUI leaves it to this model to encode its prompts, and its T5 takes no embeddings: "
+                "expressions cannot be used with it."
+            )
+        return {**arguments, **texts}
+
+    @contextlib.contextmanager
+    def _encoding(
+        self, lent: Lent, p: Any, arguments: Mapping[str, Any], until_end: contextlib.ExitStack
+    ) -> Iterator[None]:
+        """Let the host encode while this lasts, and text encoders find the vectors until the end."""
+        for layer, rows in lent.rows:
+            until_end.enter_context(lent_rows(layer, rows))
+        self._running.lent = lent
+        try:
+            with self._own_cache(lent, self._options(p, arguments)):
+                yield
+        finally:
+            self._running.lent = None
+
+    @contextlib.contextmanager
+    def _own_cache(self, lent: Lent, options: Sequence[Any]) -> Iterator[None]:
+        """Let the host keep what it encodes apart from other prompts, and find it while nothing has changed."""
+        parser = self.host.prompt_parser_diffusers
+        key = (lent.model, [weakref.ref(layer) for layer, _ in lent.rows], options)
+        if self._kept is None or self._kept[0] != key or not _are_same(self._kept[1], lent.merged):
+            self._kept = (key, lent.merged, OrderedDict())
+        shared, parser.cache = parser.cache, self._kept[2]
+        try:
+            yield
+        finally:
+            parser.cache = shared
+
+    def _options(self, p: Any, arguments: Mapping[str, Any]) -> list[Any]:
+        found = []
+        for name in ENCODING_OPTIONS:
+            values = (arguments.get(name), getattr(p, name, None), getattr(self.host.shared.opts, name, None))
+            found.append(next((value for value in values if value is not None), None))
+        return found
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Give the texts in arguments, each a text or a list of texts, or something else."""
+    entries = [entry for value in values for entry in (value if isinstance(value, list) else [value])]
+    return [entry for entry in entries if isinstance(entry, str)]
+
+
+def _named(prompt: str, runs: Mapping[str, str]) -> str:
+    for name in dict.fromkeys(find_names(prompt)):
+        prompt = prompt.replace(name, runs.get(name, name))
+    return prompt
+
+
+def _are_same(one: Merged, other: Merged) -> bool:
+    return (
+        one.prompts == other.prompts
+        and one.words == other.words
+        and one.vectors.keys() == other.vectors.keys()
+        and all(value.equals(other.vectors[name]) for name, value in one.vectors.items())
+    )
+
+
+def _marked(update: Any, problem: str) -> Any:
+    shown = str(update["value"])
+    marked = TOTAL.sub(lambda found: f">{make_mark(problem, found[1])}<", shown)
+    return {**update, "value": marked if marked != shown else make_mark(problem, "") + shown, "visible": True}

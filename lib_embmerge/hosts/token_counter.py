@@ -1,0 +1,107 @@
+"""The WebUI's token counter, on hosts that ask extensions before they count: expressions count as their vectors."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ..errors import EmbeddingMergeError
+from ..language.scan import holds_expression
+from .conditioning import ConditioningHooks, PromptHost
+from .hooks import Hook
+
+__all__ = ["CountingHost", "TokenCounter", "make_mark"]
+
+
+class CountingHost(PromptHost, Protocol):
+    """What the counter asks of an adapter beside what the hooks ask."""
+
+    shared: Any
+    """The host's module of that name."""
+
+    def loaded_model(self) -> Any | None:
+        """Give the host's model object, or None; never loads one."""
+        ...
+
+
+class TokenCounter:
+    """Prepares the text that is counted, by the callback, and marks the count of a broken expression, by a hook."""
+
+    def __init__(self, host: CountingHost, hooks: ConditioningHooks, callbacks: Any) -> None:
+        """Take the host's adapter, its hooks, and its `script_callbacks` module."""
+        self.host = host
+        self.hooks = hooks
+        self.callbacks = callbacks
+        self._hooks = [Hook(owner, name, self.mark_prompt_lengths) for owner, name in host.counter_points()]
+        self._state = threading.local()
+
+    def install(self) -> None:
+        """Install the hook and register the callback; that is the host's to forget when it reloads its UI."""
+        for hook in self._hooks:
+            hook.install()
+        self.callbacks.on_before_token_counter(self.count_expressions)
+
+    def uninstall(self) -> None:
+        """Take the hook out."""
+        for hook in self._hooks:
+            hook.uninstall()
+
+    def count_expressions(self, params: Any) -> None:
+        """Make the host's token counter count expressions as their vectors.
+
+        Styles are applied here, where the host would add them afterwards: they may hold expressions too.
+        """
+        self._state.problem = None
+        self._state.is_prepared = False
+        model = self.host.loaded_model()
+        if model is None:
+            return
+        prompt, styles = self._with_styles(params)
+        if not holds_expression(prompt):
+            return
+        try:
+            params.prompt, self._state.problem = self.hooks.count(prompt, model)
+        except EmbeddingMergeError as error:
+            self._state.problem = str(error)
+            params.prompt = prompt
+        params.styles = styles
+        self._state.is_prepared = True
+
+    def mark_prompt_lengths(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Stand in for the host's count of tokens, which gives a count and a limit that are shown as `count/limit`."""
+        is_prepared = getattr(self._state, "is_prepared", False)
+        with self.hooks.counting() if is_prepared else contextlib.nullcontext():
+            count, limit = original(*args, **kwargs)
+        problem = getattr(self._state, "problem", None)
+        return (_MarkedCount(count, problem), limit) if problem and isinstance(count, int) else (count, limit)
+
+    def _with_styles(self, params: Any) -> tuple[str, Sequence[str]]:
+        shared = self.host.shared
+        if not shared.opts.include_styles_into_token_counters or not params.styles:
+            return params.prompt, params.styles
+        known = shared.prompt_styles
+        apply = known.apply_styles_to_prompt if params.is_positive else known.apply_negative_styles_to_prompt
+        return apply(params.prompt, params.styles), []
+
+
+class _MarkedCount(int):
+    """A number of tokens, comparable as such, that is shown with a mark and the message of a broken expression."""
+
+    problem: str
+
+    def __new__(cls, count: int, problem: str) -> _MarkedCount:
+        self = super().__new__(cls, count)
+        self.problem = problem
+        return self
+
+    def __str__(self) -> str:
+        return make_mark(self.problem, str(int(self)))
+
+
+def make_mark(problem: str, shown: str) -> str:
+    """Give the HTML of a count that is shown with a mark, which says on hovering what is wrong."""
+    title = html.escape(problem, quote=True)
+    return f"<abbr class='embmerge-broken' title='{title}'>⚠ {shown}</abbr>"

@@ -1,0 +1,437 @@
+"""SD.Next: the contract, and what is its own."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from lib_embmerge.errors import EmbeddingMergeError, LimitExceeded, UnknownEmbedding, UnsupportedHost
+from lib_embmerge.hosts import sdnext as adapter_module
+from lib_embmerge.hosts.borrowed_words import borrow_words, lent_rows
+from lib_embmerge.hosts.webui import WebUI
+
+from .contract import BOTH, COUNTS, HostContract, cases
+from .fake_a1111 import same
+from .fake_sdnext import FakeSDNext
+from .page_contract import PageContract
+from .symbols import unused_symbols
+
+COUNTED = {name: case for name, case in COUNTS.items() if not name.startswith("the longest")}
+"""The host counts a prompt's tokens as they stand, those of editing and AND included."""
+
+
+class TestSDNext(HostContract):
+    # The host has no conditioning functions of a list of prompts, and no key of a cache.
+    test_the_host_s_list_is_copied_with_its_attributes = None
+    test_any_list_of_prompts_will_do = None
+    test_other_arguments_are_passed_on = None
+    test_a_call_within_the_call_passes_through = None
+    test_who_calls_the_model_itself_gets_the_vectors_too = None
+    test_the_key_is_the_host_s_with_what_it_does_not_look_at = None
+    # Its counter does not look at styles, and counts the whole prompt.
+    test_the_counter_counts_expressions_in_styles = None
+    test_a_marked_count_is_still_the_largest = None
+    # Below, as far as this host can: it takes an embedding by its name to the letter.
+    test_a_name_is_noticed_however_it_is_spaced_and_quoted = None
+
+    @pytest.fixture
+    def host(self, sdnext: FakeSDNext) -> FakeSDNext:
+        return sdnext
+
+    def register(self, host: Any, name: str, text: str) -> None:
+        host.register(name, self.embedding(host, text))
+
+    def parts(self, learned: Any) -> Any:
+        return learned
+
+    def test_nothing_stays_registered_after_a_failure_of_the_host(self, host: Any, extension: WebUI) -> None:
+        """The host goes on with the text then: with our words, whose vectors are still lent."""
+        plain = host.generate("a cat").output
+        before = host.registered()
+        host.model.before_encoding = fail
+        p = host.generate("a <'cat'>")
+        assert p.embedder is None
+        assert host.registered() == before
+        assert "<" not in host.model.called_with[-1]["prompt"][0]
+        assert torch.equal(p.output[0, :4], plain[0][:4])
+        host.model.before_encoding = bool
+        assert same(host.condition("a <'cat'>"), host.condition("a cat"))
+
+    @BOTH
+    def test_an_equal_prompt_is_not_encoded_again(self, host: Any, extension: WebUI, kind: str) -> None:
+        host.load(kind)
+        first = host.generate("a <'cat'>", "<'rain'>").c
+        encoded = len(host.texts_encoded())
+        assert host.generate("a <'cat'>", "<'rain'>").c is first
+        assert len(host.texts_encoded()) == encoded
+        assert host.generate("a <'dog'>", "<'rain'>").c is not first
+        assert len(host.texts_encoded()) == encoded + 2
+
+    @pytest.mark.parametrize("folder", ["", "sub"], ids=["in the folder", "in a sub-folder"])
+    @pytest.mark.parametrize("written", ["'mystyle'", "'text' - 'a, mystyle'", "emb('MyStyle')"])
+    def test_a_changed_file_of_an_embedding_is_noticed(
+        self, host: Any, extension: WebUI, folder: str, written: str
+    ) -> None:
+        prompt = f"a <{written}>"
+        host.save_embedding("mystyle", host.rows("red house"), folder)
+        host.reload_embeddings()
+        first = host.generate(prompt)
+        assert host.generate(prompt).c is first.c
+        host.save_embedding("mystyle", host.rows("blue castle"), folder)
+        second = host.generate(prompt).c
+        assert not same(second, first.c)
+        plain = prompt.replace("emb('MyStyle')", "'mystyle'").replace("mystyle", "blue castle")
+        assert same(second, host.condition(plain, steps=20))
+
+    @BOTH
+    @cases(COUNTED, "expression plain")
+    def test_the_counter_shows_what_the_words_would(
+        self, host: Any, extension: WebUI, kind: str, expression: str, plain: str
+    ) -> None:
+        host.load(kind)
+        before = host.registered()
+        assert host.count(expression) == host.count(plain)
+        assert host.registered() == before
+
+
+class TestSDNextPage(PageContract):
+    @pytest.fixture
+    def host(self, sdnext: FakeSDNext) -> FakeSDNext:
+        return sdnext
+
+    def unload(self, host: FakeSDNext) -> None:
+        host.modules.modeldata.model_data.sd_model = None
+
+    def can_load(self, host: FakeSDNext, kind: str) -> None:
+        host.modules.sd_models.chosen = lambda: host.make(kind, seed=3, name="chosen")
+
+    @pytest.mark.usefixtures("started")
+    def test_a_file_saved_anew_is_noticed_by_the_next_picture_of_the_same_prompt(self, host: Any, page: Any) -> None:
+        self.save(page, "'red house'", "mine", "sub")
+        host.generate("a <'mine'>")
+        (page.embeddings_folder / "sub" / "mine.safetensors").unlink()
+        self.save(page, "'blue castle'", "mine", "sub")
+        assert same(host.generate("a <'mine'>").c, host.condition("a blue castle", steps=20))
+        assert same(host.generate("a mine").c, host.condition("a blue castle", steps=20))
+
+
+def fail() -> None:
+    raise RuntimeError("out of memory")
+
+
+NEWER = pytest.mark.parametrize("kind", ["sd3", "flux"])
+
+
+# Borrowed words
+
+
+def encoders(sdnext: FakeSDNext) -> Any:
+    return sdnext.adapter().text_model(sdnext.model).encoders
+
+
+def test_words_are_borrowed_that_stand_nowhere_in_the_prompts(sdnext: FakeSDNext) -> None:
+    sdnext.load("sdxl")
+    rarest, *_ = borrow_words(3, encoders(sdnext), ["a cat"])
+    others = borrow_words(3, encoders(sdnext), [f"a {rarest[0].upper()} cat"])
+    assert rarest not in others
+    assert [sdnext.modules.bpe.encode(word) for word, _ in others] == [[token] for _, token in others]
+    assert borrow_words(3, encoders(sdnext), ["a cat"]) == [rarest, *others[:2]]
+
+
+def test_no_word_is_borrowed_in_which_the_host_finds_an_embedding(sdnext: FakeSDNext) -> None:
+    ((word, _),) = borrow_words(1, encoders(sdnext), [])
+    sdnext.register(word[1:4], sdnext.rows("red"))
+    assert all(word[1:4] not in other for other, _ in borrow_words(50, encoders(sdnext), []))
+
+
+def test_where_no_words_are_left_it_is_said(sdnext: FakeSDNext) -> None:
+    with pytest.raises(LimitExceeded, match="100000 vectors"):
+        borrow_words(100_000, encoders(sdnext), [])
+
+
+def test_a_row_is_lent_for_a_while_to_one_thread(sdnext: FakeSDNext) -> None:
+    layer = sdnext.tables()["clip_l"]
+    plain = layer(torch.tensor([[5, 6], [6, 7]]))
+    with lent_rows(layer, {6: torch.ones(768), 9: torch.zeros(768)}):
+        lent = layer(torch.tensor([[5, 6], [6, 7]]))
+    assert torch.equal(lent[0, 1], torch.ones(768))
+    assert torch.equal(lent[1, 0], torch.ones(768))
+    assert torch.equal(lent[0, 0], plain[0, 0])
+    assert torch.equal(layer(torch.tensor([[5, 6], [6, 7]])), plain)
+
+
+def test_twenty_pictures_leave_tables_and_tokenizers_as_they_were(sdnext: FakeSDNext) -> None:
+    sdnext.load("sdxl")
+    sdnext.webui().start()
+    before = sdnext.registered()
+    for number in range(20):
+        sdnext.generate(f"a <'cat' * {number} + 'dog'>", "<'rain'>")
+    assert sdnext.registered() == before
+
+
+def test_a_prompt_of_the_borrowed_words_is_its_own(sdnext: FakeSDNext) -> None:
+    sdnext.webui().start()
+    sdnext.generate("a <'cat'>")
+    text = sdnext.texts_encoded()[-1]
+    assert same(sdnext.generate(text).c[0][0], sdnext.condition(f"{text} ", steps=20)[0][0])
+    assert not same(sdnext.generate(text).c, sdnext.generate("a <'cat'>").c)
+
+
+# The cache of encoded prompts
+
+
+def test_the_host_s_own_cache_is_left_alone(sdnext: FakeSDNext) -> None:
+    sdnext.webui().start()
+    sdnext.generate("a cat")
+    kept = OrderedDict(sdnext.modules.prompt_parser_diffusers.cache)
+    assert list(kept) != []
+    sdnext.generate("a <'cat'>")
+    assert sdnext.modules.prompt_parser_diffusers.cache == kept
+
+
+def test_another_parser_of_attention_encodes_anew(sdnext: FakeSDNext) -> None:
+    sdnext.webui().start()
+    first = sdnext.generate("a <'cat'>").c
+    assert sdnext.generate("a <'cat'>", prompt_attention="xhinker").c is not first
+    sdnext.opts.prompt_attention = "compel"
+    assert sdnext.generate("a <'cat'>").c is not first
+
+
+# The passes
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_every_pass_gets_its_own_prompt(sdnext: FakeSDNext, kind: str) -> None:
+    sdnext.load(kind)
+    sdnext.webui().start()
+    more = {"enable_hr": True, "refiner_prompt": "<'red sun'>"}
+    sdnext.generate("a <'cat'>", **more)
+    sdnext.generate("a cat", **(more | {"refiner_prompt": "red sun"}))
+    base, hires, plain_base, plain_hires = sdnext.model.placed
+    assert same([base, hires], [plain_base, plain_hires])
+
+
+def test_the_refiner_gets_text_and_our_vectors(sdnext: FakeSDNext) -> None:
+    refiner = sdnext.make("refiner", seed=4)
+    sdnext.load("sdxl")
+    sdnext.webui().start()
+    merged, plain = (sdnext.generate(text, sd_refiner=refiner).output for text in ("a <'red cat'> on", "a red cat on"))
+    assert torch.equal(merged, plain)
+    assert [len(layer._forward_hooks) for layer in sdnext.tables().values()] == [0, 0]
+    assert "<" not in refiner.called_with[0]["prompt"]
+
+
+@pytest.mark.parametrize("prompt_attention", ["native", "xhinker", "fixed"])
+def test_with_every_parser(sdnext: FakeSDNext, prompt_attention: str) -> None:
+    sdnext.webui().start()
+    merged = sdnext.generate("a <'red cat'> on", prompt_attention=prompt_attention)
+    assert same(merged.output, sdnext.generate("a red cat on", prompt_attention=prompt_attention).output)
+
+
+def test_a_prompt_that_a_script_gives_to_the_pipeline(sdnext: FakeSDNext) -> None:
+    sdnext.webui().start()
+    merged = sdnext.generate("x", task_args={"prompt": ["a <'red cat'> on"]})
+    assert same(merged.output, sdnext.generate("x", task_args={"prompt": ["a red cat on"]}).output)
+
+
+@pytest.mark.parametrize("mistake", ["<'cat' +>", "<emb('nothing')>"])
+def test_a_mistake_stops_the_job_though_the_host_swallows_its_own(sdnext: FakeSDNext, mistake: str) -> None:
+    sdnext.webui().start()
+    for more in ({}, {"prompt_attention": "fixed"}, {"enable_hr": True, "refiner_prompt": mistake}):
+        with pytest.raises(EmbeddingMergeError):
+            sdnext.generate("a cat" if "enable_hr" in more else f"a {mistake}", **more)
+    with pytest.raises(UnknownEmbedding):
+        sdnext.generate("a cat", "<emb('nothing')>")
+
+
+# Braces
+
+
+BRACES = {
+    "alone": ("a {'cat'} on", "a cat on"),
+    "arithmetic": ("a {'cat' - 'dog' + 'dog'} on", "a cat on"),
+    "cut": ("a {'red cat':1}", "a red"),
+    "one of a choice": ("a {<'cat'>:3|dog}", "a cat"),
+    "the other one": ("a {{'cat'}|dog:3}", "a dog"),
+    "braces in an expression's text": ("a <'cat', '{x|big}' * 0 - '{x|big}' * 0, 'dog'>", None),
+}
+
+
+@pytest.mark.parametrize(("prompt", "plain"), BRACES.values(), ids=BRACES.keys())
+def test_the_host_s_choices_leave_expressions_whole(sdnext: FakeSDNext, prompt: str, plain: str | None) -> None:
+    sdnext.webui().start()
+    p = sdnext.generate(prompt)
+    if plain is None:
+        assert p.all_prompts == [prompt]
+    else:
+        assert same(p.c, sdnext.condition(plain, steps=20))
+
+
+def test_a_broken_expression_in_braces_is_the_host_s_first(sdnext: FakeSDNext) -> None:
+    sdnext.webui().start()
+    with pytest.raises(EmbeddingMergeError):
+        sdnext.generate("a {'cat")
+
+
+# The infotext
+
+
+NAMES = {
+    "by the host alone": ("a mystyle", ["mystyle"]),
+    "by an expression": ("a <'mystyle' * 2>", ["mystyle"]),
+    "two by one expression": ("a <'mystyle' + 'mymood'>", ["mymood", "mystyle"]),
+    "literally": ("a <text('mystyle')>", []),
+    "none": ("a <'cat'> <'dog'>", []),
+}
+
+
+@pytest.mark.parametrize(("prompt", "names"), NAMES.values(), ids=NAMES.keys())
+def test_embeddings_that_were_read_stand_in_the_infotext(sdnext: FakeSDNext, prompt: str, names: list[str]) -> None:
+    sdnext.save_embedding("mystyle", sdnext.rows("red house"))
+    sdnext.save_embedding("mymood", sdnext.rows("sun rain"))
+    sdnext.reload_embeddings()
+    sdnext.webui().start()
+    for _ in range(2):  # the second time from the host's cache
+        noted = sdnext.generate(prompt, prompt).extra_generation_params.get("Embeddings", "")
+        assert sorted(filter(None, noted.split(", "))) == names
+    assert sdnext.generate("a dog", "a dog").extra_generation_params == {}
+
+
+def test_the_prompt_is_never_rewritten(sdnext: FakeSDNext) -> None:
+    webui = sdnext.webui()
+    webui.start()
+    sdnext.scripts.append(SimpleNamespace(process=webui.begin_job))
+    sdnext.modules.shared.prompt_styles.styles = {"s": ("{prompt} on <'mat'>", "<'rain'>")}
+    p = sdnext.generate("a <'cat'>", "<'sun'>", styles=["s"])
+    assert p.prompts == p.all_prompts == ["a <'cat'> on <'mat'>"]
+    assert p.negative_prompts == ["<'sun'>, <'rain'>"]
+    assert p.extra_generation_params == p.comments == {}
+    assert same(p.c, sdnext.condition("a cat on mat", steps=20))
+
+
+# The model
+
+
+@NEWER
+def test_a_model_with_t5_is_of_the_newer_family(sdnext: FakeSDNext, kind: str) -> None:
+    sdnext.load(kind)
+    model = sdnext.adapter().text_model(sdnext.model)
+    assert model.family.key == kind
+    assert "T5" in sdnext.adapter().words_notice(sdnext.model)
+    sdnext.load("sdxl")
+    assert sdnext.adapter().words_notice(sdnext.model) is None
+
+
+@NEWER
+def test_t5_gets_the_words(sdnext: FakeSDNext, kind: str) -> None:
+    sdnext.load(kind)
+    sdnext.webui().start()
+    for prompt, plain in (("a <'red cat' - 'dog'>, on", "a red cat, on"), ("<'cat'>", "cat")):
+        merged = sdnext.condition(prompt)[0][0][1]
+        assert merged == plain
+    t5 = sdnext.model.text_encoder_2 if kind == "flux" else sdnext.model.text_encoder_3
+    assert not any("zq" in text for text in t5.texts)
+    assert same(sdnext.condition("a (<'cat'>:1.2), on"), sdnext.condition("a (cat:1.2), on"))
+
+
+def test_a_setting_refuses_a_model_with_t5(sdnext: FakeSDNext) -> None:
+    sdnext.load("flux")
+    sdnext.webui().start()
+    sdnext.generate("a <'cat'>")
+    sdnext.opts.embmerge_words = False
+    with pytest.raises(UnsupportedHost, match="the settings allow no expressions"):
+        sdnext.generate("a <'cat'>")
+    sdnext.load("sdxl")
+    assert sdnext.generate("a <'cat'>").c is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "prompt_attention", "message"),
+    [
+        ("qwen", "native", "no CLIP text encoder"),
+        ("sd3", "xhinker", "prompt parser xhinker"),
+        ("hidream", "native", "leaves it to this model"),
+        ("flux", "fixed", "leaves it to this model"),
+    ],
+)
+def test_what_cannot_be_is_said(sdnext: FakeSDNext, kind: str, prompt_attention: str, message: str) -> None:
+    sdnext.load(kind)
+    sdnext.webui().start()
+    with pytest.raises(UnsupportedHost, match=message):
+        sdnext.generate("a <'cat'>", prompt_attention=prompt_attention)
+    sdnext.generate("a cat")
+    if kind == "qwen":
+        assert "no CLIP text encoder" in sdnext.modules.ui_common.update_token_counter("a <'cat'>")["value"]
+
+
+def test_a_pipeline_inside_a_model_is_found(sdnext: FakeSDNext) -> None:
+    outer = SimpleNamespace(pipe=sdnext.model)
+    assert [e.name for e in sdnext.adapter().text_model(outer).encoders] == ["clip_l"]
+
+
+def test_before_a_model_is_loaded_the_counter_is_the_host_s(sdnext: FakeSDNext) -> None:
+    sdnext.modules.modeldata.model_data.sd_model = None
+    sdnext.webui().start()
+    assert sdnext.count("a <'cat'>") == "0/0"
+
+
+def test_rows_of_embeddings_are_no_part_of_the_vocabulary(sdnext: FakeSDNext) -> None:
+    before = encoders(sdnext)[0].size
+    sdnext.save_embedding("mystyle", sdnext.rows("red house"))
+    sdnext.reload_embeddings()
+    assert len(sdnext.tables()["clip_l"].weight) == before + 2
+    assert encoders(sdnext)[0].size == before
+    assert encoders(sdnext)[0].vocabulary().size == before
+
+
+class QuantizedEmbedding(torch.nn.Embedding):
+    """Keeps a table in whole numbers of another shape, with one scale."""
+
+    def __init__(self, table: torch.nn.Embedding) -> None:
+        super().__init__(*table.weight.shape)
+        packed = (table.weight.detach() * 256).to(torch.int16)
+        self.weight = torch.nn.Parameter(packed.reshape(-1, 2 * table.embedding_dim), requires_grad=False)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.weight.reshape(-1, self.embedding_dim)[ids] / 256
+
+
+def test_a_quantized_table_is_read_as_the_host_reads_it(sdnext: FakeSDNext) -> None:
+    before = encoders(sdnext)[0]
+    rows, mean = before.rows([5, 6]), before.vocabulary().mean_norm
+    sdnext.model.text_encoder.token_embedding = QuantizedEmbedding(sdnext.tables()["clip_l"])
+    (encoder,) = encoders(sdnext)
+    assert torch.equal(encoder.rows([5, 6]), rows)
+    assert (encoder.size, encoder.width) == (before.size, 768)
+    assert encoder.vocabulary().mean_norm == mean
+    sdnext.webui().start()
+    assert same(sdnext.condition("a <'cat'>"), sdnext.condition("a cat"))
+
+
+def test_a_table_that_is_brought_for_each_call_is_read_by_calling_it(sdnext: FakeSDNext) -> None:
+    """As accelerate does: the weights are nowhere, and a hook in the place of `forward` brings them."""
+    layer = sdnext.tables()["clip_l"]
+    rows, weight = encoders(sdnext)[0].rows([5, 6]), layer.weight.detach().clone()
+    layer.to("meta")
+    layer._hf_hook, layer.forward = object(), lambda ids: weight[ids]
+    (encoder,) = encoders(sdnext)
+    assert torch.equal(encoder.rows([5, 6]), rows)
+    assert encoder.vocabulary().mean_norm > 0
+    sdnext.webui().start()
+    assert same(sdnext.condition("a <'cat'>"), sdnext.condition("a cat"))
+
+
+def test_a_file_that_the_host_could_not_read_is_no_embedding(sdnext: FakeSDNext) -> None:
+    sdnext.model.embedding_db.skipped_embeddings["broken"] = []
+    assert sdnext.adapter().text_model(sdnext.model).embeddings_named("broken") == []
+
+
+# What the adapter says that it touches
+
+
+def test_the_list_of_host_symbols_is_the_one_in_use() -> None:
+    assert unused_symbols(adapter_module) == []
