@@ -40,6 +40,7 @@ from .checkpoint_list import CheckpointList, read_record
 from .conditioning import ConditioningHooks
 from .embedding_words import (
     PlaceholderSpelling,
+    ReadFiles,
     copy_installed,
     file_state,
     find_mentioned,
@@ -165,7 +166,7 @@ class A1111:
         """Files of other extensions that take the same expressions; the wiring finds them."""
         self.embeddings_state: object = object()
         """Another object, by identity, after every refresh."""
-        self._file_states: dict[str, tuple[int, int]] = {}
+        self._read_files = ReadFiles()
         self._spelling = PlaceholderSpelling()
 
     @property
@@ -254,9 +255,7 @@ class A1111:
         words = self.database.word_embeddings
         files = [words[name] for name in find_mentioned(list(words), text) if words[name].filename]
         states = [(e.name, *file_state(e.filename)) for e in files]
-        known = [self._file_states.setdefault(e.filename, state[1:]) for state, e in zip(states, files, strict=True)]
-        if known != [state[1:] for state in states]:
-            self._file_states.clear()
+        if self._read_files.have_changed({e.filename: state[1:] for state, e in zip(states, files, strict=True)}):
             self.database.load_textual_inversion_embeddings(force_reload=True)
         others = self.checkpoints.states(text)
         model = self.loaded_model()
@@ -325,6 +324,7 @@ class A1111:
 
     def refresh_embeddings(self) -> None:
         """Let the host read its folder again; its own look at the folder's time misses files in sub-folders."""
+        self._read_files.note_reading()
         self.database.load_textual_inversion_embeddings(force_reload=True)
         self.embeddings_state = object()
 

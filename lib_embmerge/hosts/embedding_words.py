@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from .host_encoder import HostEncoder
 
 __all__ = [
     "PlaceholderSpelling",
+    "ReadFiles",
     "copy_installed",
     "digest_vectors",
     "file_state",
@@ -135,6 +137,32 @@ def find_mentioned(names: Iterable[str], text: str) -> list[str]:
     """
     letters = _letters(text)
     return [name for name in names if _letters(name) in letters]
+
+
+class ReadFiles:
+    """Which embedding files a host has read, as far as we can tell from outside."""
+
+    def __init__(self) -> None:
+        """Take all that is there for read."""
+        self._states: dict[str, tuple[int, int]] = {}
+        self._since = time.time_ns()
+
+    def note_reading(self) -> None:
+        """Take all that is there for read again."""
+        self._states.clear()
+        self._since = time.time_ns()
+
+    def have_changed(self, states: Mapping[str, tuple[int, int]]) -> bool:
+        """Say whether one of these files, each with its `file_state`, is another than the host has read.
+
+        Of a file that is met for the first time only its time can tell.
+        """
+        changed = any(self._states.get(path, state) != state for path, state in states.items())
+        changed |= any(path not in self._states and state[0] > self._since for path, state in states.items())
+        if changed:
+            self.note_reading()
+        self._states.update(states)
+        return changed
 
 
 def file_state(path: str) -> tuple[int, int]:

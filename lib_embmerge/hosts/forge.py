@@ -52,6 +52,7 @@ from .checkpoint_list import CheckpointList, read_record
 from .conditioning import ConditioningHooks
 from .embedding_words import (
     PlaceholderSpelling,
+    ReadFiles,
     copy_installed,
     digest_vectors,
     file_state,
@@ -175,7 +176,7 @@ class Forge:
         """Files of other extensions that take the same expressions; the wiring finds them."""
         self.embeddings_state: object = object()
         """Another object, by identity, after every refresh."""
-        self._file_states: dict[str, tuple[int, int]] = {}
+        self._read_files = ReadFiles()
         self._spelling = PlaceholderSpelling()
 
     @property
@@ -309,9 +310,7 @@ class Forge:
             if getattr(entry, "filename", None)
         }
         states = {name: file_state(files[name]) for name in find_mentioned(files, text)}
-        known = {name: self._file_states.setdefault(files[name], state) for name, state in states.items()}
-        if known != states:
-            self._file_states.clear()
+        if self._read_files.have_changed({files[name]: state for name, state in states.items()}):
             _load_embeddings(encoders)
         identity = None if model is None else self.text_model(model).identity
         others = tuple(self.checkpoints.states(text))
@@ -372,6 +371,7 @@ class Forge:
 
     def refresh_embeddings(self) -> None:
         """Let every engine read the folder again, and the page's cards."""
+        self._read_files.note_reading()
         model = self.loaded_model()
         _load_embeddings([] if model is None else _find_encoders(model))
         self.cards.embedding_db.load_textual_inversion_embeddings(force_reload=True, sync_with_sd_model=False)

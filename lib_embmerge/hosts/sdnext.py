@@ -37,7 +37,7 @@ from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..language.scan import Brackets
 from ..merge import MergeSettings
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
-from .embedding_words import digest_vectors, file_state, find_mentioned, find_pieces
+from .embedding_words import ReadFiles, digest_vectors, file_state, find_mentioned, find_pieces
 from .host_encoder import HostEncoder
 from .host_table import CalledTable, HostTable
 from .sdnext_prompts import SDNextPrompts
@@ -198,7 +198,7 @@ class SDNext:
         self.checkpoints = CheckpointList(sd_checkpoint.checkpoints_list)
         self.other_extensions: list[str] = []
         """Files of other extensions that take the same expressions; the wiring finds them."""
-        self._file_states: dict[str, tuple[int, int]] = {}
+        self._read_files = ReadFiles()
         self._noted: list[str] = []
 
     def loaded_model(self) -> Any | None:
@@ -236,8 +236,7 @@ class SDNext:
         words = getattr(database, "word_embeddings", {})
         files = {name: e.filename for name, e in words.items() if e.filename}
         states = {files[name]: file_state(files[name]) for name in find_mentioned(files, "\n".join(texts))}
-        known = {file: self._file_states.setdefault(file, state) for file, state in states.items()}
-        if known != states:
+        if self._read_files.have_changed(states):
             self.refresh_embeddings()
 
     def note_used_embeddings(self, names: Sequence[str]) -> None:
@@ -293,11 +292,11 @@ class SDNext:
 
     def refresh_embeddings(self) -> None:
         """Let the host read its folder again, and forget the prompts that it has encoded with what was there."""
+        self._read_files.note_reading()
         database = getattr(self.loaded_model(), "embedding_db", None)
         if database is not None:
             database.load_textual_inversion_embeddings(force_reload=True)
         self.prompt_parser_diffusers.cache.clear()
-        self._file_states.clear()
 
     def notices(self) -> list[str]:
         """Name the other extensions that take the same expressions."""

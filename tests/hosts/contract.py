@@ -259,6 +259,7 @@ class HostContract:
         host.save_embedding("mystyle-1", self.embedding(host, "red house"))
         host.save_embedding("embmine", self.embedding(host, "sun"))
         host.reload_embeddings()
+        host.condition("a <'mystyle-1'>")  # the files are new, and some hosts read them now
         before = host.registered()
         host.condition("a <'cat' + 'mystyle-1'> <'cat'> <repeat('cat', 80)>")
         assert host.registered() == before
@@ -600,6 +601,15 @@ class HostContract:
         second = self.parts(host.generate(prompt).c)
         assert not same(second, self.parts(first.c))
         assert same(second, host.condition(prompt.lower().replace("mystyle", "blue castle"), steps=20))
+
+    def test_a_file_that_changes_before_it_is_first_used_is_noticed(
+        self, host: HostUnderTest, extension: WebUI
+    ) -> None:
+        host.save_embedding("mystyle", host.rows("red house"), "sub")
+        host.reload_embeddings()
+        host.save_embedding("mystyle", host.rows("blue castle"), "sub")
+        found = self.parts(host.generate("a <'mystyle'>").c)
+        assert same(found, host.condition("a blue castle", steps=20))
 
     @pytest.mark.parametrize("name", ["my style", "bob's", "style-1", "ab.c"])
     def test_a_name_is_noticed_however_it_is_spaced_and_quoted(
