@@ -120,10 +120,12 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
 def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list[Saved]:
     """Make a file again from its recipe, with this model; what the file says about itself is kept.
 
-    Raises: FileError where the file has no recipe, or one that reads a checkpoint by its path; and as
-    `save_expression`.
+    Raises: FileError where the file has no recipe, or one that reads a checkpoint by its path, or where the
+    demonstration would replace the file of a real checkpoint; and as `save_expression`.
     """
     recipe = read_recipe(file.path.name, file.metadata)
+    if model.is_demonstration and recipe.checkpoint != DEMONSTRATION and _is_same(file, options.folder):
+        raise FileError(f"{file.path.name} was made with a real checkpoint; the demonstration may not replace it.")
     resolved = read_expression(recipe.resolved, kind="expression", limits=options.limits)
     refuse_paths(file.path.name, resolved.tree)
     entered = replace(resolved, expression=recipe.expression)
@@ -167,6 +169,12 @@ def refuse_paths(file_name: str, tree: Expression) -> None:
                 f"The recipe of {file_name} reads a checkpoint by its path, {node.checkpoint}; it is not opened.",
                 suggestion="Look at the recipe, and save it as an expression of your own.",
             )
+
+
+def _is_same(file: EmbeddingFile, folder: Path) -> bool:
+    """Say whether the file made again would take the place of the old one."""
+    target = folder / f"{file.name}.safetensors"
+    return target.exists() and file.path.exists() and target.samefile(file.path)
 
 
 # --- What is saved -------------------------------------------------------------------------------------------------

@@ -226,6 +226,16 @@ def test_a_rebuild_reads_no_name_that_was_a_word(model: MemoryModel, tmp_path: P
     assert again.metadata["modelspec.author"] == "me"
 
 
+def test_the_demonstration_replaces_no_file_of_a_real_checkpoint(model: MemoryModel, tmp_path: Path) -> None:
+    (saved,) = save_expression(read_expression("'cat'"), "k", model, SaveOptions(tmp_path))
+    before = saved.path.read_bytes()
+    demonstration = MemoryModel([MemoryEncoder("clip_l", width=768)], is_demonstration=True)
+    with pytest.raises(FileError, match="made with a real checkpoint; the demonstration may not replace it"):
+        rebuild(read_embedding(saved.path), demonstration, SaveOptions(tmp_path, overwrite=True))
+    assert saved.path.read_bytes() == before
+    assert rebuild(read_embedding(saved.path), demonstration, SaveOptions(tmp_path / "out"))
+
+
 def test_a_rebuild_says_that_an_embedding_has_changed(model: MemoryModel, tmp_path: Path) -> None:
     model.install(embedding("red", 5.0))
     file = save_and_read(read_expression("'red' * 2"), "k-1", model, tmp_path)

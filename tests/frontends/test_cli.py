@@ -403,6 +403,24 @@ def test_rebuild_makes_the_sibling_for_another_checkpoint(run: Run, checkpoint: 
     assert kept["embmerge.checkpoint"] == "other.safetensors"
 
 
+@pytest.mark.parametrize("options", [["--overwrite"], ["--dir", "out"]])
+def test_rebuild_without_a_checkpoint_makes_no_invented_vectors_of_real_ones(
+    run: Run, checkpoint: Path, options: list[str]
+) -> None:
+    run("save", "k-x", KITTEN, "--checkpoint", checkpoint)
+    before = Path("k-x.safetensors").read_bytes()
+    refused = run("rebuild", "k-x.safetensors", *options)
+    assert refused.status == 2
+    assert "rebuild needs --checkpoint FILE: k-x.safetensors was made with first.safetensors." in refused.err
+    assert Path("k-x.safetensors").read_bytes() == before
+    assert not Path("out").exists()
+
+
+def test_rebuild_without_a_checkpoint_of_what_the_demonstration_made(run: Run) -> None:
+    run("save", "k-x", KITTEN)
+    assert run("rebuild", "k-x.safetensors", "--overwrite").status == 0
+
+
 def test_rebuild_of_a_foreign_file_says_why_not(run: Run) -> None:
     save_file({"emb_params": torch.ones(1, 768)}, "foreign.safetensors")
     result = run("rebuild", "foreign.safetensors")

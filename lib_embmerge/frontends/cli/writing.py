@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError, FileError
-from ...files.embedding_files import read_embedding
-from ...saving import Saved, SaveOptions, rebuild, save_expression
+from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...saving import DEMONSTRATION, Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
 from .inputs import OpenModel, open_model, read_source
 from .report import Progress, Report, describe_model, model_note
@@ -38,10 +38,21 @@ def rebuild_files(options: argparse.Namespace, opener: OpenModel) -> Report:
     common = _save_options(options, model, Path())
 
     def remake(path: Path) -> list[Saved]:
-        return rebuild(read_embedding(path), model, replace(common, folder=options.dir or path.parent))
+        file = read_embedding(path)
+        if model.is_demonstration:
+            _refuse_invented(file)
+        return rebuild(file, model, replace(common, folder=options.dir or path.parent))
 
     jobs = [(str(path), _bind(remake, path)) for path in options.file]
     return _report(*_do_all(jobs), model)
+
+
+def _refuse_invented(file: EmbeddingFile) -> None:
+    """Refuse invented vectors for a file of real ones: a checkpoint has been forgotten."""
+    made_with = read_recipe(file.path.name, file.metadata).checkpoint
+    if made_with != DEMONSTRATION:
+        shown = f" {made_with}" if made_with else " a checkpoint"
+        raise FileError(f"rebuild needs --checkpoint FILE: {file.path.name} was made with{shown}.")
 
 
 def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
