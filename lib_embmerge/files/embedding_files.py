@@ -403,7 +403,7 @@ def tensors_to_write(vectors: Mapping[str, Tensor], *, dtype: torch.dtype = torc
 
 
 def _in_precision(encoder: str, rows: Tensor, dtype: torch.dtype) -> Tensor:
-    rows = rows.detach().cpu()
+    rows = rows.detach().cpu().to(torch.float64)  # which holds all others; torch cannot ask float8 for infinity
     if not bool(torch.isfinite(rows).all()):
         raise NotFinite(f"The vectors of {encoder} hold infinity or NaN; they are not saved.")
     result = rows.to(dtype).contiguous()
