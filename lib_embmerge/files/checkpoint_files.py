@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
 from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
-from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, open_safetensors
+from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
 from .tokenizers import VOCABULARY_SIZE
 
 if TYPE_CHECKING:
@@ -328,6 +328,7 @@ def _family_of_folder(folder: Path, tables: Sequence[TokenTable]) -> Family | No
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
+        check_regular(path)
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(f"{path} cannot be read as JSON.") from error

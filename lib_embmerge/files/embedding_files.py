@@ -30,7 +30,7 @@ from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
 from ..limits import HALF_PRECISION_MAX, Limits
 from .names import check_name
-from .safetensors_reader import open_safetensors
+from .safetensors_reader import check_regular, open_safetensors
 
 __all__ = [
     "EXTENSIONS",
@@ -207,6 +207,7 @@ def _check_tensors(name: str, content: Mapping[Any, Any]) -> None:
 def _check_pickle_size(path: Path) -> None:
     """Refuse what cannot be an embedding before it is unpacked: an archive may claim to grow a thousandfold."""
     try:
+        check_regular(path)
         size = path.stat().st_size
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

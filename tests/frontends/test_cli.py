@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from lib_embmerge.__main__ import main
 from lib_embmerge.frontends import cli
 from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
+from lib_embmerge.frontends.cli.report import DEMONSTRATION_NOTE
 from lib_embmerge.frontends.prompt_text import plain_pieces
 from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.operations import OPERATIONS
@@ -483,6 +484,39 @@ def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
     assert result.status == 2
     assert "broken.safetensors" in result.err
     assert "good-x" in result.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
+        (["check", "pipe.pt"], "pipe.pt is not a regular file."),
+        (["check", "linked.pt"], "linked.pt is not a regular file."),
+        (["check", "loop.safetensors"], "loop.safetensors cannot be read: "),
+        (["check", "loop.pt"], "loop.pt is damaged or cannot be read."),
+        (["check", "none/x.pt"], "There is no file none/x.pt."),
+        (["convert", "pipe.bin", "--dir", "out"], "pipe.bin is not a regular file."),
+        (["convert", "folder.pt", "--dir", "out"], "folder.pt is a folder, not a file."),
+        (["rebuild", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
+        (["count", "'cat'", "--checkpoint", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
+        (["count", "'cat'", "--checkpoint", "diffusers"], "index.json is not a regular file."),
+        (["inspect", "pipe.pt"], "pipe.pt is not a regular file."),
+        (["inspect", "folder.pt"], "folder.pt is a folder, not a file."),
+    ],
+)
+def test_what_is_no_file_is_not_opened(run: Run, arguments: list[str], message: str) -> None:
+    for name in ("pipe.safetensors", "pipe.pt", "pipe.bin"):
+        os.mkfifo(name)
+    Path("linked.pt").symlink_to("/dev/null")
+    for name in ("loop.safetensors", "loop.pt"):
+        Path(name).symlink_to(name)
+    Path("folder.pt").mkdir()
+    Path("diffusers/text_encoder").mkdir(parents=True)
+    os.mkfifo("diffusers/text_encoder/model.safetensors.index.json")
+    shown = run(*arguments)
+    assert (shown.status, shown.out.strip()) in ((2, ""), (2, DEMONSTRATION_NOTE))
+    assert message in shown.err
 
 
 # --- wrong input ---------------------------------------------------------------------------------------------------

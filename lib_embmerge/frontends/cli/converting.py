@@ -70,7 +70,11 @@ def _is_vocabulary_word(text: str) -> bool:
 
 
 def _neighbours(path: Path) -> list[str]:
-    others = (other for other in path.resolve().parent.iterdir() if other.suffix.lower() in EXTENSIONS)
+    """Give the names of the embeddings beside a file; none where its folder is missing or may not be listed."""
+    try:
+        others = [other for other in path.parent.iterdir() if other.suffix.lower() in EXTENSIONS]
+    except OSError:
+        return []
     return [other.stem for other in others if other.name != path.name]
 
 

@@ -69,16 +69,16 @@ def read_source(text: str, kind: str) -> Entered:
     from ...entry import is_prompt, read_expression
 
     if kind == "any" and is_prompt(text):
-        if _is_folder(text):
-            raise FileError(f"{text} is a folder, not a file.")
+        if _exists(text):  # and is no file, or `find_file` had found it
+            raise FileError(f"{text} is {'a folder, not a file' if Path(text).is_dir() else 'not a regular file'}.")
         if _looks_like_path(text):
             raise FileError(f"There is no file {text}.")
     return read_expression(text, kind=kind)  # type: ignore[arg-type]  # argparse knows only its own choices
 
 
-def _is_folder(text: str) -> bool:
+def _exists(text: str) -> bool:
     try:
-        return Path(text).is_dir()
+        return Path(text).exists()
     except (OSError, ValueError):  # as in `find_file`
         return False
 
