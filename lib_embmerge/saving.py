@@ -285,7 +285,7 @@ def _write(
         overwrite=options.overwrite,
     )
     shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
-    warnings = (*notices, *_large_numbers(value), *advice)
+    warnings = (*notices, *_large_numbers(value), *_zero_vectors(value), *advice)
     return Saved(name, path, shapes, path.stat().st_size, metadata, warnings)
 
 
@@ -316,6 +316,13 @@ def _large_numbers(value: Embedding) -> list[str]:
     if largest <= HALF_PRECISION_MAX:
         return []
     return [f"A number is {largest:.4g}; models in half precision, which ends at 65,504, cannot use it."]
+
+
+def _zero_vectors(value: Embedding) -> list[str]:
+    """Warn where nothing is left; single zero vectors are made on purpose, to fill up a length."""
+    if any(rows.any() for rows in value.values()):
+        return []
+    return ["All its vectors are zero: nothing of it will be seen."]
 
 
 def _neighbours(name: str, folder: Path) -> list[str]:
