@@ -326,6 +326,58 @@ def test_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert "dog" in capsys.readouterr().out
 
 
+def save_rows(name: str, *values: float) -> None:
+    """Save an embedding for SDXL whose vectors each hold one number over and over."""
+    columns = torch.tensor(values)[:, None]
+    save_file({"clip_l": columns.repeat(1, 768), "clip_g": columns.repeat(1, 1280)}, name)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([0.0], "warning: 1 vector of clip_l is zero: no word is near.\n"),
+        ([0.0, 0.0], "warning: 2 vectors of clip_l are zero: no word is near.\n"),
+        ([float("nan")], "warning: 1 vector of clip_l holds infinity or NaN: pictures come out black"),
+        ([float("inf")], "warning: 1 vector of clip_l holds infinity or NaN: pictures come out black"),
+    ],
+)
+def test_nearest_says_why_there_is_nothing(run: Run, values: list[float], reason: str) -> None:
+    save_rows("x.safetensors", *values)
+    shown = run("nearest", "x.safetensors")
+    assert (shown.status, shown.out.splitlines()[0]) == (0, "No vector has nearest words.")
+    assert shown.err.startswith(reason)
+    assert run("nearest", "x.safetensors", "--json").figures["nearest"] == []
+
+
+def test_nearest_shows_the_vectors_that_have_some(run: Run) -> None:
+    save_rows("x.safetensors", float("nan"), 1.0)
+    shown = run("nearest", "x.safetensors", "-k", "1")
+    assert [line.split()[:2] for line in shown.out.splitlines()[1:3]] == [["clip_l", "1"], ["clip_g", "1"]]
+
+
+def test_inspect_and_compare_warn_of_numbers_that_are_none(run: Run) -> None:
+    save_rows("x.safetensors", float("nan"))
+    save_rows("y.safetensors", 1.0)
+    assert "warning: 1 vector of clip_g holds infinity or NaN" in run("inspect", "x.safetensors").err
+    assert "warning: x.safetensors: 1 vector of clip_g holds" in run("compare", "x.safetensors", "y.safetensors").err
+    assert run("inspect", "y.safetensors").err == run("compare", "y.safetensors", "y.safetensors").err == ""
+
+
+def test_compare_of_two_families_says_so(run: Run) -> None:
+    save_file({"emb_params": torch.ones(1, 768)}, "one.safetensors")
+    save_file({"emb_params": torch.ones(2, 1024)}, "two.safetensors")
+    shown = run("compare", "one.safetensors", "two.safetensors")
+    assert (shown.status, shown.out.splitlines()[3:]) == (
+        0,
+        [
+            "encoder        A         B",
+            "clip_l   [1,768]         –",
+            "clip_h         –  [2,1024]",
+            "They have no text encoder in common.",
+        ],
+    )
+
+
 def test_a_file_wins_over_an_expression_unless_forced(run: Run) -> None:
     run("save", "k", "'dog'")
     Path("k.safetensors").rename("'cat'.safetensors")
