@@ -19,7 +19,7 @@ from .errors import EmbeddingMergeError, ExpressionError, FileError, FileExists,
 from .evaluation import Provenance, count, evaluate, find_warnings, resolve
 from .files.embedding_files import EXTENSIONS, EmbeddingFile, write_embedding
 from .files.modelspec import modelspec_fields
-from .files.names import advise_on_name, check_name
+from .files.names import advise_on_name, check_name, check_new_name
 from .host_protocol import TextModel
 from .language import Apply, At, Expression, Number, Text, walk
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
@@ -98,6 +98,12 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
     Raises: ExpressionError in the entered text; LimitExceeded for more than 75 vectors and no choice of `long`;
     NameProblem, FileExists, NotFinite and FileError as `write_embedding`. Where one is raised nothing was written.
     """
+    return _save(entered, name, model, options, check_new_name)
+
+
+def _save(
+    entered: Entered, name: str, model: TextModel, options: SaveOptions, check: Callable[[str], None]
+) -> list[Saved]:
     try:
         tree = _without_own_name(entered.tree, name, model) if options.is_installed_here else entered.tree
         notices = find_warnings(tree, model, limits=options.limits)
@@ -108,7 +114,7 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
         if error.source is None and error.span is not None:
             error.located(*entered.source)
         raise
-    check_name(name)
+    check(name)
     _check_free(parts, options)
     said = [notice.message for notice in notices if notice.kind != "too long" or options.long == "keep"]
     return [
@@ -130,7 +136,7 @@ def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list
     refuse_paths(file.path.name, resolved.tree)
     entered = replace(resolved, expression=recipe.expression)
     options = replace(options, about={**recipe.about, **options.about}, is_installed_here=False)
-    saved = save_expression(entered, file.name, model, options)
+    saved = _save(entered, file.name, model, options, check_name)
     changed = tuple(_changed_embeddings(recipe, model))
     return [replace(one, warnings=(*one.warnings, *changed)) for one in saved]
 
@@ -212,7 +218,8 @@ def _check_free(names: Iterable[str], options: SaveOptions) -> None:
         check_name(name)
         path = options.folder / f"{name}.safetensors"
         if path.exists() and not options.overwrite:
-            raise FileExists(f"{path} exists already.", suggestion="Ask for overwrite to replace it.")
+            place = options.folder.resolve() / path.name
+            raise FileExists(f"{place} exists already.", suggestion="Ask for overwrite to replace it.")
 
 
 def _without_own_name(tree: Expression, name: str, model: TextModel) -> Expression:

@@ -29,7 +29,7 @@ from torch import Tensor
 from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
 from ..limits import HALF_PRECISION_MAX, Limits
-from .names import check_name
+from .names import EXTENSIONS, check_name
 from .safetensors_reader import check_regular, open_safetensors
 
 __all__ = [
@@ -45,9 +45,6 @@ __all__ = [
     "tensors_to_write",
     "write_embedding",
 ]
-
-EXTENSIONS = (".safetensors", ".pt", ".bin")
-"""Extensions of the files that are read, as the hosts look for them."""
 
 IMAGES = (".png", ".webp", ".jxl", ".avif", ".jpg", ".jpeg")
 
@@ -352,7 +349,7 @@ def write_embedding(
         if folder.exists() and not folder.is_dir():
             raise FileError(f"{folder} is not a folder.") from error
         raise FileExists(
-            f"{target.name} exists already in {folder}.", suggestion="Ask for overwrite to replace it."
+            f"{target.name} exists already in {folder.resolve()}.", suggestion="Ask for overwrite to replace it."
         ) from error
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}.") from error
