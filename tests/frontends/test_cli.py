@@ -28,6 +28,7 @@ from lib_embmerge.frontends.cli.report import DEMONSTRATION_NOTE
 from lib_embmerge.frontends.prompt_text import plain_pieces
 from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.operations import OPERATIONS
+from lib_embmerge.saving import save_expression
 
 from .checkpoints import make_checkpoint, row_of
 
@@ -114,7 +115,7 @@ def test_help_names_no_option_that_is_none(name: str) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     COMMANDS[name].add_options(parser)
     known = {o for action in parser._actions for o in action.option_strings} | {"--json", "--help"}
-    assert set(re.findall(r"(?<![\w-])--[a-z]+", help_text(name))) <= known
+    assert set(re.findall(r"(?<![\w-])--[a-z-]*[a-z]", help_text(name))) <= known
 
 
 def test_without_a_command_the_help_is_shown_and_the_status_is_2(run: Run) -> None:
@@ -266,6 +267,27 @@ def test_half_precision(run: Run) -> None:
     assert {rows.dtype for rows in load_file("k.safetensors").values()} == {torch.float16}
     assert "65,504" in run("save", "big", "'cat' * 1e8", "--dtype", "float16").err
     assert "65,504" in run("save", "large", "'cat' * 1e8").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["save", "k", "'dog'", "--dir", "sub/.."],
+        ["batch", "list.txt"],
+        ["rebuild", "k.safetensors"],
+        ["convert", "k.safetensors", "--dir", "sub/.."],
+    ],
+)
+def test_a_file_that_exists_is_told_with_its_option(run: Run, arguments: list[str]) -> None:
+    run("save", "k", "'cat'")
+    Path("sub").mkdir()
+    Path("list.txt").write_text("k = 'dog'")
+    refused = run(*arguments)
+    assert refused.status == 2
+    assert str(Path().resolve()) in refused.err
+    assert ".." not in refused.err
+    assert "exists already" in refused.err
+    assert refused.err.endswith("Add --overwrite to replace it.\n")
 
 
 @pytest.mark.parametrize(
@@ -494,6 +516,45 @@ def test_a_failed_line_of_a_list_fails_alone(run: Run) -> None:
     assert sorted(path.name for path in Path("out").iterdir()) == ["kitten-x.safetensors", "puppy-x.safetensors"]
 
 
+def test_a_list_goes_on_where_it_was_stopped(run: Run) -> None:
+    Path("list.txt").write_text("a-x = 'cat'\nb-x = 'dog'\nc-x = 'red' +\n")
+    run("save", "a-x", "'blue'")
+    before = Path("a-x.safetensors").read_bytes()
+    result = run("batch", "list.txt", "--skip-existing", "--json")
+    assert [one["name"] for one in result.figures["saved"]] == ["b-x"]
+    assert (result.status, result.figures["skipped"], len(result.figures["errors"])) == (2, ["a-x"], 1)
+    assert Path("a-x.safetensors").read_bytes() == before
+    assert "2 skipped, which exist already." in run("batch", "list.txt", "--skip-existing").out
+    assert "not allowed with" in run("batch", "list.txt", "--skip-existing", "--overwrite").err
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# only = this\n"])
+def test_a_list_without_lines(run: Run, content: str) -> None:
+    Path("list.txt").write_text(content)
+    assert run("batch", "list.txt") == (2, "", "There are no lines in list.txt.\n")
+
+
+def test_a_list_from_the_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = io.BytesIO(b"\xef\xbb\xbfa-x = 'cat'\r\nb-x = 'cat' +\rc-x = 'a'")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given))
+    result = run("batch", "-")
+    assert (result.status, result.err.splitlines()[0]) == (2, "-:2:")
+    assert sorted(path.stem for path in Path().iterdir()) == ["a-x", "c-x"]
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("batch", "-").err == "There is nothing to read: the standard input is closed.\n"
+
+
+def test_a_list_that_is_stopped_says_how_far_it_came(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(entered: Any, name: str, *rest: Any) -> Any:
+        if name == "d-x":
+            raise KeyboardInterrupt
+        return save_expression(entered, name, *rest)
+
+    monkeypatch.setattr("lib_embmerge.frontends.cli.writing.save_expression", stop)
+    Path("list.txt").write_text("a-x = 'a'\nb-x = '\nc-x = 'c'\nd-x = 'd'\ne-x = 'e'\n")
+    assert run("batch", "list.txt") == (130, "", "Interrupted: 2 of 5 were saved.\n")
+
+
 def test_installed_embeddings_can_be_named(run: Run) -> None:
     run("save", "blend-x", "'cat' + 'dog'", "--dir", "emb")
     run("save", "twice", "'blend-x' * 2", "--dir", "out", "--embeddings", "emb")
@@ -586,6 +647,11 @@ def test_what_is_no_file_is_not_opened(run: Run, arguments: list[str], message: 
         (["save", "x", "'cat':0"], "'cat':0\n"),
         (["save", "x"], "embmerge save: the following arguments are required: EXPRESSION."),
         (["save", "x", "'a'", "--nothing"], "embmerge save: unrecognized arguments: --nothing."),
+        (["save", "x", "'a'", "--dir", ""], "embmerge save: argument --dir: it is empty."),
+        (["count", "'a'", "--checkpoint", ""], "embmerge count: argument --checkpoint: it is empty."),
+        (["count", "'a'", "--embeddings="], "embmerge count: argument --embeddings: it is empty."),
+        (["check", ""], "embmerge check: argument FILE: it is empty."),
+        (["save", "x.safetensors", "'a'"], "The name 'x.safetensors' ends in an extension. Leave out the extension: x"),
         (["save", "x", "'a'", "--dtype", "int8"], "embmerge save: argument --dtype: invalid choice"),
         (["nearest", "'a'", "-k", "0"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
         (["nearest", "'a'", "-k", "-5"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
@@ -613,6 +679,13 @@ def test_a_mistake_is_a_message_and_status_2(run: Run, arguments: list[str], mes
     assert result.err.strip()
     assert "Traceback" not in result.err
     assert "\0" not in result.err
+
+
+@pytest.mark.parametrize("option", ["--embeddings", "--checkpoints"])
+def test_a_folder_that_may_not_be_read(run: Run, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    Path("locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != Path("locked"))  # root, who may be testing, may all
+    assert run("count", "'cat'", option, "locked") == (2, "", f"{option}: locked may not be read.\n")
 
 
 def test_a_pickle_checkpoint_is_refused(run: Run) -> None:

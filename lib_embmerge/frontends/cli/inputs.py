@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
@@ -47,6 +48,8 @@ def open_model(options: argparse.Namespace, opener: OpenModel, checkpoint: Path 
     for folder, option in ((options.embeddings, "--embeddings"), (options.checkpoints, "--checkpoints")):
         if folder is not None and not folder.is_dir():
             raise FileError(f"{option}: {folder} is not a folder.")
+        if folder is not None and not os.access(folder, os.R_OK | os.X_OK):
+            raise FileError(f"{option}: {folder} may not be read.")
     return opener(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
 
 
