@@ -19,7 +19,7 @@ from .errors import EmbeddingMergeError, ExpressionError, FileError, FileExists,
 from .evaluation import Provenance, count, evaluate, find_warnings, resolve
 from .files.embedding_files import EXTENSIONS, EmbeddingFile, write_embedding
 from .files.modelspec import modelspec_fields
-from .files.names import advise_on_name, check_name
+from .files.names import advise_on_name, check_name, check_new_name
 from .host_protocol import TextModel
 from .language import Apply, At, Expression, Number, Text, walk
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
@@ -98,6 +98,12 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
     Raises: ExpressionError in the entered text; LimitExceeded for more than 75 vectors and no choice of `long`;
     NameProblem, FileExists, NotFinite and FileError as `write_embedding`. Where one is raised nothing was written.
     """
+    return _save(entered, name, model, options, check_new_name)
+
+
+def _save(
+    entered: Entered, name: str, model: TextModel, options: SaveOptions, check: Callable[[str], None]
+) -> list[Saved]:
     try:
         tree = _without_own_name(entered.tree, name, model) if options.is_installed_here else entered.tree
         notices = find_warnings(tree, model, limits=options.limits)
@@ -108,7 +114,7 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
         if error.source is None and error.span is not None:
             error.located(*entered.source)
         raise
-    check_name(name)
+    check(name)
     _check_free(parts, options)
     said = [notice.message for notice in notices if notice.kind != "too long" or options.long == "keep"]
     return [
@@ -120,15 +126,17 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
 def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list[Saved]:
     """Make a file again from its recipe, with this model; what the file says about itself is kept.
 
-    Raises: FileError where the file has no recipe, or one that reads a checkpoint by its path; and as
-    `save_expression`.
+    Raises: FileError where the file has no recipe, or one that reads a checkpoint by its path, or where the
+    demonstration would replace the file of a real checkpoint; and as `save_expression`.
     """
     recipe = read_recipe(file.path.name, file.metadata)
+    if model.is_demonstration and recipe.checkpoint != DEMONSTRATION and _is_same(file, options.folder):
+        raise FileError(f"{file.path.name} was made with a real checkpoint; the demonstration may not replace it.")
     resolved = read_expression(recipe.resolved, kind="expression", limits=options.limits)
     refuse_paths(file.path.name, resolved.tree)
     entered = replace(resolved, expression=recipe.expression)
     options = replace(options, about={**recipe.about, **options.about}, is_installed_here=False)
-    saved = save_expression(entered, file.name, model, options)
+    saved = _save(entered, file.name, model, options, check_name)
     changed = tuple(_changed_embeddings(recipe, model))
     return [replace(one, warnings=(*one.warnings, *changed)) for one in saved]
 
@@ -169,6 +177,12 @@ def refuse_paths(file_name: str, tree: Expression) -> None:
             )
 
 
+def _is_same(file: EmbeddingFile, folder: Path) -> bool:
+    """Say whether the file made again would take the place of the old one."""
+    target = folder / f"{file.name}.safetensors"
+    return target.exists() and file.path.exists() and target.samefile(file.path)
+
+
 # --- What is saved -------------------------------------------------------------------------------------------------
 
 
@@ -204,7 +218,8 @@ def _check_free(names: Iterable[str], options: SaveOptions) -> None:
         check_name(name)
         path = options.folder / f"{name}.safetensors"
         if path.exists() and not options.overwrite:
-            raise FileExists(f"{path} exists already.", suggestion="Ask for overwrite to replace it.")
+            place = options.folder.resolve() / path.name
+            raise FileExists(f"{place} exists already.", suggestion="Ask for overwrite to replace it.")
 
 
 def _without_own_name(tree: Expression, name: str, model: TextModel) -> Expression:
@@ -277,7 +292,7 @@ def _write(
         overwrite=options.overwrite,
     )
     shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
-    warnings = (*notices, *_large_numbers(value), *advice)
+    warnings = (*notices, *_large_numbers(value), *_zero_vectors(value), *advice)
     return Saved(name, path, shapes, path.stat().st_size, metadata, warnings)
 
 
@@ -308,6 +323,13 @@ def _large_numbers(value: Embedding) -> list[str]:
     if largest <= HALF_PRECISION_MAX:
         return []
     return [f"A number is {largest:.4g}; models in half precision, which ends at 65,504, cannot use it."]
+
+
+def _zero_vectors(value: Embedding) -> list[str]:
+    """Warn where nothing is left; single zero vectors are made on purpose, to fill up a length."""
+    if any(rows.any() for rows in value.values()):
+        return []
+    return ["All its vectors are zero: nothing of it will be seen."]
 
 
 def _neighbours(name: str, folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from lib_embmerge.entry import Entered, read_expression
 from lib_embmerge.errors import ExpressionError, FileError, FileExists, LimitExceeded, NameProblem, UnknownEmbedding
 from lib_embmerge.evaluation import evaluate
+from lib_embmerge.files.convert import convert_file
 from lib_embmerge.files.embedding_files import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
 from lib_embmerge.host_protocol import InstalledEmbedding
@@ -96,6 +97,12 @@ def test_a_saved_file_holds_the_value_and_its_recipe(model: MemoryModel, tmp_pat
     assert (kept["modelspec.author"], kept["modelspec.title"]) == ("me", "k-1")
     assert "embmerge.embeddings" not in kept
     assert set(saved.metadata.items()) <= set(kept.items())
+
+
+@pytest.mark.parametrize(("text", "is_zero"), [("'cat' - 'cat'", True), ("'cat' : 3", False), ("'cat' * 0L", False)])
+def test_what_has_nothing_in_it_is_said(model: MemoryModel, tmp_path: Path, text: str, is_zero: bool) -> None:
+    (saved,) = save_expression(read_expression(text), "k-1", model, SaveOptions(tmp_path))
+    assert ("All its vectors are zero: nothing of it will be seen." in saved.warnings) == is_zero
 
 
 def test_the_demonstration_encoder_is_named(tmp_path: Path) -> None:
@@ -224,6 +231,29 @@ def test_a_rebuild_reads_no_name_that_was_a_word(model: MemoryModel, tmp_path: P
     assert torch.equal(load_file(again.path)["clip_l"], file.vectors["clip_l"])
     assert again.metadata["embmerge.expression"] == "'dog'"
     assert again.metadata["modelspec.author"] == "me"
+
+
+@pytest.mark.parametrize("name", ["k.safetensors", "k.pt", "k.BIN"])
+def test_a_name_has_no_extension_but_a_file_that_has_one_keeps_it(
+    model: MemoryModel, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(NameProblem, match=r"ends in an extension. Leave out the extension: k\.") as caught:
+        save_expression(read_expression("'cat'"), name, model, SaveOptions(tmp_path))
+    assert caught.value.suggestion == "Leave out the extension: k."
+    (saved,) = save_expression(read_expression("'cat'"), "k", model, SaveOptions(tmp_path))
+    old = saved.path.rename(tmp_path / f"{name}.safetensors")
+    assert rebuild(read_embedding(old), model, SaveOptions(tmp_path, overwrite=True))[0].path == old
+    assert convert_file(old, tmp_path / "out").path.name == old.name
+
+
+def test_the_demonstration_replaces_no_file_of_a_real_checkpoint(model: MemoryModel, tmp_path: Path) -> None:
+    (saved,) = save_expression(read_expression("'cat'"), "k", model, SaveOptions(tmp_path))
+    before = saved.path.read_bytes()
+    demonstration = MemoryModel([MemoryEncoder("clip_l", width=768)], is_demonstration=True)
+    with pytest.raises(FileError, match="made with a real checkpoint; the demonstration may not replace it"):
+        rebuild(read_embedding(saved.path), demonstration, SaveOptions(tmp_path, overwrite=True))
+    assert saved.path.read_bytes() == before
+    assert rebuild(read_embedding(saved.path), demonstration, SaveOptions(tmp_path / "out"))
 
 
 def test_a_rebuild_says_that_an_embedding_has_changed(model: MemoryModel, tmp_path: Path) -> None:

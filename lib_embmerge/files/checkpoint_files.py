@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
 from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
-from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, open_safetensors
+from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
 from .tokenizers import VOCABULARY_SIZE
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ _NEWER = {
 """The newer family that has the same encoders as an older one, and a module of its diffusion model only."""
 
 _FINGERPRINTED_ROWS = 8
+
+_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -286,11 +288,18 @@ def _weight_files(folder: Path) -> list[Path]:
 
     Of several variants (model.safetensors, model.fp16.safetensors) the one without a variant's name, which is the
     most precise.
+
+    Raises: FileError where several files have other names: which of them is meant cannot be known.
     """
     for index in sorted(folder.glob("*.safetensors.index*.json"), key=lambda path: len(path.name)):
         return [_inside(folder, name) for name in _shards_with_table(index)]
     whole = sorted(folder.glob("*.safetensors"), key=lambda path: (len(path.name), path.name))
-    return whole[:1]
+    variants = [path for path in whole if path.name.startswith("model.")]
+    if len(whole) > 1 and not variants:
+        names = sorted(path.name for path in whole)
+        shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+        raise FileError(f"{folder} holds {len(names)} checkpoints; name one of them: {shown}")
+    return variants[:1] or whole
 
 
 def _shards_with_table(index: Path) -> list[str]:
@@ -319,6 +328,7 @@ def _family_of_folder(folder: Path, tables: Sequence[TokenTable]) -> Family | No
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
+        check_regular(path)
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(f"{path} cannot be read as JSON.") from error

@@ -84,7 +84,7 @@ def split_file(
     names = part_names(name if name is not None else found.name, found.vectors)
     for target in (folder / f"{part}.safetensors" for part in names.values()):
         if target.exists() and not overwrite:
-            raise FileExists(f"{target.name} exists already in {folder}.", suggestion="Ask for overwrite.")
+            raise FileExists(f"{target.name} exists already in {folder.resolve()}.", suggestion="Ask for overwrite.")
     notes = (*found.notes, *_notes_on_precision(found.vectors, dtype))
     made = []
     for encoder, part in names.items():

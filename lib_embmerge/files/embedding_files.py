@@ -29,8 +29,8 @@ from torch import Tensor
 from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
 from ..limits import HALF_PRECISION_MAX, Limits
-from .names import check_name
-from .safetensors_reader import open_safetensors
+from .names import EXTENSIONS, check_name
+from .safetensors_reader import check_regular, open_safetensors
 
 __all__ = [
     "EXTENSIONS",
@@ -45,9 +45,6 @@ __all__ = [
     "tensors_to_write",
     "write_embedding",
 ]
-
-EXTENSIONS = (".safetensors", ".pt", ".bin")
-"""Extensions of the files that are read, as the hosts look for them."""
 
 IMAGES = (".png", ".webp", ".jxl", ".avif", ".jpg", ".jpeg")
 
@@ -207,6 +204,7 @@ def _check_tensors(name: str, content: Mapping[Any, Any]) -> None:
 def _check_pickle_size(path: Path) -> None:
     """Refuse what cannot be an embedding before it is unpacked: an archive may claim to grow a thousandfold."""
     try:
+        check_regular(path)
         size = path.stat().st_size
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -351,7 +349,7 @@ def write_embedding(
         if folder.exists() and not folder.is_dir():
             raise FileError(f"{folder} is not a folder.") from error
         raise FileExists(
-            f"{target.name} exists already in {folder}.", suggestion="Ask for overwrite to replace it."
+            f"{target.name} exists already in {folder.resolve()}.", suggestion="Ask for overwrite to replace it."
         ) from error
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}.") from error
@@ -403,7 +401,7 @@ def tensors_to_write(vectors: Mapping[str, Tensor], *, dtype: torch.dtype = torc
 
 
 def _in_precision(encoder: str, rows: Tensor, dtype: torch.dtype) -> Tensor:
-    rows = rows.detach().cpu()
+    rows = rows.detach().cpu().to(torch.float64)  # which holds all others; torch cannot ask float8 for infinity
     if not bool(torch.isfinite(rows).all()):
         raise NotFinite(f"The vectors of {encoder} hold infinity or NaN; they are not saved.")
     result = rows.to(dtype).contiguous()

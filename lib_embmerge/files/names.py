@@ -13,7 +13,10 @@ from pathlib import Path
 
 from ..errors import NameProblem
 
-__all__ = ["LONGEST_NAME", "advise_on_name", "check_name", "folder_below"]
+__all__ = ["EXTENSIONS", "LONGEST_NAME", "advise_on_name", "check_name", "check_new_name", "folder_below"]
+
+EXTENSIONS = (".safetensors", ".pt", ".bin")
+"""Extensions of embedding files, as the hosts look for them."""
 
 LONGEST_NAME = 120
 """Characters."""
@@ -57,6 +60,17 @@ def check_name(name: str, *, extension: str = ".safetensors") -> None:
         raise NameProblem(f"{name!r} is the name of a device on Windows.")
     if len((name + extension).encode("utf-8")) > LONGEST_FILE_NAME:
         raise NameProblem(f"The name is too long for a file: at most {LONGEST_FILE_NAME} bytes with {extension}.")
+
+
+def check_new_name(name: str) -> None:
+    """Refuse also a name that was typed with its extension: files that are there may be called so, new ones not.
+
+    Raises: NameProblem as `check_name`, and where the name ends in an embedding file's extension.
+    """
+    check_name(name)
+    stem = Path(name).stem
+    if Path(name).suffix.lower() in EXTENSIONS:
+        raise NameProblem(f"The name {name!r} ends in an extension.", suggestion=f"Leave out the extension: {stem}.")
 
 
 def _check_characters(name: str) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor
 from ..errors import FileError
 from ..families import ENCODER_WIDTHS, FAMILIES
 from ..limits import CHUNK
-from .embedding_files import read_tensors, tensors_to_write
+from .embedding_files import EXTENSIONS, read_tensors, tensors_to_write
 from .names import advise_on_name
 
 __all__ = [
@@ -82,7 +82,8 @@ class FileFacts:
     """What the loaders look at in a file.
 
     `tensors` is in the file's order; of a trainer's pickle (`is_trained`) the entries of `string_to_param`.
-    `neighbours` are the names of the other embeddings that are installed.
+    `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
+    extension only.
     """
 
     name: str
@@ -94,6 +95,8 @@ class FileFacts:
     is_finite: bool = True
     metadata: Mapping[str, str] = field(default_factory=dict)
     neighbours: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    is_zero: bool = False
 
     @property
     def widths(self) -> list[int]:
@@ -172,6 +175,8 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         is_finite=all(_is_finite(tensor) for tensor in tensors.values()),
         metadata=metadata,
         neighbours=tuple(neighbours),
+        twins=_find_twins(path),
+        is_zero=not any(_has_numbers(tensor) for tensor in tensors.values()),
     )
 
 
@@ -181,7 +186,8 @@ def describe_vectors(
     """Give the facts of the file that saving these vectors would write, without writing it."""
     tensors = tensors_to_write(vectors, dtype=dtype)
     facts = {key: _facts_of(tensor) for key, tensor in tensors.items()}
-    return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours))
+    is_zero = not any(_has_numbers(tensor) for tensor in tensors.values())
+    return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours), is_zero=is_zero)
 
 
 def _facts_of(tensor: Tensor) -> TensorFacts:
@@ -190,6 +196,15 @@ def _facts_of(tensor: Tensor) -> TensorFacts:
 
 def _is_finite(tensor: Tensor) -> bool:
     return not tensor.is_floating_point() or bool(torch.isfinite(tensor.to(torch.float32)).all())
+
+
+def _has_numbers(tensor: Tensor) -> bool:
+    return bool(tensor.to(torch.float32).any())  # of which torch cannot ask float8
+
+
+def _find_twins(path: Path) -> tuple[str, ...]:
+    others = (path.with_suffix(extension) for extension in EXTENSIONS if extension != path.suffix.lower())
+    return tuple(other.name for other in others if other.is_file())
 
 
 # --- Judging -------------------------------------------------------------------------------------------------------
@@ -213,7 +228,7 @@ def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None 
 
 
 def _verdict(host: Host, facts: FileFacts, model: str, common: tuple[str, ...]) -> Verdict:
-    for rule in (*host.rules, _lines_up):
+    for rule in (_has_vectors, *host.rules, _lines_up):
         problem = rule(facts, model)
         if problem is not None:
             return Verdict(host.name, model, False, problem.reason, problem.repair)
@@ -228,6 +243,10 @@ def _common_cautions(facts: FileFacts) -> list[str]:
         cautions.append(f"It has {rows} vectors; a prompt's chunk holds {CHUNK}, so most hosts cut it or fail.")
     if not facts.is_finite:
         cautions.append("It holds infinity or NaN: pictures come out black.")
+    if facts.is_zero:
+        cautions.append("All its vectors are zero: nothing of it will be seen.")
+    if facts.twins:
+        cautions.append(f"Another file here has this name: {', '.join(facts.twins)}. Only one of them is found by it.")
     if any(tensor.dtype == "float64" for tensor in facts.tensors.values()):
         cautions.append("It is kept in float64, which is twice the size and rejected by some sites; convert it.")
     if facts.extension != ".safetensors":
@@ -254,6 +273,18 @@ def _runs(*models: str) -> Rule:
         return Problem(f"It takes no embeddings for {FAMILIES[model].title}.")
 
     return rule
+
+
+def _has_vectors(facts: FileFacts, _model: str) -> Problem | None:
+    """Refuse what some loaders take and none can use: no vectors, or more dimensions than [vectors, width]."""
+    named = {key: tensor for key, tensor in facts.tensors.items() if key in ENCODER_WIDTHS}
+    for name, tensor in (named or facts.tensors).items():
+        key = name or "The tensor"  # a pickle may hold one without a name
+        if 0 in tensor.shape:
+            return Problem(f"{key} holds no vectors.")
+        if len(tensor.shape) > 2:
+            return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].")
+    return None
 
 
 def _lines_up(facts: FileFacts, model: str) -> Problem | None:
@@ -396,7 +427,7 @@ def _comfy_t5(facts: FileFacts, model: str) -> str | None:
 
 
 def _comfy_twins(facts: FileFacts, _model: str) -> str | None:
-    if facts.name in facts.neighbours:
+    if facts.name in facts.neighbours and not facts.twins:  # those are its caution already
         return "Another subfolder has a file of that name; which of them is used changes from start to start."
     return None
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,7 +27,7 @@ from ..errors import FileError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DTYPES", "HEADER_LIMIT", "SafetensorsFile", "TensorEntry", "open_safetensors"]
+__all__ = ["DTYPES", "HEADER_LIMIT", "SafetensorsFile", "TensorEntry", "check_regular", "open_safetensors"]
 
 HEADER_LIMIT = 32 * 1024 * 1024
 """Bytes. The largest header seen, thumbnail and training notes included, has about 2 MB."""
@@ -139,6 +140,18 @@ class SafetensorsFile:
         return data
 
 
+def check_regular(path: Path) -> None:
+    """Refuse, before it is opened, what is no file: a pipe waits for its writer, and some devices never end.
+
+    Raises: FileError where it is something else; OSError where it is missing or cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path.name} is a folder, not a file.")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{path.name} is not a regular file.")
+
+
 def open_safetensors(path: Path) -> SafetensorsFile:
     """Read and check the header of a safetensors file.
 
@@ -146,10 +159,9 @@ def open_safetensors(path: Path) -> SafetensorsFile:
     not the JSON that the format asks for, or places tensors over each other or past the file's end.
     """
     try:
+        check_regular(path)
         with _open_for_single_reads(path) as file:
             return _open(path, file)
-    except IsADirectoryError as error:
-        raise FileError(f"{path.name} is a folder, not a file.") from error
     except FileNotFoundError as error:
         raise FileError(f"There is no file {path}.") from error
     except OSError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from ..host_protocol import TextModel
 from ..vectors.embedding import Embedding
 
@@ -24,14 +26,15 @@ class Neighbour:
 def find_neighbours(embedding: Embedding, model: TextModel, *, k: int = 8) -> list[Neighbour]:
     """Give the k nearest tokens of every vector by cosine: encoder by encoder, vector by vector, nearest first.
 
-    Edge: a zero vector has none; start and end token are never found; encoders that the model lacks are left out.
+    Edge: a zero vector, or one with infinity or NaN, has none; start and end token are never found; encoders that the
+    model lacks are left out.
     """
     found: list[Neighbour] = []
     for encoder in model.encoders:
         if encoder.name not in embedding:
             continue
-        rows = embedding[encoder.name]
-        places = rows.any(dim=1).nonzero()[:, 0].tolist()
+        rows = embedding[encoder.name].to(torch.float32)  # a file may be in float8, which torch cannot ask much
+        places = (rows.any(dim=1) & rows.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
         ids, cosines = encoder.vocabulary().nearest(rows[places], k=k)
         for place, tokens, values in zip(places, ids.tolist(), cosines.tolist(), strict=True):
             for token, text, cosine in zip(tokens, encoder.spell(tokens), values, strict=True):

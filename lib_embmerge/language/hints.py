@@ -275,8 +275,11 @@ def _expression_brackets(mistake: Mistake) -> SyntaxProblem | None:
 
 
 def _unquoted_path(mistake: Mistake) -> SyntaxProblem | None:
+    if mistake.previous is None:
+        return None
     for match in UNQUOTED_PATH.finditer(mistake.source):
-        if match.start() < mistake.span.start <= match.end():
+        # The parser may stop behind the name only: -sd1b is a minus and a word that nothing is wrong with yet.
+        if match.start() < mistake.previous.span.end <= match.end():
             name = match[1]
             return mistake.problem(
                 "A checkpoint's name with other characters than letters, digits, _ and . must be quoted.",

@@ -195,6 +195,26 @@ def test_the_precise_variant_is_preferred(tmp_path):
     assert open_checkpoint(tmp_path).tables[0].file.path.name == "model.fp16.safetensors"
 
 
+def test_a_known_name_is_preferred_to_a_shorter_one(tmp_path):
+    encoder(tmp_path / "text_encoder", L, name="x.safetensors")
+    whole = encoder(tmp_path / "text_encoder", L)
+    assert open_checkpoint(tmp_path).tables[0].file.path == whole
+
+
+@pytest.mark.parametrize("part", [".", "text_encoder"])
+def test_of_several_checkpoints_in_a_folder_none_is_guessed(tmp_path, part):
+    for name in ("b", "longer", "a"):
+        encoder(tmp_path / part, L, name=f"{name}.safetensors")
+    with pytest.raises(FileError) as caught:
+        open_checkpoint(tmp_path)
+    names = "a.safetensors, b.safetensors, longer.safetensors"
+    assert str(caught.value) == f"{tmp_path / part} holds 3 checkpoints; name one of them: {names}"
+
+
+def test_a_sole_checkpoint_in_a_folder_is_meant(tmp_path):
+    assert open_checkpoint(sd1(tmp_path / "any name.safetensors").parent).tables[0].encoder == "clip_l"
+
+
 def test_the_encoders_own_folder(tmp_path):
     encoder(tmp_path / "text_encoder", L)
     assert [table.encoder for table in open_checkpoint(tmp_path / "text_encoder").tables] == ["clip_l"]

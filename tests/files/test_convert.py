@@ -53,6 +53,16 @@ def test_repairs(tmp_path, name, content, shapes, notes):
     assert done.path == tmp_path / "clean" / "x.safetensors"
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+@pytest.mark.parametrize("how", ["refuse", "pad", "cut"])
+def test_float8(tmp_path, dtype, how):
+    g = (G3 if how != "refuse" else G3[:2]).to(dtype).contiguous()
+    save_file({"clip_l": L2.to(dtype), "clip_g": g}, tmp_path / "x.safetensors")
+    done = convert_file(tmp_path / "x.safetensors", tmp_path / "out", unequal=how)
+    assert torch.equal(load_file(done.path)["clip_l"][:2], L2)
+    assert any("are float32 now" in note for note in done.notes)
+
+
 def unequal(tmp_path):
     save_file({"clip_l": L2, "clip_g": G3}, tmp_path / "x.safetensors")
     return tmp_path / "x.safetensors"

@@ -27,6 +27,7 @@ SD1 = {"emb_params": (2, 768)}
 SD2 = {"emb_params": (2, 1024)}
 SDXL = {"clip_l": (2, 768), "clip_g": (2, 1280)}
 UNEQUAL = {"clip_l": (2, 768), "clip_g": (3, 1280)}
+SDXL_COMFY = "sd1 sdxl sd3 flux"
 WITH_T5 = {**SDXL, "t5xxl": (2, 4096)}
 FLUX = {"clip_l": (2, 768), "t5xxl": (2, 4096)}
 TRAINED = {"extension": ".pt", "tensors": {"*": (2, 768)}, "is_trained": True, "has_string_to_token": True}
@@ -96,6 +97,9 @@ LOADS = [
     ),
     *((f"unequal rows, {host}", file(tensors=UNEQUAL), host, "") for host in ("A1111", "Forge", "SD.Next", "InvokeAI")),
     ("unequal rows, ComfyUI, where one encoder is used", file(tensors=UNEQUAL), "ComfyUI", "sd1 flux"),
+    *((f"three dimensions, {host}", file(tensors={"emb_params": (1, 1, 768)}), host, "") for host in HOSTS),
+    *((f"no vectors, {host}", file(tensors={"emb_params": (0, 768)}), host, "") for host in HOSTS),
+    ("three dimensions beside the vectors, ComfyUI", file(tensors={**SDXL, "x": (1, 1, 2)}), "ComfyUI", SDXL_COMFY),
     ("a name with a blank, ComfyUI", file("my style"), "ComfyUI", ""),
     ("a name with a comma, ComfyUI", file("my,style"), "ComfyUI", ""),
     ("a name with a bracket, ComfyUI", file("my(style"), "ComfyUI", ""),
@@ -143,6 +147,8 @@ REASONS = [
         "(clip_l 2, clip_g 3), so the prompt shifts",
         "equal lengths",
     ),
+    ("three dimensions", file(tensors={"x": (1, 1, 768)}), "A1111", "sd1", "x has the shape [1, 1, 768]; an", None),
+    ("no vectors", file(tensors={"clip_l": (0, 768)}), "ComfyUI", "sd1", "clip_l holds no vectors.", None),
     ("a name", file("my style"), "ComfyUI", "sd1", "the name ends at a blank", "rename"),
     ("a name", file("a+b"), "InvokeAI", "sd1", "A-Z a-z 0-9 . , _ - and blank only", "rename"),
     ("SD 3.5 on Forge", file(tensors=SDXL), "Forge", "sd3", "want 768 and 1280 numbers each", "split"),
@@ -172,6 +178,14 @@ CAUTIONS = [
         "It has 76 vectors; a prompt's chunk holds 75",
     ),
     ("NaN", file(is_finite=False), "A1111", "sd1", "infinity or NaN"),
+    ("zero vectors", file(is_zero=True), "InvokeAI", "sd1", "All its vectors are zero"),
+    (
+        "one name in one folder",
+        file(neighbours=("my_style",), twins=("my_style.pt",)),
+        "A1111",
+        "sd1",
+        "Another file here has this name: my_style.pt.",
+    ),
     ("float64", file(dtype="float64"), "A1111", "sd1", "kept in float64"),
     ("a pickle", file(**TRAINED), "A1111", "sd1", "It is a pickle"),
     ("a pickle and an old build", file(**TRAINED), "A1111", "sd1", "Builds before 1.10.1 refuse pickles"),
@@ -233,6 +247,23 @@ def test_files_are_described(tmp_path):
         "clip_l": TensorFacts((1, 768), "float16"),
     }
     assert (facts.name, facts.extension, facts.is_finite, facts.neighbours) == ("a", ".safetensors", False, ("b",))
+
+
+def test_twins_are_no_files_of_another_folder(tmp_path):
+    save_file({"emb_params": torch.ones(1, 768)}, tmp_path / "a.b.safetensors")
+    torch.save({"emb_params": torch.ones(1, 768)}, tmp_path / "a.b.pt")
+    facts = describe_file(tmp_path / "a.b.safetensors", neighbours=["a.b"])
+    assert facts.twins == ("a.b.pt",)
+    assert "subfolder" not in " ".join(text for found in judge(facts) for text in found.cautions)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float8_e4m3fn])
+def test_files_of_zeros_are_described(tmp_path, dtype):
+    for value in (0, 1):
+        save_file({"emb_params": torch.full((2, 768), value).to(dtype)}, tmp_path / f"{value}.safetensors")
+    assert describe_file(tmp_path / "0.safetensors").is_zero
+    assert not describe_file(tmp_path / "1.safetensors").is_zero
+    assert describe_vectors("x", {"clip_l": torch.zeros(1, 768)}).is_zero
 
 
 def test_pickles_are_described(tmp_path):

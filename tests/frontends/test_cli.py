@@ -24,9 +24,11 @@ from safetensors.torch import load_file, save_file
 from lib_embmerge.__main__ import main
 from lib_embmerge.frontends import cli
 from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
+from lib_embmerge.frontends.cli.report import DEMONSTRATION_NOTE
 from lib_embmerge.frontends.prompt_text import plain_pieces
 from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.operations import OPERATIONS
+from lib_embmerge.saving import save_expression
 
 from .checkpoints import make_checkpoint, row_of
 
@@ -113,7 +115,7 @@ def test_help_names_no_option_that_is_none(name: str) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     COMMANDS[name].add_options(parser)
     known = {o for action in parser._actions for o in action.option_strings} | {"--json", "--help"}
-    assert set(re.findall(r"(?<![\w-])--[a-z]+", help_text(name))) <= known
+    assert set(re.findall(r"(?<![\w-])--[a-z-]*[a-z]", help_text(name))) <= known
 
 
 def test_without_a_command_the_help_is_shown_and_the_status_is_2(run: Run) -> None:
@@ -268,6 +270,27 @@ def test_half_precision(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["save", "k", "'dog'", "--dir", "sub/.."],
+        ["batch", "list.txt"],
+        ["rebuild", "k.safetensors"],
+        ["convert", "k.safetensors", "--dir", "sub/.."],
+    ],
+)
+def test_a_file_that_exists_is_told_with_its_option(run: Run, arguments: list[str]) -> None:
+    run("save", "k", "'cat'")
+    Path("sub").mkdir()
+    Path("list.txt").write_text("k = 'dog'")
+    refused = run(*arguments)
+    assert refused.status == 2
+    assert str(Path().resolve()) in refused.err
+    assert ".." not in refused.err
+    assert "exists already" in refused.err
+    assert refused.err.endswith("Add --overwrite to replace it.\n")
+
+
+@pytest.mark.parametrize(
     ("choice", "names", "rows"),
     [
         ("cut", ["long"], [75]),
@@ -323,6 +346,58 @@ def test_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert [(n["encoder"], n["text"], n["cosine"]) for n in near] == [("clip_l", "cat", 1.0), ("clip_g", "cat", 1.0)]
     assert cli.main(["nearest", "'cat', 'dog'"], open_memory) == 0
     assert "dog" in capsys.readouterr().out
+
+
+def save_rows(name: str, *values: float) -> None:
+    """Save an embedding for SDXL whose vectors each hold one number over and over."""
+    columns = torch.tensor(values)[:, None]
+    save_file({"clip_l": columns.repeat(1, 768), "clip_g": columns.repeat(1, 1280)}, name)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([0.0], "warning: 1 vector of clip_l is zero: no word is near.\n"),
+        ([0.0, 0.0], "warning: 2 vectors of clip_l are zero: no word is near.\n"),
+        ([float("nan")], "warning: 1 vector of clip_l holds infinity or NaN: pictures come out black"),
+        ([float("inf")], "warning: 1 vector of clip_l holds infinity or NaN: pictures come out black"),
+    ],
+)
+def test_nearest_says_why_there_is_nothing(run: Run, values: list[float], reason: str) -> None:
+    save_rows("x.safetensors", *values)
+    shown = run("nearest", "x.safetensors")
+    assert (shown.status, shown.out.splitlines()[0]) == (0, "No vector has nearest words.")
+    assert shown.err.startswith(reason)
+    assert run("nearest", "x.safetensors", "--json").figures["nearest"] == []
+
+
+def test_nearest_shows_the_vectors_that_have_some(run: Run) -> None:
+    save_rows("x.safetensors", float("nan"), 1.0)
+    shown = run("nearest", "x.safetensors", "-k", "1")
+    assert [line.split()[:2] for line in shown.out.splitlines()[1:3]] == [["clip_l", "1"], ["clip_g", "1"]]
+
+
+def test_inspect_and_compare_warn_of_numbers_that_are_none(run: Run) -> None:
+    save_rows("x.safetensors", float("nan"))
+    save_rows("y.safetensors", 1.0)
+    assert "warning: 1 vector of clip_g holds infinity or NaN" in run("inspect", "x.safetensors").err
+    assert "warning: x.safetensors: 1 vector of clip_g holds" in run("compare", "x.safetensors", "y.safetensors").err
+    assert run("inspect", "y.safetensors").err == run("compare", "y.safetensors", "y.safetensors").err == ""
+
+
+def test_compare_of_two_families_says_so(run: Run) -> None:
+    save_file({"emb_params": torch.ones(1, 768)}, "one.safetensors")
+    save_file({"emb_params": torch.ones(2, 1024)}, "two.safetensors")
+    shown = run("compare", "one.safetensors", "two.safetensors")
+    assert (shown.status, shown.out.splitlines()[3:]) == (
+        0,
+        [
+            "encoder        A         B",
+            "clip_l   [1,768]         –",
+            "clip_h         –  [2,1024]",
+            "They have no text encoder in common.",
+        ],
+    )
 
 
 def test_a_file_wins_over_an_expression_unless_forced(run: Run) -> None:
@@ -403,6 +478,24 @@ def test_rebuild_makes_the_sibling_for_another_checkpoint(run: Run, checkpoint: 
     assert kept["embmerge.checkpoint"] == "other.safetensors"
 
 
+@pytest.mark.parametrize("options", [["--overwrite"], ["--dir", "out"]])
+def test_rebuild_without_a_checkpoint_makes_no_invented_vectors_of_real_ones(
+    run: Run, checkpoint: Path, options: list[str]
+) -> None:
+    run("save", "k-x", KITTEN, "--checkpoint", checkpoint)
+    before = Path("k-x.safetensors").read_bytes()
+    refused = run("rebuild", "k-x.safetensors", *options)
+    assert refused.status == 2
+    assert "rebuild needs --checkpoint FILE: k-x.safetensors was made with first.safetensors." in refused.err
+    assert Path("k-x.safetensors").read_bytes() == before
+    assert not Path("out").exists()
+
+
+def test_rebuild_without_a_checkpoint_of_what_the_demonstration_made(run: Run) -> None:
+    run("save", "k-x", KITTEN)
+    assert run("rebuild", "k-x.safetensors", "--overwrite").status == 0
+
+
 def test_rebuild_of_a_foreign_file_says_why_not(run: Run) -> None:
     save_file({"emb_params": torch.ones(1, 768)}, "foreign.safetensors")
     result = run("rebuild", "foreign.safetensors")
@@ -421,6 +514,45 @@ def test_a_failed_line_of_a_list_fails_alone(run: Run) -> None:
     assert "list.txt:4:\n'cat' +\n" in result.err
     assert "list.txt:5:\n" in result.err
     assert sorted(path.name for path in Path("out").iterdir()) == ["kitten-x.safetensors", "puppy-x.safetensors"]
+
+
+def test_a_list_goes_on_where_it_was_stopped(run: Run) -> None:
+    Path("list.txt").write_text("a-x = 'cat'\nb-x = 'dog'\nc-x = 'red' +\n")
+    run("save", "a-x", "'blue'")
+    before = Path("a-x.safetensors").read_bytes()
+    result = run("batch", "list.txt", "--skip-existing", "--json")
+    assert [one["name"] for one in result.figures["saved"]] == ["b-x"]
+    assert (result.status, result.figures["skipped"], len(result.figures["errors"])) == (2, ["a-x"], 1)
+    assert Path("a-x.safetensors").read_bytes() == before
+    assert "2 skipped, which exist already." in run("batch", "list.txt", "--skip-existing").out
+    assert "not allowed with" in run("batch", "list.txt", "--skip-existing", "--overwrite").err
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# only = this\n"])
+def test_a_list_without_lines(run: Run, content: str) -> None:
+    Path("list.txt").write_text(content)
+    assert run("batch", "list.txt") == (2, "", "There are no lines in list.txt.\n")
+
+
+def test_a_list_from_the_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = io.BytesIO(b"\xef\xbb\xbfa-x = 'cat'\r\nb-x = 'cat' +\rc-x = 'a'")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given))
+    result = run("batch", "-")
+    assert (result.status, result.err.splitlines()[0]) == (2, "-:2:")
+    assert sorted(path.stem for path in Path().iterdir()) == ["a-x", "c-x"]
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("batch", "-").err == "There is nothing to read: the standard input is closed.\n"
+
+
+def test_a_list_that_is_stopped_says_how_far_it_came(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(entered: Any, name: str, *rest: Any) -> Any:
+        if name == "d-x":
+            raise KeyboardInterrupt
+        return save_expression(entered, name, *rest)
+
+    monkeypatch.setattr("lib_embmerge.frontends.cli.writing.save_expression", stop)
+    Path("list.txt").write_text("a-x = 'a'\nb-x = '\nc-x = 'c'\nd-x = 'd'\ne-x = 'e'\n")
+    assert run("batch", "list.txt") == (130, "", "Interrupted: 2 of 5 were saved.\n")
 
 
 def test_installed_embeddings_can_be_named(run: Run) -> None:
@@ -467,6 +599,39 @@ def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
     assert "good-x" in result.out
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
+        (["check", "pipe.pt"], "pipe.pt is not a regular file."),
+        (["check", "linked.pt"], "linked.pt is not a regular file."),
+        (["check", "loop.safetensors"], "loop.safetensors cannot be read: "),
+        (["check", "loop.pt"], "loop.pt is damaged or cannot be read."),
+        (["check", "none/x.pt"], "There is no file none/x.pt."),
+        (["convert", "pipe.bin", "--dir", "out"], "pipe.bin is not a regular file."),
+        (["convert", "folder.pt", "--dir", "out"], "folder.pt is a folder, not a file."),
+        (["rebuild", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
+        (["count", "'cat'", "--checkpoint", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
+        (["count", "'cat'", "--checkpoint", "diffusers"], "index.json is not a regular file."),
+        (["inspect", "pipe.pt"], "pipe.pt is not a regular file."),
+        (["inspect", "folder.pt"], "folder.pt is a folder, not a file."),
+    ],
+)
+def test_what_is_no_file_is_not_opened(run: Run, arguments: list[str], message: str) -> None:
+    for name in ("pipe.safetensors", "pipe.pt", "pipe.bin"):
+        os.mkfifo(name)
+    Path("linked.pt").symlink_to("/dev/null")
+    for name in ("loop.safetensors", "loop.pt"):
+        Path(name).symlink_to(name)
+    Path("folder.pt").mkdir()
+    Path("diffusers/text_encoder").mkdir(parents=True)
+    os.mkfifo("diffusers/text_encoder/model.safetensors.index.json")
+    shown = run(*arguments)
+    assert (shown.status, shown.out.strip()) in ((2, ""), (2, DEMONSTRATION_NOTE))
+    assert message in shown.err
+
+
 # --- wrong input ---------------------------------------------------------------------------------------------------
 
 
@@ -482,6 +647,11 @@ def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
         (["save", "x", "'cat':0"], "'cat':0\n"),
         (["save", "x"], "embmerge save: the following arguments are required: EXPRESSION."),
         (["save", "x", "'a'", "--nothing"], "embmerge save: unrecognized arguments: --nothing."),
+        (["save", "x", "'a'", "--dir", ""], "embmerge save: argument --dir: it is empty."),
+        (["count", "'a'", "--checkpoint", ""], "embmerge count: argument --checkpoint: it is empty."),
+        (["count", "'a'", "--embeddings="], "embmerge count: argument --embeddings: it is empty."),
+        (["check", ""], "embmerge check: argument FILE: it is empty."),
+        (["save", "x.safetensors", "'a'"], "The name 'x.safetensors' ends in an extension. Leave out the extension: x"),
         (["save", "x", "'a'", "--dtype", "int8"], "embmerge save: argument --dtype: invalid choice"),
         (["nearest", "'a'", "-k", "0"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
         (["nearest", "'a'", "-k", "-5"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),
@@ -509,6 +679,13 @@ def test_a_mistake_is_a_message_and_status_2(run: Run, arguments: list[str], mes
     assert result.err.strip()
     assert "Traceback" not in result.err
     assert "\0" not in result.err
+
+
+@pytest.mark.parametrize("option", ["--embeddings", "--checkpoints"])
+def test_a_folder_that_may_not_be_read(run: Run, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    Path("locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != Path("locked"))  # root, who may be testing, may all
+    assert run("count", "'cat'", option, "locked") == (2, "", f"{option}: locked may not be read.\n")
 
 
 def test_a_pickle_checkpoint_is_refused(run: Run) -> None:

@@ -115,6 +115,18 @@ def test_neighbours_are_the_words_themselves() -> None:
     assert len(found) == 4
 
 
+@pytest.mark.parametrize("bad", [0.0, math.nan, math.inf])
+def test_a_vector_without_a_direction_has_no_neighbours(bad: float) -> None:
+    rows = model().encoders[0].rows([3, 4]).clone()
+    rows[0] = bad
+    assert [n.index for n in find_neighbours(Embedding({"clip_l": rows}), model(), k=1)] == [1]
+
+
+def test_vectors_in_float8_have_neighbours() -> None:
+    rows = torch.ones(1, model().encoders[0].width).to(torch.float8_e4m3fn)
+    assert len(find_neighbours(Embedding({"clip_l": rows}), model(), k=1)) == 1
+
+
 def test_a_file_of_other_encoders_has_the_neighbours_of_those_it_shares() -> None:
     value = evaluate(parse("'cat'"), MemoryModel.sd1())
     assert {n.encoder for n in find_neighbours(value, MemoryModel.sdxl())} == {"clip_l"}

@@ -123,9 +123,12 @@ def _kind(parser: argparse.ArgumentParser) -> None:
     kinds.add_argument("--prompt", dest="kind", action="store_const", const="prompt")
 
 
-def _file(parser: argparse.ArgumentParser, *, folder: Path | None = Path()) -> None:
+def _file(parser: argparse.ArgumentParser, *, folder: Path | None = Path(), can_skip: bool = False) -> None:
     parser.add_argument("--dir", type=_path, default=folder, metavar="DIR")
-    parser.add_argument("--overwrite", action="store_true")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true")
+    if can_skip:
+        existing.add_argument("--skip-existing", action="store_true")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32")
 
 
@@ -188,7 +191,7 @@ def _rebuild(parser: argparse.ArgumentParser) -> None:
 def _batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("list_file", metavar="LIST-FILE", type=_path)
     _model(parser)
-    _file(parser)
+    _file(parser, can_skip=True)
     _recipe(parser)
 
 
@@ -213,6 +216,8 @@ def _app(parser: argparse.ArgumentParser) -> None:
 
 
 def _path(text: str) -> Path:
+    if not text:  # which Path takes for the current folder; a script's variable was empty
+        raise argparse.ArgumentTypeError("it is empty")
     return Path(text.removeprefix(SHIELD))
 
 

@@ -13,6 +13,7 @@ from ...files.embedding_files import read_embedding
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
 from .inputs import OpenModel, find_file, open_model, read_source
+from .looking import odd_numbers
 from .report import Report, align, describe_model, figure, model_note
 
 __all__ = ["compare_two"]
@@ -76,11 +77,15 @@ def _report(names: Sequence[str], values: Sequence[Embedding]) -> Report:
         "encoders": {one.encoder: {**asdict(one), "is_equal": one.is_equal} for one in found},
         "is_equal": all(one.is_equal for one in found),
     }
-    return Report(figures, _table(names, found))
+    warnings = [text for name, value in zip(names, values, strict=True) for text in odd_numbers(value, f"{name}: ")]
+    return Report(figures, _table(names, found), warnings)
 
 
 def _table(names: Sequence[str], found: Sequence[Difference]) -> list[str]:
     lines = [f"A  {names[0]}", f"B  {names[1]}", ""]
+    if all(one.shape_a is None or one.shape_b is None for one in found):
+        shapes = [[one.encoder, _shape(one.shape_a), _shape(one.shape_b)] for one in found]
+        return [*lines, *align([["encoder", "A", "B"], *shapes]), "They have no text encoder in common."]
     head = ["encoder", "A", "B", "mean absolute", "max absolute", "cosine"]
     lines += align([head, *map(_row, found)], left=(0, 5))
     if found and all(one.is_equal for one in found):

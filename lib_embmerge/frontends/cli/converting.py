@@ -16,7 +16,7 @@ from ...files.embedding_files import EXTENSIONS
 from ...files.publish_check import HOSTS, MODELS, Verdict, check_file
 from ...files.tokenizers import tokenizer
 from .inputs import OpenModel
-from .report import Progress, Report, align
+from .report import Progress, Report, align, describe_error
 
 __all__ = ["check_files", "convert_files"]
 
@@ -40,7 +40,7 @@ def convert_files(options: argparse.Namespace, _opener: OpenModel) -> Report:
                 overwrite=options.overwrite,
             )
         except EmbeddingMergeError as error:
-            report.errors.append(f"{path}:\n{error}")
+            report.errors.append(f"{path}:\n{describe_error(error)}")
             continue
         converted.append({"source": str(path), "path": str(done.path), "notes": list(done.notes)})
         report.lines += [str(done.path), *(f"  {note}" for note in done.notes)]
@@ -57,7 +57,7 @@ def check_files(options: argparse.Namespace, _opener: OpenModel) -> Report:
         try:
             verdicts = check_file(path, neighbours=_neighbours(path), is_vocabulary_word=_is_vocabulary_word)
         except EmbeddingMergeError as error:
-            report.errors.append(f"{path}:\n{error}")
+            report.errors.append(f"{path}:\n{describe_error(error)}")
             continue
         checked.append({"file": str(path), "verdicts": [asdict(verdict) for verdict in verdicts]})
         report.lines += ([""] if report.lines else []) + _describe(path, verdicts)
@@ -70,7 +70,11 @@ def _is_vocabulary_word(text: str) -> bool:
 
 
 def _neighbours(path: Path) -> list[str]:
-    others = (other for other in path.resolve().parent.iterdir() if other.suffix.lower() in EXTENSIONS)
+    """Give the names of the embeddings beside a file; none where its folder is missing or may not be listed."""
+    try:
+        others = [other for other in path.parent.iterdir() if other.suffix.lower() in EXTENSIONS]
+    except OSError:
+        return []
     return [other.stem for other in others if other.name != path.name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
@@ -47,6 +48,8 @@ def open_model(options: argparse.Namespace, opener: OpenModel, checkpoint: Path 
     for folder, option in ((options.embeddings, "--embeddings"), (options.checkpoints, "--checkpoints")):
         if folder is not None and not folder.is_dir():
             raise FileError(f"{option}: {folder} is not a folder.")
+        if folder is not None and not os.access(folder, os.R_OK | os.X_OK):
+            raise FileError(f"{option}: {folder} may not be read.")
     return opener(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
 
 
@@ -69,16 +72,16 @@ def read_source(text: str, kind: str) -> Entered:
     from ...entry import is_prompt, read_expression
 
     if kind == "any" and is_prompt(text):
-        if _is_folder(text):
-            raise FileError(f"{text} is a folder, not a file.")
+        if _exists(text):  # and is no file, or `find_file` had found it
+            raise FileError(f"{text} is {'a folder, not a file' if Path(text).is_dir() else 'not a regular file'}.")
         if _looks_like_path(text):
             raise FileError(f"There is no file {text}.")
     return read_expression(text, kind=kind)  # type: ignore[arg-type]  # argparse knows only its own choices
 
 
-def _is_folder(text: str) -> bool:
+def _exists(text: str) -> bool:
     try:
-        return Path(text).is_dir()
+        return Path(text).exists()
     except (OSError, ValueError):  # as in `find_file`
         return False
 

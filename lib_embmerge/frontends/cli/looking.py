@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+import torch
+
 from ...entry import Entered
 from ...errors import FileError
 from ...evaluation import evaluate, find_warnings, read_parts
@@ -14,9 +16,9 @@ from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from ...vectors.embedding import Embedding
 from .inputs import OpenModel, find_file, open_model, read_source
-from .report import Report, align, describe_model, figure, model_note
+from .report import Report, align, amount, describe_model, figure, model_note
 
-__all__ = ["inspect_vectors", "list_nearest"]
+__all__ = ["inspect_vectors", "list_nearest", "odd_numbers"]
 
 DEMONSTRATION = "demonstration"
 
@@ -69,7 +71,10 @@ def list_nearest(options: argparse.Namespace, opener: OpenModel) -> Report:
     figures = {**_describe(subject), "nearest": [asdict(n) for n in near], **describe_model(subject.model)}
     rows = [[n.encoder, str(n.index), n.text, str(n.id), f"{n.cosine:.4f}"] for n in near]
     lines = align([["encoder", "vector", "word", "id", "cosine"], *rows], left=(0, 2))
-    return Report(figures, [*lines, model_note(subject.model)], _misfits(subject))
+    if not near:
+        lines = ["No vector has nearest words."]
+    warnings = [*_misfits(subject), *odd_numbers(subject.vectors), *_zero_vectors(subject.vectors)]
+    return Report(figures, [*lines, model_note(subject.model)], warnings)
 
 
 def _open_subject(options: argparse.Namespace, opener: OpenModel, *, always: bool = False) -> _Subject:
@@ -159,8 +164,29 @@ def _note(subject: _Subject) -> str:
 
 def _warnings(subject: _Subject) -> list[str]:
     if subject.entered is None or subject.model is None:
-        return _misfits(subject)
+        return [*_misfits(subject), *odd_numbers(subject.vectors)]
     return [n.message for n in find_warnings(subject.entered.tree, subject.model, value=subject.vectors)]
+
+
+def _zero_vectors(vectors: Embedding) -> list[str]:
+    """Say which vectors point nowhere, so that nothing is near them."""
+    counts = {name: len(rows) - int(rows.to(torch.float32).any(dim=1).sum()) for name, rows in vectors.items()}
+    return [f"{amount(n, 'vector')} of {name} {_is(n)} zero: no word is near." for name, n in counts.items() if n]
+
+
+def odd_numbers(vectors: Embedding, name: str = "") -> list[str]:
+    """Say which vectors hold what is no number; `name` is put before where there are several embeddings."""
+    counts = {key: int((~rows.to(torch.float32).isfinite()).any(dim=1).sum()) for key, rows in vectors.items()}
+    return [
+        f"{name}{amount(n, 'vector')} of {key} {'holds' if n == 1 else 'hold'} infinity or NaN:"
+        " pictures come out black, and no word is near."
+        for key, n in counts.items()
+        if n
+    ]
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _misfits(subject: _Subject) -> list[str]:

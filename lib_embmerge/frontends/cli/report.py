@@ -9,12 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...errors import EmbeddingMergeError, FileExists
 from ..figures import amount, figure
 
 if TYPE_CHECKING:
     from ...host_protocol import TextModel
 
-__all__ = ["DEMONSTRATION_NOTE", "Progress", "Report", "align", "amount", "describe_model", "figure", "model_note"]
+__all__ = [
+    "DEMONSTRATION_NOTE",
+    "Progress",
+    "Report",
+    "align",
+    "amount",
+    "describe_error",
+    "describe_model",
+    "figure",
+    "model_note",
+]
 
 DEMONSTRATION_NOTE = (
     "Made with the demonstration encoder: real tokens, invented vectors. Give --checkpoint FILE for real ones."
@@ -43,6 +54,13 @@ class Report:
     def as_text(self) -> str:
         """Give the lines."""
         return "\n".join(self.lines)
+
+
+def describe_error(error: EmbeddingMergeError) -> str:
+    """Give an error's message; where a file would be replaced, with the option that lets it be."""
+    if isinstance(error, FileExists):
+        error.suggestion = "Add --overwrite to replace it."
+    return str(error)
 
 
 def describe_model(model: TextModel | None) -> dict[str, object]:

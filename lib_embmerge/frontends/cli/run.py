@@ -28,7 +28,7 @@ def main(arguments: Sequence[str], open_model: OpenModel) -> int:
         status = _run(list(arguments), open_model)
         sys.stdout.flush()
     except EmbeddingMergeError as error:
-        return _fail(str(error))
+        return _fail(_explain(error))
     except BrokenPipeError:
         _discard_output()
         return 0
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str], open_model: OpenModel) -> int:
         return _fail("An argument or a file holds bytes that are no text in UTF-8.")
     except MemoryError:
         return _fail("There is not enough memory for this.")
-    except KeyboardInterrupt:
-        _say("Interrupted.")
+    except KeyboardInterrupt as stop:
+        _say(f"Interrupted: {stop}" if stop.args else "Interrupted.")
         return INTERRUPTED
     return status
 
@@ -79,6 +79,12 @@ def _unknown_command(word: str, known: list[str]) -> str:
         return f"The command comes first, then its options: embmerge {' | '.join(known)}"
     suggestion = did_you_mean(word, known) or f"The commands are {', '.join(known)}."
     return f"There is no command {word}. {suggestion}"
+
+
+def _explain(error: EmbeddingMergeError) -> str:
+    from .report import describe_error
+
+    return describe_error(error)
 
 
 def _describe(error: OSError) -> str:

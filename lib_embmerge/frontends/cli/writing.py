@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import EmbeddingMergeError, FileError
-from ...files.embedding_files import read_embedding
-from ...saving import Saved, SaveOptions, rebuild, save_expression
+from ...errors import EmbeddingMergeError, FileError, FileExists
+from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...saving import DEMONSTRATION, Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
 from .inputs import OpenModel, open_model, read_source
-from .report import Progress, Report, describe_model, model_note
+from .report import Progress, Report, describe_error, describe_model, model_note
 
 if TYPE_CHECKING:
     from .inputs import FileModel
 
 __all__ = ["rebuild_files", "save_list", "save_one"]
+
+STDIN = Path("-")
 
 LONGEST_LIST = 10_000_000
 """Bytes of a list file: what is longer was given by mistake."""
@@ -38,24 +41,48 @@ def rebuild_files(options: argparse.Namespace, opener: OpenModel) -> Report:
     common = _save_options(options, model, Path())
 
     def remake(path: Path) -> list[Saved]:
-        return rebuild(read_embedding(path), model, replace(common, folder=options.dir or path.parent))
+        file = read_embedding(path)
+        if model.is_demonstration:
+            _refuse_invented(file)
+        return rebuild(file, model, replace(common, folder=options.dir or path.parent))
 
     jobs = [(str(path), _bind(remake, path)) for path in options.file]
     return _report(*_do_all(jobs), model)
 
 
+def _refuse_invented(file: EmbeddingFile) -> None:
+    """Refuse invented vectors for a file of real ones: a checkpoint has been forgotten."""
+    made_with = read_recipe(file.path.name, file.metadata).checkpoint
+    if made_with != DEMONSTRATION:
+        shown = f" {made_with}" if made_with else " a checkpoint"
+        raise FileError(f"rebuild needs --checkpoint FILE: {file.path.name} was made with{shown}.")
+
+
 def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
     """Save every line of a list; a line that fails, fails alone."""
     lines = read_lines(_read_list(options.list_file))
+    if not lines:
+        raise FileError(f"There are no lines in {options.list_file}.")
     model = open_model(options, opener)
     wishes = _save_options(options, model, options.dir)
+    skipped: list[str] = []
 
     def save_line(line: Line) -> list[Saved]:
         name, entered = line.read()
-        return save_expression(entered, name, model, wishes)
+        try:
+            return save_expression(entered, name, model, wishes)
+        except FileExists:
+            if not options.skip_existing:
+                raise
+            skipped.append(name)
+            return []
 
     jobs = [(f"{options.list_file}:{line.number}", _bind(save_line, line)) for line in lines]
-    return _report(*_do_all(jobs), model)
+    report = _report(*_do_all(jobs), model)
+    if options.skip_existing:
+        report.figures["skipped"] = skipped
+        report.lines.insert(-1, f"{len(skipped):,} skipped, which exist already.")
+    return report
 
 
 def _bind(do: Callable[..., list[Saved]], what: object) -> Callable[[], list[Saved]]:
@@ -63,29 +90,50 @@ def _bind(do: Callable[..., list[Saved]], what: object) -> Callable[[], list[Sav
 
 
 def _do_all(jobs: Sequence[tuple[str, Callable[[], list[Saved]]]]) -> tuple[list[Saved], list[str]]:
-    """Do all jobs; give what was saved, and for each that failed its place and its message."""
+    """Do all jobs; give what was saved, and for each that failed its place and its message.
+
+    Raises: KeyboardInterrupt that says how many were saved.
+    """
     saved: list[Saved] = []
     errors = []
+    done = 0  # jobs, of which one may have made several files
     progress = Progress(len(jobs))
     for place, do in jobs:
         progress.step(place)
         try:
-            saved += do()
+            made = do()
         except EmbeddingMergeError as error:
-            errors.append(f"{place}:\n{error}")
+            errors.append(f"{place}:\n{describe_error(error)}")
+            continue
+        except KeyboardInterrupt:
+            progress.finish()
+            raise KeyboardInterrupt(f"{done:,} of {len(jobs):,} were saved.") from None
+        saved += made
+        done += bool(made)
     progress.finish()
     return saved, errors
 
 
 def _read_list(path: Path) -> str:
+    content = _read_bytes(path)
+    if len(content) > LONGEST_LIST:
+        raise FileError(f"{path} is too long for a list.")
     try:
-        if path.stat().st_size > LONGEST_LIST:
-            raise FileError(f"{path} is too long for a list.")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise FileError(f"There is no file {path}.") from error
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not a text in UTF-8.") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path == STDIN:
+        if sys.stdin is None:
+            raise FileError("There is nothing to read: the standard input is closed.")
+        return sys.stdin.buffer.read(LONGEST_LIST + 1)
+    try:
+        with path.open("rb") as file:
+            return file.read(LONGEST_LIST + 1)
+    except FileNotFoundError as error:
+        raise FileError(f"There is no file {path}.") from error
 
 
 def _save_options(options: argparse.Namespace, model: FileModel, folder: Path) -> SaveOptions:
