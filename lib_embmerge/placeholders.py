@@ -41,7 +41,7 @@ COUNT_PREFIX = PREFIX + "9z"
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
 
-BEFORE_SIGN = re.compile(rf"({NAME.pattern})(?: (?=[,.;:!?)\]]))?")
+AMONG_SIGNS = re.compile(rf"(?:(?<=[(\[]) )?({NAME.pattern})(?: (?=[,.;:!?)\]]))?")
 
 
 def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:
@@ -92,12 +92,13 @@ def find_names(text: str) -> Sequence[str]:
 def put_words(text: str, words: Mapping[str, str]) -> str:
     """Put words in the places of the names that stand for them; other names stay.
 
-    The blank that was set between a name and a sign that ends words goes again, so that the words are as if typed.
+    The blank that was set between a name and a sign that ends words, or a bracket before it, goes again, so that the
+    words are as if typed: a tokenizer may read brackets as text.
     Example:
         >>> put_words("a embm0a0a0a0a0a , embm1a1a1a1a1a", {"embm0a0a0a0a0a": "cat"})
         'a cat, embm1a1a1a1a1a'
     """
-    return BEFORE_SIGN.sub(lambda found: words.get(found[1], found[0]), text) if PREFIX in text else text
+    return AMONG_SIGNS.sub(lambda found: words.get(found[1], found[0]), text) if PREFIX in text else text
 
 
 def _spell(number: int) -> str:

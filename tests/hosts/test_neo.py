@@ -9,6 +9,7 @@ import pytest
 
 from lib_embmerge.errors import EmbeddingMergeError, UnsupportedHost
 from lib_embmerge.hosts import forge_neo as adapter_module
+from lib_embmerge.placeholders import put_words
 
 from .contract import HostContract
 from .fake_a1111 import same
@@ -156,6 +157,13 @@ def test_an_encoder_without_embeddings_gets_the_words(neo: FakeNeo, prompt: str,
     expected = neo.words(plain)
     neo.webui().start()
     assert same(neo.words(prompt), expected)
+
+
+def test_words_stand_in_brackets_as_if_typed() -> None:
+    """The newest T5 reads brackets of editing and of attention as text, and a blank behind one as another token."""
+    words = {"embm0a0a0a0a0a": "cat"}
+    spliced = "a ( embm0a0a0a0a0a :1.3) on [ embm0a0a0a0a0a ], embm0a0a0a0a0a ."
+    assert put_words(spliced, words) == "a (cat:1.3) on [cat], cat."
 
 
 def test_who_calls_the_model_itself_gives_t5_the_words_too(neo: FakeNeo) -> None:
