@@ -87,7 +87,7 @@ def _build_choice(host: AppHost) -> None:
             scale=4,
         )
         button = gr.Button("Open", elem_id="embmerge_open", scale=1, min_width=100)
-    said = gr.HTML(elem_id="embmerge_opened")
+    said = gr.HTML(lambda: _draw_opened(host), elem_id="embmerge_opened")  # asked again for every page
 
     def choose(
         path: str | None, place: str
@@ -109,7 +109,12 @@ def _choose(host: AppHost, checkpoint: str | None, folder: str) -> Iterator[str]
         host.choose_named(checkpoint or "", folder)
         encoders = host.model.encoders
         for number, name in enumerate(host.read_tables(), start=1):
-            yield draw("reading", encoder=name, number=number, total=len(encoders))
-        yield draw("opened", model=host.model, folder=host.embeddings_folder)
+            yield _draw_opened(host, reading=f"Reading the table of {name} ({number} of {len(encoders)})…")
+        yield _draw_opened(host)
     except EmbeddingMergeError as error:
-        yield draw_error(error)
+        yield _draw_opened(host, error=draw_error(error))
+
+
+def _draw_opened(host: AppHost, *, reading: str = "", error: str = "") -> str:
+    """Draw what is in use, whatever came of opening another."""
+    return draw("opened", model=host.model, folder=host.embeddings_folder, reading=reading, error=error)
