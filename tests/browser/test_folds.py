@@ -47,8 +47,10 @@ def test_what_is_about_another_text_is_greyed_at_once(tab: Tab) -> None:
     tab.write("'black cat'")
     for fold in ("table", "pictures", "loads"):
         asked = f'\\"kind\\":\\"{fold}\\"'
-        with tab.slow_answer(to=asked), tab.page.expect_request(lambda r, asked=asked: asked in (r.post_data or "")):
-            tab.unfold(fold).sees("Computing…", at=fold)
+        with tab.slow_answer(to=asked):
+            with tab.page.expect_request(lambda request, asked=asked: asked in (request.post_data or "")):
+                tab.unfold(fold)
+            tab.sees("Computing…", at=fold)
         tab.sees_no("Computing…", at=fold)
     with tab.slow_answer(to="'dog'"):
         with tab.page.expect_request(lambda request: "'dog'" in (request.post_data or "")):
