@@ -24,6 +24,9 @@
         send();
     };
 
+    // Forget questions that wait, of a text that is no longer the one in the box.
+    embmerge.forget = (...purposes) => purposes.forEach((purpose) => waiting.delete(purpose));
+
     embmerge.takeQuestion = () => {
         const question = given;
         given = null;

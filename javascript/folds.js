@@ -8,7 +8,6 @@
     const root = () => embmerge.root();
     const asking = new Map();
     let text = "";
-    let isStale = false;
 
     const fieldsOf = {
         table: () => ({ text, by: chosen("embmerge_table_by") }),
@@ -45,14 +44,26 @@
             if (text.trim() === "") {
                 slot.innerHTML = "";
                 delete slot.dataset.embmergeShows;
+                mark();
                 continue;
             }
             const fields = fieldsOf[kind]();
             const key = JSON.stringify(fields);
             if (isNew || ![slot.dataset.embmergeShows, asking.get(kind)].includes(key)) {
                 asking.set(kind, key);
+                sayComputing(slot);
                 embmerge.ask(kind, kind, fields, (answer) => show(kind, key, answer));
             }
+        }
+    }
+
+    function sayComputing(slot) {
+        if (slot.innerHTML.trim() === "") {
+            const note = document.createElement("p");
+            note.className = "embmerge-note embmerge-computing";
+            note.setAttribute("role", "status");
+            note.textContent = "Computing…";
+            slot.replaceChildren(note);
         }
     }
 
@@ -62,35 +73,36 @@
         if (slot === null) {
             return;
         }
-        if (state.failed && slot.querySelector(".embmerge-error") === null && slot.innerHTML.trim() !== "") {
-            slot.classList.add("embmerge-stale");
-            return;
+        const isAnswer = slot.querySelector(".embmerge-error, .embmerge-computing") === null && slot.innerHTML.trim() !== "";
+        if (!state.failed || !isAnswer) {
+            const scrolled = [...slot.querySelectorAll(".embmerge-scroll")].map((box) => box.scrollLeft);
+            const unfolded = [...slot.querySelectorAll("details")].map((fold) => fold.open);
+            embmerge.fill({ [kind]: state.failed ? slots.error : slots[kind] });
+            slot.querySelectorAll(".embmerge-scroll").forEach((box, i) => (box.scrollLeft = scrolled[i] || 0));
+            slot.querySelectorAll("details").forEach((fold, i) => (fold.open = unfolded[i] || false));
+            slot.dataset.embmergeShows = key;
         }
-        const scrolled = [...slot.querySelectorAll(".embmerge-scroll")].map((box) => box.scrollLeft);
-        const unfolded = [...slot.querySelectorAll("details")].map((fold) => fold.open);
-        embmerge.fill({ [kind]: state.failed ? slots.error : slots[kind] });
-        slot.querySelectorAll(".embmerge-scroll").forEach((box, i) => (box.scrollLeft = scrolled[i] || 0));
-        slot.querySelectorAll("details").forEach((fold, i) => (fold.open = unfolded[i] || false));
-        slot.dataset.embmergeShows = key;
-        slot.classList.toggle("embmerge-stale", isStale);
+        mark();
     }
 
-    function markStale(isStale_) {
-        isStale = isStale_;
+    // What was computed of anything but what the boxes hold now, is old; the fold shows that at once.
+    function mark() {
         for (const kind of Object.keys(FOLDS)) {
             const slot = slotOf(kind);
             if (slot !== null) {
-                slot.classList.toggle("embmerge-stale", isStale);
+                const shown = slot.dataset.embmergeShows;
+                const now = JSON.stringify({ ...fieldsOf[kind](), text: written("embmerge_expression") });
+                const isOld = shown !== undefined && shown !== now;
+                slot.classList.toggle("embmerge-stale", isOld);
+                slot.setAttribute("aria-busy", String(isOld || slot.querySelector(".embmerge-computing") !== null));
             }
         }
     }
 
     document.addEventListener("embmerge:previewed", ({ detail: { kind, fields, state } }) => {
-        if (state.broken || state.failed) {
-            markStale(true);
-        } else if (kind === "preview" && !state.waiting) {
+        mark();
+        if (kind === "preview" && !state.waiting && !state.broken && !state.failed) {
             text = state.empty ? "" : fields.text;
-            markStale(false);
             look(true);
         }
     });
@@ -99,13 +111,19 @@
     const isIn = (node, ...ids) => node instanceof Element && ids.some((id) => node.closest(`#${id}`) !== null);
 
     document.addEventListener("input", ({ target }) => {
-        if (isIn(target, "embmerge_name", "embmerge_folder")) {
+        if (isIn(target, "embmerge_expression")) {
+            embmerge.forget(...Object.keys(FOLDS)); // the preview of the new text comes first
+            asking.clear();
+            mark();
+        } else if (isIn(target, "embmerge_name", "embmerge_folder")) {
+            mark();
             lookSoon();
         }
     });
 
     document.addEventListener("change", ({ target }) => {
         if (isIn(target, "embmerge_table_by", "embmerge_dtype", "embmerge_long")) {
+            mark();
             look();
         }
     });
@@ -158,7 +176,9 @@
         const wanted = radios.find((radio) => radio.value === value);
         const button = root().querySelector(`button#${id}, #${id} > button`);
         if (wanted !== undefined) {
-            unfold();
+            if (wanted.closest("label, fieldset").getClientRects().length === 0) {
+                unfold();
+            }
             wanted.click();
             wanted.focus();
         } else if (radios.length === 0 && button !== null) {

@@ -23,7 +23,13 @@
         for (const name of ["overwrite", "same_name"]) {
             fields[name] = isTicked(name);
         }
+        fields.long = root().querySelector("#embmerge_many_long input:checked")?.value ?? "";
         embmerge.ask("many", "many", fields, ({ slots, state }) => {
+            if (!state.failed && !state.broken) {
+                root()
+                    .querySelectorAll("#embmerge_many_long")
+                    .forEach((node) => node.classList.toggle("embmerge-shown", Boolean(state.isLong)));
+            }
             embmerge.fill(state.failed ? { many: slots.error } : slots);
         });
     }

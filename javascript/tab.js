@@ -41,6 +41,9 @@
             model = state.model ?? model;
             fill(state.failed ? { messages: slots.error, judged: "" } : slots);
             markBroken(Boolean(state.broken || state.failed), slots);
+            if (state.count !== undefined || state.empty) {
+                show("embmerge_long", state.isLong);
+            }
             if (then) {
                 askPreview(then);
             }
@@ -101,8 +104,13 @@
     const preview = embmerge.debounce(() => askPreview(), DELAY_MS);
     const checkName = embmerge.debounce(askName, DELAY_MS);
 
-    document.addEventListener("input", ({ target }) => {
+    document.addEventListener("input", (event) => {
+        const { target } = event;
+        keep(target);
         if (isIn(target, "embmerge_expression")) {
+            if (event.isTrusted) {
+                clearReplaced();
+            }
             preview();
         } else if (isIn(target, "embmerge_name") || isIn(target, "embmerge_folder")) {
             untick("embmerge_overwrite"); // asked for another file
@@ -112,6 +120,39 @@
     });
 
     const isIn = (node, id) => node instanceof Element && node.closest(`#${id}`) !== null;
+
+    // --- What is kept while the page is loaded anew ------------------------------------------------------------------
+
+    const KEPT = ["embmerge_expression", "embmerge_name", "embmerge_folder"];
+
+    function keep(target) {
+        const id = KEPT.find((box) => isIn(target, box));
+        if (id !== undefined) {
+            try {
+                sessionStorage.setItem(id, value(id));
+            } catch (error) {
+                // A browser may forbid it.
+            }
+        }
+    }
+
+    function kept(id) {
+        try {
+            return sessionStorage.getItem(id) || "";
+        } catch (error) {
+            return "";
+        }
+    }
+
+    function restore() {
+        for (const id of KEPT) {
+            const box = embmerge.box(id);
+            const text = kept(id);
+            if (box !== null && box.value === "" && text !== "") {
+                embmerge.setText(box, text);
+            }
+        }
+    }
 
     // --- Another checkpoint --------------------------------------------------------------------------------------
 
@@ -150,9 +191,48 @@
             embmerge.openPane(pane);
         }
         if (text !== undefined) {
+            if (button.closest(MENDS) === null) {
+                offerBack(text);
+            } else {
+                clearReplaced();
+            }
             embmerge.write(text);
         }
     });
+
+    // An example that is put into the box, or another file's recipe, replaces what somebody has written there.
+    const MENDS = "#embmerge_messages, #embmerge_result, #embmerge_loads";
+    let replaced = "";
+    let written = null;
+
+    function offerBack(text) {
+        const before = value("embmerge_expression");
+        if (before !== written) {
+            replaced = before; // of several examples, one after the other, none was written here
+        }
+        written = text;
+        if (replaced.trim() === "" || replaced === text) {
+            fill({ replaced: "" });
+            return;
+        }
+        const button = document.createElement("button");
+        Object.assign(button, { type: "button", className: "embmerge-mend", textContent: "bring back" });
+        button.dataset.embmergeText = replaced;
+        const line = document.createElement("p");
+        const old = document.createElement("code");
+        old.textContent = replaced.length > 60 ? `${replaced.slice(0, 60)}…` : replaced;
+        line.className = "embmerge-note";
+        line.append("Replaced ", old, " ", button);
+        root()
+            .querySelectorAll('[data-embmerge-slot="replaced"]')
+            .forEach((slot) => slot.replaceChildren(line));
+    }
+
+    function clearReplaced() {
+        replaced = "";
+        written = null;
+        fill({ replaced: "" });
+    }
 
     // A pane that was just opened for the first time has no boxes yet.
     embmerge.write = (text, attempts = 20) => {
@@ -214,6 +294,7 @@
         const summary = root().querySelector('[data-embmerge-slot="summary"]:not([data-embmerge-begun])');
         if (summary !== null && root().querySelector("#embmerge_ask") !== null) {
             summary.dataset.embmergeBegun = "yes";
+            restore();
             askPreview();
             askName();
         }

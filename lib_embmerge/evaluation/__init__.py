@@ -2,6 +2,7 @@
 
 evaluate     the value of an expression, or of many together
 count        how many vectors it has, without reading a table
+lengths      how long a vector is beside the vocabulary's words
 warnings     what is worth saying about it, in words
 parts        what it reads, one by one
 provenance   what it is made of, so that it can be made again
@@ -11,12 +12,14 @@ reading      what the steps read: tokens, installed embeddings, rows
 
 from .count import count, count_all
 from .evaluate import evaluate, evaluate_all
+from .lengths import Length, judge_length
 from .parts import ReadPart, read_parts
 from .place import Source
 from .provenance import Provenance, resolve
 from .warnings import Notice, find_warnings
 
 __all__ = [
+    "Length",
     "Notice",
     "Provenance",
     "ReadPart",
@@ -26,6 +29,7 @@ __all__ = [
     "evaluate",
     "evaluate_all",
     "find_warnings",
+    "judge_length",
     "read_parts",
     "resolve",
 ]

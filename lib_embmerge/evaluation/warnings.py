@@ -13,9 +13,10 @@ from ..errors import Span
 from ..host_protocol import TextModel
 from ..language.nodes import Expression
 from ..language.quoted_text import plain_text_warnings
-from ..limits import CHUNK, FAR_OFF, HALF_PRECISION_MAX, Limits
+from ..limits import CHUNK, HALF_PRECISION_MAX, Limits
 from ..vectors.embedding import Embedding
 from .count import measure
+from .lengths import judge_length
 from .plan import QUOTED, Step, plan
 from .reading import Readings, describe_sizes, fits
 
@@ -112,21 +113,28 @@ def _times(factor: float) -> str:
 
 def _of_norms(value: Embedding, model: TextModel) -> Iterator[Notice]:
     for encoder in model.encoders:
-        usual = encoder.vocabulary().mean_norm
+        vocabulary = encoder.vocabulary()
+        usual = vocabulary.mean_norm
         norms = torch.linalg.vector_norm(value[encoder.name].to(torch.float64), dim=1)
         norms = norms[norms > 0]
         if not len(norms) or not usual:
             continue
-        longest, shortest = float(norms.max()) / usual, float(norms.min()) / usual
-        if longest > FAR_OFF:
-            yield Notice(
-                "norm",
-                f"A vector of {encoder.name} is {_times(longest)} times as long as the vocabulary's mean: "
-                "expect burnt pictures. normalize( ) gives it the usual length.",
-            )
-        if shortest < 1 / FAR_OFF:
-            yield Notice(
-                "norm",
-                f"A vector of {encoder.name} has {shortest:.2g} of the vocabulary's mean length: "
-                "it will hardly be seen. normalize( ) gives it the usual length.",
-            )
+        for norm in dict.fromkeys((float(norms.max()), float(norms.min()))):
+            sentence = _of_norm(norm / usual, vocabulary.percentile(norm), encoder.name)
+            if sentence:
+                yield Notice("norm", f"{sentence} normalize( ) gives it the usual length.")
+
+
+def _of_norm(ratio: float, percentile: float, encoder: str) -> str:
+    """Say what is wrong with a length; nothing of one that a word could have."""
+    length = judge_length(ratio, percentile)
+    if length == "far longer":
+        return (
+            f"A vector of {encoder} is {_times(ratio)} times as long as the vocabulary's mean: expect burnt pictures."
+        )
+    if length == "far shorter":
+        return f"A vector of {encoder} has {ratio:.2g} of the vocabulary's mean length: it will hardly be seen."
+    if length in ("longest", "shortest"):
+        comparison = "longer" if length == "longest" else "shorter"
+        return f"A vector of {encoder} is {ratio:.2g} × as long as a word, {comparison} than any."
+    return ""

@@ -16,7 +16,7 @@ from .app_host import DEMONSTRATION, AppHost
 from .assets import read_javascript, read_style
 from .cli.inputs import OpenModel
 from .cli.report import Report
-from .gradio_compat import launch, on_change, on_click, on_load, open_page, then_javascript
+from .gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
 from .page.html import draw, draw_error
 from .tab import TITLE, fill_tab
 
@@ -55,14 +55,15 @@ def build_app(host: AppHost) -> gr.Blocks:
     page = open_page(f"{TITLE} · embmerge")
     with page:
         gr.HTML(f"<style>{read_style()}</style>", elem_classes=["embmerge-hidden"])
-        _build_choice(host)
+        said = _build_choice(host)
         fill_tab(host)
+        on_open(page, lambda: _draw_opened(host), [said])  # another page may have opened another checkpoint
         on_load(page, read_javascript())
     return page
 
 
-def _build_choice(host: AppHost) -> None:
-    """Make the row that chooses what the tab works with."""
+def _build_choice(host: AppHost) -> Any:
+    """Make the row that chooses what the tab works with; give the place that says what is in use."""
     with gr.Row(elem_id="embmerge_choice", elem_classes=["embmerge-page"]):
         # Not one list that takes other texts as well: gradio 3 loses them now and then for an item of the list.
         checkpoint = gr.Textbox(
@@ -87,7 +88,7 @@ def _build_choice(host: AppHost) -> None:
             scale=4,
         )
         button = gr.Button("Open", elem_id="embmerge_open", scale=1, min_width=100)
-    said = gr.HTML(elem_id="embmerge_opened")
+    said = gr.HTML(_draw_opened(host), elem_id="embmerge_opened")
 
     def choose(
         path: str | None, place: str
@@ -101,6 +102,7 @@ def _build_choice(host: AppHost) -> None:
     on_change(known, take, [known], [checkpoint, known], at_once=True)
     opened = on_click(button, choose, [checkpoint, folder], [said])
     then_javascript(opened, OPENED)
+    return said
 
 
 def _choose(host: AppHost, checkpoint: str | None, folder: str) -> Iterator[str]:
@@ -109,7 +111,12 @@ def _choose(host: AppHost, checkpoint: str | None, folder: str) -> Iterator[str]
         host.choose_named(checkpoint or "", folder)
         encoders = host.model.encoders
         for number, name in enumerate(host.read_tables(), start=1):
-            yield draw("reading", encoder=name, number=number, total=len(encoders))
-        yield draw("opened", model=host.model, folder=host.embeddings_folder)
+            yield _draw_opened(host, reading=f"Reading the table of {name} ({number} of {len(encoders)})…")
+        yield _draw_opened(host)
     except EmbeddingMergeError as error:
-        yield draw_error(error)
+        yield _draw_opened(host, error=draw_error(error))
+
+
+def _draw_opened(host: AppHost, *, reading: str = "", error: str = "") -> str:
+    """Draw what is in use, whatever came of opening another."""
+    return draw("opened", model=host.model, folder=host.embeddings_folder, reading=reading, error=error)

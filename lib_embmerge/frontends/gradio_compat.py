@@ -19,6 +19,7 @@ __all__ = [
     "on_change",
     "on_click",
     "on_load",
+    "on_open",
     "on_run",
     "on_select",
     "open_page",
@@ -146,6 +147,11 @@ def open_page(title: str) -> gr.Blocks:
 def on_load(page: gr.Blocks, javascript: str) -> None:
     """Run javascript when a page of our own is opened."""
     page.load(None, None, None, **event_options(page.load, javascript))
+
+
+def on_open(page: gr.Blocks, function: Callable[..., Any], outputs: Sequence[Any]) -> None:
+    """Call `function` when a page of our own is opened, past the queue."""
+    _listen(page.load, function, (), outputs, None, True)
 
 
 def launch(page: gr.Blocks, *, port: int | None) -> None:

@@ -156,6 +156,14 @@ class Tab:
         expect(stale).to_have_count(1 if is_greyed else 0)
         return self
 
+    def sees_old(self, *folds: str, is_old: bool = True) -> Tab:
+        """Wait until what these folds show is marked as old, or is not any more."""
+        from playwright.sync_api import expect
+
+        for fold in folds:
+            expect(self.area(fold).locator(".embmerge-stale")).to_have_count(1 if is_old else 0)
+        return self
+
     def holds(self, text: str, *, into: str = "expression") -> Tab:
         """Wait until a box holds this text."""
         from playwright.sync_api import expect

@@ -41,3 +41,20 @@ def test_one_click_splits_what_is_too_long(tab: Tab, folder: Path) -> None:
     tab.mend("split into several files", at="loads").sees("this is the first file, em_long-1", at="loads")
     tab.press("save").sees("em_long-1.safetensors", "em_long-2.safetensors", at="result")
     assert sorted(path.stem for path in folder.iterdir()) == ["em_long-1", "em_long-2"]
+
+
+def test_what_is_about_another_text_is_greyed_at_once(tab: Tab) -> None:
+    tab.write("'black cat'")
+    for fold in ("table", "pictures", "loads"):
+        asked = f'\\"kind\\":\\"{fold}\\"'
+        with tab.slow_answer(to=asked):
+            with tab.page.expect_request(lambda request, asked=asked: asked in (request.post_data or "")):
+                tab.unfold(fold)
+            tab.sees("Computing…", at=fold)
+        tab.sees_no("Computing…", at=fold)
+    with tab.slow_answer(to="'dog'"):
+        with tab.page.expect_request(lambda request: "'dog'" in (request.post_data or "")):
+            tab.write("'dog'").sees_old("table", "pictures", "loads")
+        tab.write("'black cat'").sees_old("table", "pictures", "loads", is_old=False)
+        tab.write("'dog'").sees_old("table", "pictures", "loads")
+    tab.sees_old("table", "pictures", "loads", is_old=False).sees("dog 1.00", at="table")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from .tab import Tab
 
 
@@ -75,3 +78,19 @@ def test_a_whole_prompt_is_seen_as_what_it_is(tab: Tab) -> None:
 def test_a_prompt_can_be_made_one_expression(tab: Tab) -> None:
     tab.write("a photo of <'cat' - 'adult'>").sees("in 1 chunk")
     tab.mend("make it one expression", at="messages").holds("'a photo of', ('cat' - 'adult')").sees("4 vectors")
+
+
+def test_what_an_example_replaces_can_be_brought_back(tab: Tab) -> None:
+    tab.write("'my own' * 2").sees("2 vectors").open_pane("Help")
+    tab.mend("normalize('cat' - 'adult' + 'child')", at="help").sees("1 vector")
+    tab.open_pane("Help").mend("'cat', 2368", at="help").sees("Replaced 'my own' * 2", at="messages").sees("2368")
+    tab.mend("bring back", at="messages").holds("'my own' * 2").sees_no("bring back", at="messages")
+
+
+def test_what_is_written_outlives_a_reload(tab: Tab, another_tab: Callable[[], Tab], folder: Path) -> None:
+    tab.write("'black cat'").write("em_kept", into="name").write("mine", into="folder").sees("2 vectors")
+    tab.page.reload()
+    tab.holds("'black cat'").holds("em_kept", into="name").holds("mine", into="folder").sees("2 vectors")
+    tab.press("save").sees("✓", at="result")
+    assert (folder / "mine" / "em_kept.safetensors").is_file()
+    another_tab().holds("")

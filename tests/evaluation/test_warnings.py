@@ -9,6 +9,8 @@ from lib_embmerge.evaluation import evaluate, find_warnings
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.hosts.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.language import parse
+from lib_embmerge.limits import FAR_OFF
+from lib_embmerge.vectors.embedding import Embedding
 
 
 def model() -> MemoryModel:
@@ -78,6 +80,24 @@ def test_a_long_vector_is_told_how_long() -> None:
     expression = parse("'cat' * 20, 'dog'")
     (notice,) = find_warnings(expression, sd1, value=evaluate(expression, sd1))
     assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in notice.message
+
+
+def test_what_is_longer_or_shorter_than_any_word_is_said_with_its_factor() -> None:
+    sd1 = MemoryModel.sd1()
+    vocabulary = sd1.encoder("clip_l").vocabulary()
+    longest, shortest = float(vocabulary.sorted_norms[-1]), float(vocabulary.sorted_norms[0])
+    for norm, said in (
+        (longest * 1.01, "longer than any"),
+        (shortest * 0.99, "shorter than any"),
+        (longest * 0.999, ""),
+        (shortest * 1.001, ""),
+    ):
+        ratio = norm / vocabulary.mean_norm
+        assert 1 / FAR_OFF < ratio < FAR_OFF
+        value = Embedding({"clip_l": vocabulary.row(0)[None].double() * (norm / float(vocabulary.row(0).norm()))})
+        found = [notice.message for notice in find_warnings(parse("'cat'"), sd1, value=value)]
+        sentence = f"A vector of clip_l is {ratio:.2g} × as long as a word, {said}."
+        assert found == ([f"{sentence} normalize( ) gives it the usual length."] if said else [])
 
 
 def test_an_enormous_factor_is_written_by_its_size() -> None:

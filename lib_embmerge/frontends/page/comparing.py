@@ -17,6 +17,9 @@ from .things import Choice, Thing, open_thing
 
 __all__ = ["Compared", "Side", "compare_from_page", "compare_things"]
 
+SHOWN_VECTORS = 150
+"""Vectors whose cosines are drawn: two chunks."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -55,7 +58,7 @@ def compare_from_page(host: PageHost, a: Choice, b: Choice) -> str:
         found = compare_things(_open(a, "A", host), _open(b, "B", host))
     except EmbeddingMergeError as error:
         return draw_error(error)
-    return draw("compared", found=found)
+    return draw("compared", found=found, shown=SHOWN_VECTORS)
 
 
 def compare_things(a: Thing, b: Thing) -> Compared:

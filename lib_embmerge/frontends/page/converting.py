@@ -25,8 +25,9 @@ from ...files.publish_check import FileFacts, describe_file, judge
 from ...host_protocol import PageHost, TextModel
 from ...saving import DTYPES, SaveOptions, read_recipe, rebuild
 from .html import draw, draw_error
-from .loads import Fix, draw_loads, propose_name
-from .saving import NameCheck, list_embeddings
+from .loads import draw_loads, propose_name
+from .repairs import Fix
+from .saving import NameCheck, list_embeddings, read_folder
 from .things import find_file, list_files, loaded_model
 
 __all__ = [
@@ -122,7 +123,10 @@ def choose_sources(host: PageHost, uploads: Sequence[str], picked: Sequence[str]
 
 @dataclass(frozen=True)
 class FileView:
-    """A file as the page shows it: what it holds, or why it cannot be read, and where it loads."""
+    """A file as the page shows it: what it holds, or why it cannot be read, and where it loads.
+
+    `troubles` says that numbers in it are broken, or that its encoders have unequal numbers of vectors.
+    """
 
     title: str
     layout: str = ""
@@ -130,12 +134,16 @@ class FileView:
     notes: tuple[str, ...] = ()
     error: str = ""
     loads: str = ""
+    troubles: bool = False
 
 
 def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> str:
-    """Say of each file where it will load and what mends it; a file that cannot be read, fails alone."""
+    """Say of each file where it will load and what mends it; a file that cannot be read, fails alone.
+
+    Without files it says what the pane is for.
+    """
     if not uploads and not picked:
-        return ""
+        return draw("convert_empty")
     try:
         sources = choose_sources(host, uploads, picked)
     except EmbeddingMergeError as error:
@@ -164,7 +172,13 @@ def _view(host: PageHost, source: Source) -> FileView:
         shapes=_shapes(file),
         notes=(*file.notes, *recipe),
         loads=draw_loads(verdicts, families=facts.families, fixes=fixes),
+        troubles=_has_troubles(file),
     )
+
+
+def _has_troubles(file: EmbeddingFile) -> bool:
+    lengths = {len(rows) for rows in file.vectors.values()}
+    return len(lengths) > 1 or not all(bool(rows.double().isfinite().all()) for rows in file.vectors.values())
 
 
 def _describe(host: PageHost, path: Path) -> FileFacts:
@@ -359,7 +373,7 @@ class _Place:
         parts: Sequence[str] = ("",),
     ) -> None:
         wished = options.name or name
-        relative = options.folder.strip().strip("/") or (source.folder or "")
+        relative = read_folder(options.folder) or (source.folder or "")
         self.folder = folder_below(host.embeddings_folder, relative)
         self.notes: tuple[str, ...] = ()
         self.name = wished

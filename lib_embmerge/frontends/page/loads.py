@@ -23,7 +23,8 @@ from ...saving import DTYPES
 from ...vectors.embedding import Embedding
 from .html import draw
 from .question import Answer, Question
-from .saving import LONG, LONG_CHOICES
+from .repairs import Fix
+from .saving import LONG, LONG_CHOICES, read_folder
 from .subject import Subject, read_subject
 
 __all__ = ["Fix", "Remark", "draw_loads", "loads", "propose_name"]
@@ -37,18 +38,6 @@ MOST_KEPT = 80
 MARKS = MappingProxyType({"yes": "✓", "care": "!", "no": "✗"})
 """What stands in a cell; the colour only repeats it."""
 SAID = MappingProxyType({"yes": "loads", "care": "loads, with a remark", "no": "does not load"})
-
-
-@dataclass(frozen=True)
-class Fix:
-    """A button that mends: what is written on it, and the component, by its elem_id, that it acts on.
-
-    A text box gets the value, of a radio it is chosen, a gradio button is pressed (then the value says nothing).
-    """
-
-    label: str
-    target: str
-    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -219,7 +208,7 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
     """Give all names that are taken, and those of other files than the one that would be written."""
     root = host.embeddings_folder
     paths = EmbeddingFolder(root if root.is_dir() else None).paths()
-    own = root.joinpath(*folder.strip().strip("/").split("/"), f"{name}.safetensors")
+    own = root.joinpath(*read_folder(folder).split("/"), f"{name}.safetensors")
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 
 

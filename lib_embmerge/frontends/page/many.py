@@ -10,22 +10,25 @@ from typing import cast
 
 from ...entry import Entered
 from ...errors import EmbeddingMergeError, LimitExceeded
-from ...evaluation import count
 from ...host_protocol import PageHost, TextModel
+from ...limits import CHUNK
 from ...saving import DTYPES, Long, Saved, SaveOptions, save_expression
 from ..lists import Line, Sweep, read_lines
 from .html import draw, draw_error
 from .jobs import Jobs, Standing, Task, draw_progress
 from .question import LONGEST_TEXT, Answer, Question
-from .saving import LONG, NameCheck, check_ticks, list_embeddings
+from .saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, fix_length, is_too_long, list_embeddings
 
-__all__ = ["MODES", "TICK", "LineView", "Wish", "many", "run_many"]
+__all__ = ["LONG_BOX", "MODES", "TICK", "LineView", "Wish", "many", "run_many"]
 
 MODES = ("A list", "A sweep over a number")
 """What the lines are made of, in the page's words."""
 
 TICK = "Use doubtful names all the same"
 """The tick that lets names through which `NameCheck` has doubts about."""
+
+LONG_BOX = "embmerge_many_long"
+"""The elem_id of the control that says what becomes of more than 75 vectors."""
 
 MOST_LINES = 2000
 MOST_CHECKED = 200
@@ -76,6 +79,7 @@ class LineView:
     line: Line
     vectors: int | None = None
     mistake: str = ""
+    is_long: bool = False
     doubts: tuple[str, ...] = ()
     exists: bool = False
 
@@ -103,8 +107,10 @@ def many(question: Question, host: PageHost) -> Answer:
         is_model_loaded=host.loaded_text_model() is not None,
         wish=wish,
         tick=TICK,
+        fixes=fix_length(LONG_BOX) if any(view.is_long and view.mistake for view in views) else (),
     )
-    return Answer(slots={"many": drawn}, state={"count": len(lines)})
+    is_long = any(view.is_long for view in views)
+    return Answer(slots={"many": drawn}, state={"count": len(lines), "isLong": is_long})
 
 
 def _read_wish(question: Question) -> Wish:
@@ -116,6 +122,7 @@ def _read_wish(question: Question) -> Wish:
         folder=question.text("folder"),
         overwrite=question.fields.get("overwrite") is True,
         same_name=question.fields.get("same_name") is True,
+        long=question.choice("long", LONG_CHOICES),
     )
 
 
@@ -139,10 +146,11 @@ def _view_line(line: Line, wish: Wish, host: PageHost, model: TextModel | None, 
     try:
         name, entered = line.read()
         place = NameCheck(host, name, wish.folder, model, files)
-        vectors = None if model is None else count(entered.tree, model, source=entered.source)
+        vectors = None if model is None else check_length(entered, model, wish.long)
     except EmbeddingMergeError as error:
-        return LineView(line, mistake=draw_error(error))
-    return LineView(line, vectors, doubts=tuple(place.doubts), exists=place.exists)
+        return LineView(line, mistake=draw_error(error), is_long=is_too_long(error))
+    is_long = vectors is not None and vectors > CHUNK
+    return LineView(line, vectors, is_long=is_long, doubts=tuple(place.doubts), exists=place.exists)
 
 
 # --- Making the files ----------------------------------------------------------------------------------------------
@@ -180,7 +188,8 @@ def _draw(standing: Standing[list[Saved]], model: TextModel) -> str:
     shown = standing.outcomes if standing.is_over else standing.outcomes[-SHOWN_WHILE_RUNNING:]
     errors = [None if outcome.error is None else draw_error(outcome.error) for outcome in shown]
     rows = list(zip(shown, errors, strict=True))
-    return draw_progress(standing) + draw("many_result", rows=rows, standing=standing, model=model)
+    fixes = fix_length(LONG_BOX) if standing.is_over and any(is_too_long(outcome.error) for outcome in shown) else ()
+    return draw_progress(standing) + draw("many_result", rows=rows, standing=standing, model=model, fixes=fixes)
 
 
 def _tasks(lines: Sequence[Line], wish: Wish, host: PageHost, model: TextModel) -> list[Task[list[Saved]]]:
@@ -203,6 +212,7 @@ class _Maker:
         name, entered = line.read()
         place = NameCheck(self._host, name, self._wish.folder, self._model, self._files)
         check_ticks(place, overwrite=self._wish.overwrite, same_name=self._wish.same_name, tick=TICK)
+        check_length(entered, self._model, self._wish.long)
         saved = self._save(entered, name, place)
         for one in saved:
             self._files[one.name] = [*(path for path in self._files.get(one.name, []) if path != one.path), one.path]

@@ -8,6 +8,7 @@ from ...entry import is_one_expression, read_expression
 from ...evaluation import evaluate, find_warnings
 from ...host_protocol import PageHost
 from ...inspection import Neighbour, find_neighbours
+from ...vectors.embedding import Embedding
 from .html import draw
 from .question import Answer, Question
 from .repairs import mend_notice
@@ -29,7 +30,8 @@ def nearest(question: Question, host: PageHost) -> Answer:
     value = evaluate(entered.tree, model, source=entered.source)
     notices = [n for n in find_warnings(entered.tree, model, value=value) if n.kind in ("norm", "half precision")]
     warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
-    found = find_neighbours(value, model, k=SHOWN_WORDS)
+    shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in value.items()})
+    found = find_neighbours(shown, model, k=SHOWN_WORDS)
     return Answer(
         slots={
             "judged": draw("warnings", warnings=warnings),
@@ -42,6 +44,5 @@ def _by_encoder(found: Sequence[Neighbour]) -> Mapping[str, Mapping[int, list[Ne
     """Group by encoder and vector."""
     groups: dict[str, dict[int, list[Neighbour]]] = {}
     for neighbour in found:
-        if neighbour.index < SHOWN_VECTORS:
-            groups.setdefault(neighbour.encoder, {}).setdefault(neighbour.index, []).append(neighbour)
+        groups.setdefault(neighbour.encoder, {}).setdefault(neighbour.index, []).append(neighbour)
     return groups

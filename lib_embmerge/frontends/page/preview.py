@@ -113,7 +113,8 @@ def _describe(entered: Entered, model: TextModel) -> Answer:
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
     summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model, entered.expression), model=model)
     messages = draw("warnings", warnings=warnings)
-    return Answer(slots={"messages": messages, "summary": summary}, state={"count": number}, then="nearest")
+    state: dict[str, object] = {"count": number, "isLong": number > CHUNK}
+    return Answer(slots={"messages": messages, "summary": summary}, state=state, then="nearest")
 
 
 def view_parts(parts: Sequence[ReadPart], model: TextModel, expression: str) -> list[PartView]:

@@ -13,7 +13,7 @@ from ...language import Brackets, find_islands
 from ...limits import CHUNK
 from ..prompt_text import is_plain
 
-__all__ = ["Mend", "mend_error", "mend_notice", "mend_prompt"]
+__all__ = ["Fix", "Mend", "mend_error", "mend_notice", "mend_prompt"]
 
 SUGGESTED = re.compile(r"Did you mean (.+)\?$")
 NAME = re.compile(r"(?<=')[^']*(?='\s*\)$)|^[^('\s]+")
@@ -26,6 +26,18 @@ class Mend:
 
     label: str
     text: str
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A button that mends: what is written on it, and the component, by its elem_id, that it acts on.
+
+    A text box gets the value, of a radio it is chosen, a gradio button is pressed (then the value says nothing).
+    """
+
+    label: str
+    target: str
+    value: str = ""
 
 
 def mend_error(error: EmbeddingMergeError, text: str) -> Sequence[Mend]:

@@ -8,24 +8,31 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from ...entry import read_expression
-from ...errors import EmbeddingMergeError, FileExists, NameProblem
+from ...entry import Entered, read_expression
+from ...errors import EmbeddingMergeError, FileExists, LimitExceeded, NameProblem
+from ...evaluation import count
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import advise_on_name, check_name, folder_below
 from ...host_protocol import PageHost, TextModel
+from ...limits import CHUNK
 from ...saving import Long, Saved, SaveOptions, save_expression
 from .html import draw, draw_error
 from .question import Answer, Question
-from .repairs import mend_error
+from .repairs import Fix, mend_error
 
 __all__ = [
     "LONG_CHOICES",
     "NameCheck",
+    "TooLong",
+    "check_length",
     "check_ticks",
     "check_wished_name",
     "draw_saved",
+    "fix_length",
+    "is_too_long",
     "list_embeddings",
     "name",
+    "read_folder",
     "save_from_page",
 ]
 
@@ -40,6 +47,10 @@ LONG = MappingProxyType(
 )
 LONG_CHOICES = tuple(LONG)
 """What can become of more than 75 vectors, in the page's words."""
+
+
+class TooLong(LimitExceeded):
+    """More vectors than a chunk holds, and no choice what becomes of them."""
 
 
 class NameCheck:
@@ -59,7 +70,7 @@ class NameCheck:
         """
         check_name(wished)
         root = host.embeddings_folder
-        self.folder = folder_below(root, folder.strip().strip("/"))
+        self.folder = folder_below(root, read_folder(folder))
         self.path = self.folder / f"{wished}.safetensors"
         self.exists = self.path.exists()
         others = list_embeddings(host) if others is None else others
@@ -68,6 +79,12 @@ class NameCheck:
         said = advise_on_name(wished, others=others, is_vocabulary_word=lambda text: _is_word(text, model))
         self.doubts = [sentence for sentence in said if sentence not in self.characters]
         self.doubts += [f"{path} has this name, too: only one of them will be found." for path in twins]
+
+
+def read_folder(text: str) -> str:
+    """Give a folder as it was written, without blanks and a slash at its end; one at its beginning is not ours."""
+    text = text.strip()
+    return text if text.startswith("/") else text.rstrip("/")
 
 
 def list_embeddings(host: PageHost) -> Mapping[str, Sequence[Path]]:
@@ -127,6 +144,7 @@ def save_from_page(
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
         check_ticks(place, overwrite=overwrite, same_name=same_name)
+        check_length(entered, model, long)
         options = SaveOptions(
             folder=place.folder,
             overwrite=overwrite,
@@ -139,7 +157,8 @@ def save_from_page(
         saved = save_expression(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
-        return draw_error(error) + draw("mends", mends=mend_error(error, text))
+        fixes = fix_length("embmerge_long") if is_too_long(error) else ()
+        return draw_error(error) + draw("mends", mends=mend_error(error, text)) + draw("fixes", fixes=fixes)
     return draw_saved(saved, model)
 
 
@@ -160,6 +179,30 @@ def check_ticks(
         raise FileExists(f"{_shown(place.path)} exists already.", suggestion='Tick "Overwrite" to replace it.')
     if place.doubts and not same_name:
         raise NameProblem(place.doubts[0], suggestion=f'Tick "{tick}", or take another.')
+
+
+def check_length(entered: Entered, model: TextModel, long: str) -> int:
+    """Give how many vectors an expression has.
+
+    Raises: TooLong for more than 75, unless `long`, one of `LONG_CHOICES`, says what becomes of them; and as `count`.
+    """
+    length = count(entered.tree, model, source=entered.source)
+    if length > CHUNK and LONG.get(long) is None:
+        raise TooLong(
+            f"This has {length} vectors; many programs refuse files of more than {CHUNK}.",
+            suggestion="Choose what becomes of them.",
+        )
+    return length
+
+
+def is_too_long(error: EmbeddingMergeError | None) -> bool:
+    """Say whether one of the buttons of `fix_length` mends a mistake."""
+    return isinstance(error, TooLong)
+
+
+def fix_length(target: str) -> list[Fix]:
+    """Give a button for each choice of the control with the elem_id `target`."""
+    return [Fix(label, target, label) for label, choice in LONG.items() if choice is not None]
 
 
 def _shown(path: Path) -> str:

@@ -56,11 +56,13 @@ def table(question: Question, host: PageHost) -> Answer:
     if subject is None:
         return Answer(slots={"table": ""})
     by = question.choice("by", TABLE_ROWS)
-    rows = find_rows(subject, by, most=SHOWN, words=SHOWN_WORDS)
-    groups: dict[str, list[Row]] = {encoder.name: [] for encoder in subject.model.encoders}
+    rows = find_rows(subject, by, most=SHOWN if by == "vector" else None, words=SHOWN_WORDS)
+    all_rows: dict[str, list[Row]] = {encoder.name: [] for encoder in subject.model.encoders}
     for row in rows:
-        groups[row.figures.encoder].append(row)
-    more = {name: _count(subject, by, name) - len(found) for name, found in groups.items()}
+        all_rows[row.figures.encoder].append(row)
+    groups = {name: found[:SHOWN] for name, found in all_rows.items()}
+    totals = {name: subject.value.length if by == "vector" else len(found) for name, found in all_rows.items()}
+    more = {name: totals[name] - len(found) for name, found in groups.items()}
     return Answer(slots={"table": draw("table", by=by, groups=groups, more=more, heads=HEADS)})
 
 
@@ -75,7 +77,7 @@ def csv_file(question: Question, host: PageHost) -> Answer:
 
 
 def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int) -> list[Row]:
-    """Give the rows, encoder by encoder: at most `most` of each, vectors with so many nearest tokens."""
+    """Give the rows, encoder by encoder: of each at most `most` vectors, with so many nearest tokens."""
     if by == "vector":
         value = subject.value
         shown = Embedding({name: vectors[:most] for name, vectors in value.items()})
@@ -85,18 +87,12 @@ def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int)
             for row in measure_embedding(shown, subject.model)
         ]
     found = _measure_read(subject, by)
-    return [Row(row, judge_norm(row.norm_ratio, row.percentile)) for row in found if most is None or row.index < most]
+    return [Row(row, judge_norm(row.norm_ratio, row.percentile)) for row in found]
 
 
 def _measure_read(subject: Subject, by: str) -> list[RowStatistics]:
     parts = read_parts(subject.entered.tree, subject.model)
     return measure_parts(parts, subject.model, by=cast("By", by))
-
-
-def _count(subject: Subject, by: str, encoder: str) -> int:
-    if by == "vector":
-        return subject.value.length
-    return sum(row.encoder == encoder for row in _measure_read(subject, by))
 
 
 def _by_vector(found: Sequence[Neighbour]) -> Mapping[tuple[str, int], list[Neighbour]]:

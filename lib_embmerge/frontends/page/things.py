@@ -26,7 +26,6 @@ __all__ = [
     "list_files",
     "loaded_model",
     "open_thing",
-    "shapes_of",
 ]
 
 EXPRESSION, FILE, UPLOAD = KINDS = ("an expression", "a file of the folder", "an upload")
@@ -140,11 +139,6 @@ def loaded_model(host: PageHost) -> TextModel | None:
         return host.loaded_text_model()
     except UnsupportedHost:
         return None
-
-
-def shapes_of(vectors: Embedding) -> dict[str, tuple[int, int]]:
-    """Give (vectors, width) by encoder."""
-    return {name: (int(rows.shape[0]), int(rows.shape[1])) for name, rows in vectors.items()}
 
 
 def _model_of(choice: Choice, host: PageHost) -> TextModel:

@@ -12,9 +12,6 @@ from ..page.table import TABLE_ROWS
 
 __all__ = ["build"]
 
-EMPTY = {"messages", "judged", "name", "table", "pictures", "loads"}
-"""Slots that the javascript fills."""
-
 SAVED = "() => { window.embmerge.saved(); return []; }"
 
 
@@ -35,7 +32,7 @@ def _build_left(host: PageHost) -> None:
         placeholder="'cat' - 'adult' + 'child'",
         elem_id="embmerge_expression",
     )
-    gr.HTML(draw("slots", slots=["messages", "judged"]), elem_id="embmerge_messages")
+    gr.HTML(draw("slots", slots=["replaced", "messages", "judged"]), elem_id="embmerge_messages")
     with gr.Row(elem_classes=["embmerge-name-row"]):
         name = gr.Textbox(label="Name", max_lines=1, elem_id="embmerge_name")
         folder = gr.Textbox(
@@ -54,12 +51,10 @@ def _build_left(host: PageHost) -> None:
         with gr.Row():
             trigger = gr.Textbox(label="Trigger phrase", max_lines=1, elem_id="embmerge_trigger")
             tags = gr.Textbox(label="Tags", max_lines=1, elem_id="embmerge_tags")
-        with gr.Row():
-            dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_dtype")
-            long = gr.Radio(
-                list(LONG_CHOICES), value=LONG_CHOICES[0], label="More than 75 vectors", elem_id="embmerge_long"
-            )
+        dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_dtype")
         negative = gr.Checkbox(label="For the negative prompt", elem_id="embmerge_negative")
+    # The javascript shows it where there are so many.
+    long = gr.Radio(list(LONG_CHOICES), value=LONG_CHOICES[0], label="More than 75 vectors", elem_id="embmerge_long")
     save = gr.Button("Save", variant="primary", elem_id="embmerge_save")
     result = gr.HTML(elem_id="embmerge_result")
     wish = [expression, name, folder, overwrite, same_name, dtype, long, author, note, trigger, tags, negative]

@@ -17,6 +17,7 @@ from ..page.converting import (
     list_choices,
     repair,
 )
+from ..page.html import draw
 
 __all__ = ["build"]
 
@@ -34,7 +35,7 @@ def build(host: PageHost) -> None:
                 check = gr.Button("Check", elem_id="embmerge_convert_check")
         with gr.Column(scale=6, min_width=320):
             made = gr.HTML(elem_id="embmerge_convert_made")
-            checked = gr.HTML(elem_id="embmerge_convert_checked")
+            checked = gr.HTML(draw("convert_empty"), elem_id="embmerge_convert_checked")
     files = [uploads, picked]
 
     def look(upload: Any, chosen: Any) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, on_select, uploaded_paths
 from ..page.comparing import compare_from_page
+from ..page.html import draw
 from ..page.inspecting import inspect_from_page
 from ..page.jobs import Jobs
 from ..page.rebuilding import SUFFIX, list_rebuildable, rebuild_from_page
@@ -93,7 +94,7 @@ def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[s
             thing = _ThingInputs("embmerge_inspect", "Inspect", files, checkpoints, "'cat' - 'adult' + 'child'")
             button = gr.Button("Inspect", variant="primary", elem_id="embmerge_inspect")
         with gr.Column(scale=6, min_width=320):
-            result = gr.HTML(elem_id="embmerge_inspect_result")
+            result = gr.HTML(draw("look_empty"), elem_id="embmerge_inspect_result")
 
     def inspect(*values: Any) -> str:
         return inspect_from_page(host, _read(*values))
@@ -143,11 +144,10 @@ def _as_outputs(values: Sequence[Any]) -> list[Any]:
 def _build_rebuild(host: PageHost, files: Sequence[str]) -> tuple[Any, Any]:
     jobs = Jobs()
     with gr.Row(elem_classes=["embmerge-file-row"]):
-        chosen = gr.Dropdown(
-            list(files), label="Files", multiselect=True, value=[], elem_id="embmerge_rebuild_files", scale=4
-        )
         every = gr.Button("All with a recipe", elem_id="embmerge_rebuild_all", size="sm", scale=1, min_width=80)
         refresh = gr.Button("Refresh", elem_id="embmerge_rebuild_refresh", size="sm", scale=1, min_width=80)
+    # Below its buttons: hundreds of files may be chosen.
+    chosen = gr.Dropdown(list(files), label="Files", multiselect=True, value=[], elem_id="embmerge_rebuild_files")
     with gr.Row(elem_classes=["embmerge-columns"]):
         suffix = gr.Textbox(label="Added to the name", value=SUFFIX, max_lines=1, elem_id="embmerge_rebuild_suffix")
         overwrite = gr.Checkbox(label="Overwrite the old files instead", elem_id="embmerge_rebuild_overwrite")

@@ -12,7 +12,7 @@ from ..gradio_compat import on_change
 from ..lists import Sweep
 from ..page.html import draw
 from ..page.jobs import Jobs
-from ..page.many import MODES, TICK, Wish, run_many
+from ..page.many import LONG_BOX, MODES, TICK, Wish, run_many
 from ..page.saving import LONG_CHOICES
 from .running import build_run_buttons, connect_run
 
@@ -84,9 +84,10 @@ def _build_options() -> list[Any]:
         author = gr.Textbox(label="Author", max_lines=1, elem_id="embmerge_many_author")
         note = gr.Textbox(label="Note", lines=2, elem_id="embmerge_many_note")
         dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_many_dtype")
-        long = gr.Radio(
-            list(LONG_CHOICES), value=LONG_CHOICES[0], label="More than 75 vectors", elem_id="embmerge_many_long"
-        )
+    # The javascript shows it where a line has so many.
+    long = gr.Radio(
+        list(LONG_CHOICES), value=LONG_CHOICES[0], label="More than 75 vectors", elem_id=LONG_BOX
+    )
     return [folder, overwrite, same_name, dtype, long, author, note]
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 from ..gradio_compat import on_click, on_run, then_call, then_javascript
 from ..page.jobs import Jobs
 
-__all__ = ["RunButtons", "build_run", "build_run_buttons", "connect_run"]
+__all__ = ["RunButtons", "build_run_buttons", "connect_run"]
 
 NAME_JOB = "(...values) => [window.embmerge.jobOfThisPage(), ...values.slice(1)]"
 SHOWN = "() => { window.embmerge.fill({}); return []; }"
@@ -22,16 +22,6 @@ class RunButtons(NamedTuple):
     run: Any
     cancel: Any
     job: Any
-
-
-def build_run(
-    label: str, elem_id: str, jobs: Jobs, work: Callable[..., Iterator[str]], inputs: Sequence[Any]
-) -> tuple[Any, Any]:
-    """Make the buttons and the result below them, connected; give the run button and the result."""
-    buttons = build_run_buttons(label, elem_id)
-    result = gr.HTML(elem_id=f"{elem_id}_result")
-    connect_run(buttons, jobs, work, inputs, result)
-    return buttons.run, result
 
 
 def build_run_buttons(label: str, elem_id: str) -> RunButtons:

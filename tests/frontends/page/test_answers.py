@@ -6,8 +6,9 @@ import pytest
 
 from lib_embmerge.frontends.app_host import AppHost
 from lib_embmerge.frontends.page.answers import answer
-from lib_embmerge.frontends.page.saving import save_from_page
+from lib_embmerge.frontends.page.saving import LONG_CHOICES, save_from_page
 from lib_embmerge.hosts.standalone import open_model
+from lib_embmerge.inspection import find_neighbours
 
 
 @pytest.fixture
@@ -39,3 +40,32 @@ def test_a_folder_of_many_parts_is_too_long(host):
     folder = "/".join(["a" * 119] * 40)
     assert "at most 200 are allowed" in ask(host, "name", name="x", folder=folder)["slots"]["name"]
     assert "at most 200 are allowed" in save(host, "'a'", "x", folder)
+
+
+@pytest.mark.parametrize("folder", ["/tmp/abs", "/", "//a", " /a"])
+def test_an_absolute_folder_is_refused(host, folder):
+    assert "must be a plain path below" in ask(host, "name", name="x-y", folder=folder)["slots"]["name"]
+    assert "must be a plain path below" in save(host, "'a'", "x-y", folder)
+    assert list(host.embeddings_folder.iterdir()) == []
+
+
+def test_more_than_75_vectors_are_refused_in_the_words_of_the_page(host):
+    said = save(host, "repeat('cat', 80)", "x-y")
+    assert "This has 80 vectors" in said
+    assert "--long" not in said
+    for choice in LONG_CHOICES[1:]:
+        assert f'data-embmerge-fix="embmerge_long" data-embmerge-value="{choice}"' in said
+    assert ask(host, "preview", text="repeat('cat', 80)")["state"]["isLong"]
+    assert not ask(host, "preview", text="'cat'")["state"]["isLong"]
+
+
+def test_words_are_searched_for_the_vectors_that_are_shown(host, monkeypatch):
+    searched = []
+
+    def search(vectors, *args, **options):
+        searched.append(vectors.length)
+        return find_neighbours(vectors, *args, **options)
+
+    monkeypatch.setattr("lib_embmerge.frontends.page.nearest.find_neighbours", search)
+    assert "and 72 more in the table" in ask(host, "nearest", text="repeat('cat', 80)")["slots"]["nearest"]
+    assert searched == [8]

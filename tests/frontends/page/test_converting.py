@@ -232,7 +232,8 @@ PLACES = [
     (Options(name="con"), [], "device"),
     (Options(name="x" * 300), [], "300 characters"),
     (Options(folder="../out"), [], "plain path below"),
-    (Options(folder="/etc"), ["etc/a.safetensors"], "a.safetensors"),  # below the folder, as in Build
+    (Options(folder="/etc"), [], "plain path below"),  # as in Build
+    (Options(folder="sub/"), ["sub/a.safetensors"], "a.safetensors"),
     (Options(folder="C:\\"), [], "not allowed"),
 ]
 
@@ -284,7 +285,7 @@ def test_several_files_have_no_one_name(host, uploads):
 
 
 def test_nothing_chosen(host):
-    assert check_from_page(host, [], []) == ""
+    assert "Give embedding files" in check_from_page(host, [], [])
     assert "No file is chosen." in convert_from_page(host, [], [], Options())
 
 
@@ -404,3 +405,16 @@ def test_a_request_for_another_file(host, unequal):
     for key in ("1:odd.safetensors", "/etc/passwd", "../odd.safetensors"):
         wish = json.dumps({"file": key, "do": "pad"})
         assert "no longer among those that are chosen" in repair(host, wish, unequal, [], Options())
+
+
+def test_a_closed_file_with_broken_numbers_is_marked_in_its_heading(host, uploads):
+    whole = {"emb_params": torch.ones(1, 768)}
+    save_file(whole, uploads / "whole.safetensors")
+    save_file({"emb_params": torch.full((1, 768), float("nan"))}, uploads / "nan.safetensors")
+    save_file({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(1, 1280)}, uploads / "unequal.safetensors")
+    (uploads / "bad.pt").write_bytes(b"x")
+    for name, is_marked in (("whole.safetensors", False), ("nan.safetensors", True), ("bad.pt", True)):
+        heading = check_from_page(host, [str(uploads / name)], []).split("</summary>")[0]
+        assert ("⚠" in heading) == is_marked, name
+    heading = check_from_page(host, [str(uploads / "unequal.safetensors")], []).split("</summary>")[0]
+    assert "⚠" in heading

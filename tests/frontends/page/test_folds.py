@@ -300,3 +300,16 @@ def test_any_file_can_be_judged(app: AppHost, tmp_path: Path) -> None:
 def test_a_float16_that_cannot_hold_the_numbers_is_told(app: AppHost) -> None:
     assert ask(app, "loads", text="'cat' * 1e7", dtype="float16")["state"] == {"failed": True}
     assert ask(app, "loads", text="'cat' * 1e7", dtype="float32")["state"] == {}
+
+
+def test_what_matters_most_of_a_row_comes_first(app: AppHost) -> None:
+    for by, first in (("vector", ["#", "verdict", "norm ÷ mean"]), ("part", ["#", "text", "id", "verdict"])):
+        html = ask(app, "table", text="'cat' - 'adult' + 'child'", by=by)["slots"]["table"]
+        heads = [head.text for head in xml(html).iter("th") if head.get("scope") == "col"]
+        assert heads[: len(first)] == first
+        cells = [cell.text for row in xml(html).iter("tr") for cell in row if cell.get("scope") == "row"]
+        assert cells
+        for row in xml(html).iter("tr"):
+            if row[0].get("scope") == "row":
+                assert len(row) == len(heads)
+                assert "embmerge-verdict" in (row[heads.index("verdict")].get("class") or "")

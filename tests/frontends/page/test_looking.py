@@ -495,7 +495,7 @@ def test_each_file_fails_alone_with_its_own_name(real, tmp_path):
     (real.embeddings_folder / "bad.pt").write_bytes(b"x")
     wished = ["cat-x.safetensors", "bare.safetensors", "bad.pt", "../out.pt", "gone.pt", "dog-x.safetensors"]
     drawn = rebuilt(real, wished)[-1]
-    assert "6 of 6</strong>, 5 failed" in drawn
+    assert "1 saved, <span class=\"embmerge-bad\">5 failed" in drawn
     for said in ("cat-x-2.safetensors exists already", "bare.safetensors does not say", "bad.pt", "gone.pt"):
         assert said in drawn
     assert (real.embeddings_folder / "dog-x-2.safetensors").exists()
@@ -573,3 +573,10 @@ def test_no_choice_is_said(real):
 
 def test_the_tokens_in_the_header_are_those_of_the_tables(real):
     assert json.loads(read_embedding(save(real, "cat-x")).metadata["embmerge.tokens"])["clip_l"] == [CAT]
+
+
+def test_only_the_first_cosines_are_drawn(real):
+    texts = [f"repeat('{word}', 400)" for word in ("cat", "dog")]
+    drawn = compare_from_page(real, *(Choice(KINDS[0], text) for text in texts))
+    assert drawn.count("<li>") == 2 * 150
+    assert drawn.count("and 250 more vectors") == 2

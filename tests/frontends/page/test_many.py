@@ -175,11 +175,26 @@ def test_a_line_fails_alone(host, line, said):
     html = run(host, f"good1 = 'red'\n{line}\ngood2 = 'blue'")
     assert files(host) == ["good1.safetensors", "good2.safetensors", "there-x.safetensors"]
     assert (host.embeddings_folder / "there-x.safetensors").read_bytes() == before
-    assert "3 of 3" in html
-    assert "1 failed" in html
+    assert "2 saved, 1 failed" in plain(html)
+    assert "3 of 3" not in html
     assert said in html
     assert "<script>" not in html
     assert list(host.embeddings_folder.parent.iterdir()) == [host.embeddings_folder]
+
+
+def test_a_line_of_more_than_75_vectors_is_marked_until_something_is_chosen(host):
+    text = "x1 = 'cat'\nx2 = repeat('cat', 80)"
+    shown = preview(host, text=text)
+    assert "2 lines, 1 with a mistake" in shown
+    assert "This has 80 vectors" in shown
+    asked = Question(1, "many", {"mode": LIST, "text": text, "long": "pool into their mean"})
+    assert plain(many(asked, host).slots["many"]).startswith(" 2 files")
+    assert many(asked, host).state["isLong"]
+    ran = run(host, text)
+    for html in (many(Question(1, "many", {"mode": LIST, "text": text}), host).slots["many"], ran):
+        assert 'data-embmerge-fix="embmerge_many_long" data-embmerge-value="cut to the first 75"' in html
+        assert "--long" not in html
+    assert "1 saved, 1 failed" in plain(ran)
 
 
 def test_ticks_let_lines_through(host):
