@@ -387,7 +387,7 @@ def _sdnext_widths(facts: FileFacts, model: str) -> Problem | None:
 
 def _sdnext_numbered(facts: FileFacts, _model: str) -> str | None:
     if max(tensor.rows for tensor in facts.tensors.values()) > 1:
-        return f"Its vectors become the words {facts.name}, {facts.name}_1, …: no embedding may have such a name."
+        return f"It calls the further vectors {facts.name}_1, …: no other embedding may have such a name."
     return None
 
 
@@ -526,7 +526,7 @@ def _civitai_base(facts: FileFacts, model: str) -> Problem | None:
 
 
 def _civitai_twins(_facts: FileFacts, _model: str) -> str | None:
-    return "One version has one base model: siblings for other families are versions of their own."
+    return "A version there is for one base model: upload the file for another family as a version of its own."
 
 
 # --- The hosts -----------------------------------------------------------------------------------------------------

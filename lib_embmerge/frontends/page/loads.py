@@ -15,7 +15,7 @@ from types import MappingProxyType
 from ...errors import NameProblem
 from ...families import FAMILIES
 from ...files.installed_embeddings import EmbeddingFolder
-from ...files.names import advise_on_name, check_name
+from ...files.names import advise_on_name, check_name, check_new_name
 from ...files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
@@ -188,7 +188,7 @@ def _read_name(question: Question) -> tuple[str, list[str]]:
     if not wished:
         return UNNAMED, [f"No name yet: judged as {UNNAMED}."]
     try:
-        check_name(wished)
+        check_new_name(wished)
     except NameProblem:
         return UNNAMED, [f"Nothing can be saved under that name: judged as {UNNAMED}."]
     return wished, []

@@ -14,7 +14,7 @@ from ...files.embedding_files import read_embedding
 from ...files.names import check_name, folder_below
 from ...files.safetensors_reader import open_safetensors
 from ...host_protocol import PageHost, TextModel
-from ...saving import DEMONSTRATION, Saved, SaveOptions, read_recipe, rebuild
+from ...saving import Saved, SaveOptions, read_recipe, rebuild
 from .html import draw, draw_error
 from .jobs import Jobs, Standing, Task, draw_progress
 from .things import find_file, list_files
@@ -86,8 +86,6 @@ class _Rebuilding:
         folder = folder_below(self.host.embeddings_folder, relative.rpartition("/")[0])  # written to: no link out of it
         file = read_embedding(path)
         recipe = read_recipe(path.name, file.metadata)
-        if self.overwrite and self.model.is_demonstration and recipe.checkpoint != DEMONSTRATION:
-            raise FileError(f"{path.name} was made with a real checkpoint; the demonstration may not replace it.")
         if self.unlisted & set(recipe.embeddings):
             self.list_folder()  # it is made of one that has just been made
         name = file.name if self.overwrite else file.name + self.suffix

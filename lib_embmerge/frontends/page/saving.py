@@ -12,7 +12,7 @@ from ...entry import Entered, read_expression
 from ...errors import EmbeddingMergeError, FileExists, LimitExceeded, NameProblem
 from ...evaluation import count
 from ...files.installed_embeddings import EmbeddingFolder
-from ...files.names import advise_on_name, check_name, folder_below
+from ...files.names import advise_on_name, check_new_name, folder_below
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
 from ...saving import Long, Saved, SaveOptions, save_expression
@@ -68,7 +68,7 @@ class NameCheck:
 
         Raises: NameProblem where nothing can be saved under them.
         """
-        check_name(wished)
+        check_new_name(wished)
         root = host.embeddings_folder
         self.folder = folder_below(root, read_folder(folder))
         self.path = self.folder / f"{wished}.safetensors"
