@@ -26,7 +26,7 @@ def test_the_preview_follows_another_checkpoint(
     tab: Tab, folder: Path, checkpoint: Path, another_tab: Callable[[], Tab]
 ) -> None:
     other = another_tab().write("'dog'").sees("Demonstration encoder")
-    tab.write("'cat'").sees("Demonstration encoder").choose_checkpoint(str(checkpoint))
+    tab.come_to_front().write("'cat'").sees("Demonstration encoder").choose_checkpoint(str(checkpoint))
     tab.sees("In use: small · SDXL · clip_l + clip_g", at="opened").sees_no("Made with", at="opened")
     tab.sees("Made with small")
     other.come_to_front().sees("Made with small")  # a page that nobody sees does not ask
