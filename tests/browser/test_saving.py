@@ -108,7 +108,7 @@ def test_what_becomes_of_too_many_vectors_is_chosen_beside_the_message(tab: Tab,
     tab.save("repeat('cat', 80)", "em_pooled").sees("This has 80 vectors", at="result")
     tab.sees_no("--long", at="result")
     tab.mend("pool into their mean", at="result").press("save").sees("✓", "[1,768]", at="result")
-    assert tab.area("long").is_visible()
+    tab.area("long").wait_for(state="visible")
     assert tab.area("about").locator("#embmerge_long").count() == 0  # the fold of things that are seldom given
     tab.write("'cat'").sees("1 vector")
     tab.area("long").wait_for(state="hidden")

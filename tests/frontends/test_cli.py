@@ -84,7 +84,12 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": str(root)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen(command, text=True, encoding="utf-8", env=environment, **streams)
+    # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+    kept = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(command, text=True, encoding="utf-8", env=environment, **streams)
+    finally:
+        signal.signal(signal.SIGINT, kept)
 
 
 # --- help, and what it costs ---------------------------------------------------------------------------------------
