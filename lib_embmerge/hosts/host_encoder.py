@@ -71,5 +71,6 @@ class HostEncoder:
 
 
 def _spelling(tokenizer: Any, token: str) -> str:
-    # transformers strips what it joins: the blank that ends a word too.
-    return str(tokenizer.convert_tokens_to_string([token])) + (" " if token.endswith("</w>") else "")
+    # transformers strips what it joins: the blank that ends a word too. Its version 5 leaves the mark of it.
+    spelled = str(tokenizer.convert_tokens_to_string([token])).removesuffix("</w>")
+    return spelled + (" " if token.endswith("</w>") else "")
