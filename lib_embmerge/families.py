@@ -37,7 +37,11 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
-def family_of(encoders: Iterable[str]) -> Family | None:
-    """Give the family whose files hold exactly these encoders' vectors, the oldest where several do."""
+def family_of(encoders: Iterable[str], *, has_words: bool = False) -> Family | None:
+    """Give the family whose files hold exactly these encoders' vectors.
+
+    Of several it is the oldest, and the newest where a text encoder that takes only text stands beside them.
+    """
     names = set(encoders)
-    return next((family for family in FAMILIES.values() if set(family.encoders) == names), None)
+    found = [family for family in FAMILIES.values() if set(family.encoders) == names]
+    return None if not found else found[-1 if has_words else 0]

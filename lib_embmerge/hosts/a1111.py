@@ -23,37 +23,19 @@ Every symbol of the host that is touched, and why:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from ..errors import ModelNotLoaded, UnsupportedHost
+from ..errors import UnsupportedHost
 from ..families import FAMILIES, Family, family_of
-from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
-from ..language.scan import Brackets
-from ..merge import MergeSettings
-from ..placeholders import counted_vectors
+from ..host_protocol import InstalledEmbedding, TextModel
 from ..vectors.embedding import Embedding
-from .checkpoint_list import CheckpointList, read_record
-from .conditioning import ConditioningHooks
-from .embedding_words import (
-    PlaceholderSpelling,
-    ReadFiles,
-    copy_installed,
-    file_state,
-    find_mentioned,
-    find_pieces,
-    fits,
-    looked_up,
-)
-from .hooks import Hook
+from .embedding_words import copy_installed, fits
 from .host_encoder import HostEncoder
 from .host_table import find_layer
-from .settings import read_brackets
-from .token_counter import TokenCounter
-from .webui import Part
+from .running_host import PipelineHost, RunningTextModel
 
 __all__ = ["A1111", "A1111Encoder", "A1111TextModel"]
 
@@ -84,36 +66,21 @@ class A1111Encoder(HostEncoder):
         return [str(tokenizer._tokenizer.decode([i])) for i in ids]
 
 
-class A1111TextModel:
+class A1111TextModel(RunningTextModel):
     """The text encoders of the host's loaded model, with the host's installed embeddings."""
 
-    is_demonstration = False
+    host: A1111
 
     def __init__(self, sd_model: Any, host: A1111) -> None:
         """Take the host's model object."""
-        self.host = host
-        self.encoders: Sequence[A1111Encoder] = [A1111Encoder(e) for e in _find_embedders(sd_model)]
-        if not self.encoders:
-            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
-        self.info = getattr(sd_model, "sd_checkpoint_info", None)
-        self.title = str(getattr(self.info, "name_for_extra", None) or "the loaded model")
-        self.family: Family | None = _family(sd_model, self.encoders)
-        self.half_precision = host.devices.dtype == torch.float16
+        encoders = [A1111Encoder(e) for e in _find_embedders(sd_model)]
+        super().__init__(sd_model, host, encoders, _family(sd_model, encoders))
         self.used: dict[str, Any] = {}
         """The host's embeddings that were read by name, by name."""
 
-    @property
-    def identity(self) -> str:
-        """Change with the checkpoint's file and with the tables' values."""
-        return repr((getattr(self.info, "filename", None), *(e.fingerprint() for e in self.encoders)))
-
-    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
-        """Resolve texts as the host would: embeddings by their names' tokens, the longest name first."""
-        found: list[dict[str, TextPieces]] = [{} for _ in texts]
-        for encoder in self.encoders:
-            for pieces, ids in zip(found, encoder.tokenize(texts), strict=True):
-                pieces[encoder.name] = find_pieces(ids, self.host.database, self._take)
-        return found  # type: ignore[return-value]
+    def database_of(self, encoder: Any) -> Any:
+        """Give the host's only database."""
+        return self.host.database
 
     def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
         """Give all embeddings of that name, case ignored, those that the host put aside included."""
@@ -126,13 +93,6 @@ class A1111TextModel:
         """Give the names of the embeddings that the host has loaded for this model."""
         return [name for name, e in self.host.database.word_embeddings.items() if fits(e, self.encoders, exactly=True)]
 
-    def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint of the host's list by its name or file stem.
-
-        Raises: FileError where the list has none or two of that name.
-        """
-        return self.host.checkpoints.open(name, self)
-
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
         # A fork keeps an old model's embeddings after a change of model; those are not this model's words.
         return self._installed(embedding) if fits(embedding, self.encoders, exactly=True) else None
@@ -142,7 +102,7 @@ class A1111TextModel:
         return copy_installed(embedding, self.encoders, str(embedding.hash or ""))
 
 
-class A1111:
+class A1111(PipelineHost):
     """The running host: what the hooks, the settings and the save command ask of it."""
 
     name = "AUTOMATIC1111"
@@ -152,6 +112,7 @@ class A1111:
         from modules import call_queue, devices, processing, prompt_parser, sd_hijack, sd_hijack_clip, sd_models, shared
         from modules.textual_inversion import textual_inversion
 
+        super().__init__(sd_models.checkpoints_list)
         self.call_queue = call_queue
         self.devices = devices
         self.processing = processing
@@ -161,13 +122,6 @@ class A1111:
         self.sd_models = sd_models
         self.shared = shared
         self.textual_inversion = textual_inversion
-        self.checkpoints = CheckpointList(sd_models.checkpoints_list)
-        self.other_extensions: list[str] = []
-        """Files of other extensions that take the same expressions; the wiring finds them."""
-        self.embeddings_state: object = object()
-        """Another object, by identity, after every refresh."""
-        self._read_files = ReadFiles()
-        self._spelling = PlaceholderSpelling()
 
     @property
     def database(self) -> Any:
@@ -189,39 +143,14 @@ class A1111:
             return model
         return _LoneEncoder(engine)
 
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
-        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
-        hooks = ConditioningHooks(self, settings)
-        return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
-
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give the functions to wrap."""
-        return {
-            "encode": [
-                (self.prompt_parser, "get_learned_conditioning"),
-                (self.prompt_parser, "get_multicond_learned_conditioning"),
-            ],
-            "tokenize_line": [(_owner_of_tokenize_line(self.sd_hijack_clip), "tokenize_line")],
-            "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
-        }
-
-    def own_hooks(self) -> Sequence[Hook]:
-        """Give what is to be wrapped beside the conditioning: nothing here."""
-        return []
+        owner = _owner_of_tokenize_line(self.sd_hijack_clip)
+        return {**self.prompt_points(), "tokenize_line": [(owner, "tokenize_line")]}
 
     def counter_points(self) -> Sequence[tuple[Any, str]]:
         """Give the function that counts for the token counter."""
         return [(self.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths")]
-
-    def counts_words(self, sd_model: Any) -> bool:
-        """Say no: the counter is the first CLIP encoder's."""
-        return False
-
-    def words_notice(self, sd_model: Any) -> None:
-        """Give none: the host's T5 of SD 3 is not looked after yet."""
-
-    def forget_placeholders(self) -> None:
-        """Do nothing: the host names embeddings that have a hash, and placeholders have none."""
 
     @contextlib.contextmanager
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> Iterator[None]:
@@ -233,33 +162,6 @@ class A1111:
         entries = [self._host_embedding(name, value, encoders) for name, value in vectors.items()]
         with self._looked_up(encoders[0], entries):
             yield
-
-    @contextlib.contextmanager
-    def blank_placeholders(self, engine: Any, names: Sequence[str]) -> Iterator[None]:
-        """Let the host find each counting name as that many vectors."""
-        entries = []
-        for name in dict.fromkeys(names):
-            entry = self.textual_inversion.Embedding(None, name)
-            entry.vectors = counted_vectors(name)
-            entries.append(entry)
-        with self._looked_up(A1111Encoder(engine), entries):
-            yield
-
-    def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give the state of the embeddings that the prompts may name; load changed files anew.
-
-        The host itself looks only at the modification time of its folders, which says nothing of a file that was
-        replaced in a sub-folder.
-        """
-        text = "\n".join(prompts)
-        words = self.database.word_embeddings
-        files = [words[name] for name in find_mentioned(list(words), text) if words[name].filename]
-        states = [(e.name, *file_state(e.filename)) for e in files]
-        if self._read_files.have_changed({e.filename: state[1:] for state, e in zip(states, files, strict=True)}):
-            self.database.load_textual_inversion_embeddings(force_reload=True)
-        others = self.checkpoints.states(text)
-        model = self.loaded_model()
-        return (tuple(states), tuple(others), None if model is None else self.text_model(model).identity)
 
     def note_used_embeddings(self, model: TextModel) -> None:
         """Name the embeddings that expressions have read in the infotext's "TI hashes", as the host does its own.
@@ -278,62 +180,29 @@ class A1111:
         if hashes:
             parameters["TI hashes"] = ", ".join([*hashes, present] if present else hashes)
 
-    # --- What the page asks: `PageHost` ---
+    def embedding_files(self) -> Mapping[str, str]:
+        """Give the files of the embeddings in the database, by name."""
+        return {name: e.filename for name, e in self.database.word_embeddings.items() if e.filename}
 
-    @property
-    def embeddings_folder(self) -> Path:
-        """The folder of the option `--embeddings-dir`."""
-        return Path(self.shared.cmd_opts.embeddings_dir).absolute()
-
-    @property
-    def brackets(self) -> Brackets:
-        """Those that are switched on in the settings."""
-        return read_brackets(self.shared.opts)
-
-    def loaded_text_model(self) -> A1111TextModel | None:
-        """Give the text model of the model in memory, or None."""
-        model = self.loaded_model()
-        return None if model is None else self.text_model(model)
-
-    def load_text_model(self) -> A1111TextModel:
-        """Give the same after loading the chosen checkpoint; waits for the picture that is being made.
-
-        Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
-        Source: A1111 1.10.1, modules/sd_models.py:683-701 (loading on first use), :803 (after an unload).
-        """
-        if self.loaded_model() is None:
-            with self.call_queue.queue_lock:
-                self.reload_chosen_model()
-        found = self.loaded_text_model()
-        if found is None:
-            raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
-        return found
+    def load_embeddings(self) -> None:
+        """Let the database read its folder again."""
+        self.database.load_textual_inversion_embeddings(force_reload=True)
 
     def reload_chosen_model(self) -> None:
-        """Load the chosen checkpoint where none is in memory; the caller holds the queue's lock."""
+        """Load the chosen checkpoint where none is in memory; the caller holds the queue's lock.
+
+        Source: A1111 1.10.1, modules/sd_models.py:683-701 (loading on first use), :803 (after an unload).
+        """
         if self.shared.sd_model is None:
             self.sd_models.reload_model_weights()
 
-    def checkpoint_record(self) -> Mapping[str, str]:
-        """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
-        return read_record(getattr(self.loaded_model(), "sd_checkpoint_info", None))
+    def encoder_of(self, engine: Any) -> A1111Encoder:
+        """Give one of the host's text encoders."""
+        return A1111Encoder(engine)
 
-    def checkpoint_names(self) -> list[str]:
-        """Give the names of the host's list."""
-        return self.checkpoints.names()
-
-    def refresh_embeddings(self) -> None:
-        """Let the host read its folder again; its own look at the folder's time misses files in sub-folders."""
-        self._read_files.note_reading()
-        self.database.load_textual_inversion_embeddings(force_reload=True)
-        self.embeddings_state = object()
-
-    def notices(self) -> list[str]:
-        """Name the other extensions that take the same expressions."""
-        return [
-            f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
-            for path in self.other_extensions
-        ]
+    def database_of(self, encoder: Any) -> Any:
+        """Give the host's only database."""
+        return self.database
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[A1111Encoder]) -> Any:
         entry = self.textual_inversion.Embedding(None, name)
@@ -341,9 +210,6 @@ class A1111:
         entry.vectors = value.length
         entry.shape = sum(e.width for e in encoders)
         return entry
-
-    def _looked_up(self, encoder: A1111Encoder, entries: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
-        return looked_up(self.database.ids_lookup, [(self._spelling.ids(e.name, encoder), e) for e in entries])
 
 
 class _LoneEncoder:

@@ -32,7 +32,7 @@ from ..language.scan import holds_expression
 from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
 from ..placeholders import count_name, counted_vectors, find_names, put_words
 from ..vectors.embedding import Embedding
-from .hooks import Hook
+from .hooks import Hook, HookGroup
 
 __all__ = ["ConditioningHooks", "PromptHost", "repair_comma_backtrack"]
 
@@ -93,7 +93,7 @@ class PromptHost(Protocol):
         ...
 
 
-class ConditioningHooks:
+class ConditioningHooks(HookGroup):
     """The three hooks of one host, installed and removed together."""
 
     def __init__(self, host: PromptHost, settings: Callable[[], MergeSettings]) -> None:
@@ -111,19 +111,8 @@ class ConditioningHooks:
             "run_words_engine": self.run_words_engine,
             "cached_params": self.cached_params,
         }
-        self._hooks = [
-            Hook(owner, name, targets[kind]) for kind, points in host.hook_points().items() for owner, name in points
-        ]
-
-    def install(self) -> None:
-        """Let the host's conditioning pass through the hooks; installing twice changes nothing."""
-        for hook in self._hooks:
-            hook.install()
-
-    def uninstall(self) -> None:
-        """Take the hooks out again."""
-        for hook in self._hooks:
-            hook.uninstall()
+        points = host.hook_points()
+        super().__init__([Hook(owner, name, targets[kind]) for kind in points for owner, name in points[kind]])
 
     def encode(
         self, original: Callable[..., Any], model: Any, prompts: Sequence[str], *args: Any, **kwargs: Any

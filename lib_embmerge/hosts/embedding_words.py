@@ -26,10 +26,10 @@ __all__ = [
     "copy_installed",
     "digest_vectors",
     "file_state",
-    "find_mentioned",
     "find_pieces",
     "fits",
     "looked_up",
+    "mentioned_states",
 ]
 
 
@@ -130,13 +130,13 @@ def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) 
                     lookup.pop(first, None)
 
 
-def find_mentioned(names: Iterable[str], text: str) -> list[str]:
-    """Give the names that a text may hold, however they are spaced and quoted.
+def mentioned_states(files: Mapping[str, str], text: str) -> Mapping[str, tuple[int, int]]:
+    """Give the files, each with its `file_state`, whose names the text may hold, however they are spaced and quoted.
 
     A tokenizer takes `My  Style` for `my style`, so letters and digits are compared alone.
     """
     letters = _letters(text)
-    return [name for name in names if _letters(name) in letters]
+    return {path: file_state(path) for name, path in files.items() if _letters(name) in letters}
 
 
 class ReadFiles:

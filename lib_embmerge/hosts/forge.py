@@ -33,40 +33,20 @@ The host prints a line for each embedding that it uses, placeholders included; n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import torch
-
-from ..errors import ModelNotLoaded, UnsupportedHost
-from ..families import FAMILIES, Family
-from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
-from ..language.scan import Brackets
-from ..merge import MergeSettings
-from ..placeholders import counted_vectors, find_names
+from ..families import family_of
+from ..host_protocol import InstalledEmbedding, TextModel
+from ..placeholders import find_names
 from ..vectors.embedding import Embedding
-from .checkpoint_list import CheckpointList, read_record
-from .conditioning import ConditioningHooks
-from .embedding_words import (
-    PlaceholderSpelling,
-    ReadFiles,
-    copy_installed,
-    digest_vectors,
-    file_state,
-    find_mentioned,
-    find_pieces,
-    fits,
-    looked_up,
-)
-from .hooks import Hook
+from .embedding_words import copy_installed, digest_vectors, fits
 from .host_encoder import HostEncoder
 from .host_table import find_layer
-from .settings import allows_words, read_brackets
-from .token_counter import TokenCounter
-from .webui import Part
+from .running_host import PipelineHost, RunningTextModel
+from .settings import allows_words
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 
@@ -83,36 +63,22 @@ class ForgeEncoder(HostEncoder):
         self.database = engine.embeddings
 
 
-class ForgeTextModel:
+class ForgeTextModel(RunningTextModel):
     """The text encoders of the host's loaded model, with the embeddings that its engines have loaded."""
 
-    is_demonstration = False
+    encoders: Sequence[ForgeEncoder]
 
     def __init__(self, sd_model: Any, host: Forge) -> None:
         """Take the host's model object."""
-        self.host = host
-        self.encoders: Sequence[ForgeEncoder] = _find_encoders(sd_model)
-        if not self.encoders:
-            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
-        self.info = getattr(sd_model, "sd_checkpoint_info", None)
-        self.title = str(getattr(self.info, "name_for_extra", None) or "the loaded model")
-        self.family = _family(self.encoders, has_words=bool(_find_word_engines(sd_model)))
-        self.half_precision = host.devices.dtype == torch.float16
+        encoders = _find_encoders(sd_model)
+        family = family_of((e.name for e in encoders), has_words=bool(_find_word_engines(sd_model)))
+        super().__init__(sd_model, host, encoders, family)
         self.used: list[str] = []
         """The names of the host's embeddings that were read."""
 
-    @property
-    def identity(self) -> str:
-        """Change with the checkpoint's file and with the tables' values."""
-        return repr((getattr(self.info, "filename", None), *(e.fingerprint() for e in self.encoders)))
-
-    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
-        """Resolve texts as the host would: embeddings by their names' tokens, the longest name first."""
-        found: list[dict[str, TextPieces]] = [{} for _ in texts]
-        for encoder in self.encoders:
-            for pieces, ids in zip(found, encoder.tokenize(texts), strict=True):
-                pieces[encoder.name] = find_pieces(ids, encoder.database, self._take)
-        return found  # type: ignore[return-value]
+    def database_of(self, encoder: Any) -> Any:
+        """Give the encoder's own database."""
+        return encoder.database
 
     def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
         """Give all embeddings of that name, case ignored, those that the host put aside included."""
@@ -128,13 +94,6 @@ class ForgeTextModel:
         """Give the names of the embeddings that the host has loaded for this model."""
         return list(dict.fromkeys(name for encoder in self.encoders for name in encoder.database.word_embeddings))
 
-    def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint of the host's list by its name or file stem.
-
-        Raises: FileError where the list has none or two of that name.
-        """
-        return self.host.checkpoints.open(name, self)
-
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
         """Give what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
         if not fits(embedding, self.encoders):
@@ -148,7 +107,7 @@ class ForgeTextModel:
         return copy_installed(embedding, self.encoders, digest_vectors(embedding.vec))
 
 
-class Forge:
+class Forge(PipelineHost):
     """The running host: what the hooks, the settings and the save command ask of it."""
 
     name = "Forge"
@@ -161,6 +120,7 @@ class Forge:
         from modules import ui_extra_networks_textual_inversion as cards
         from modules_forge import main_thread
 
+        super().__init__(sd_models.checkpoints_list)
         self.base = base
         self.call_queue = call_queue
         self.cards = cards
@@ -171,13 +131,6 @@ class Forge:
         self.sd_models = sd_models
         self.shared = shared
         self.textual_inversion = textual_inversion
-        self.checkpoints = CheckpointList(sd_models.checkpoints_list)
-        self.other_extensions: list[str] = []
-        """Files of other extensions that take the same expressions; the wiring finds them."""
-        self.embeddings_state: object = object()
-        """Another object, by identity, after every refresh."""
-        self._read_files = ReadFiles()
-        self._spelling = PlaceholderSpelling()
 
     @property
     def clip_engine(self) -> Any:
@@ -216,23 +169,14 @@ class Forge:
             return model
         return SimpleNamespace(engine=engine)
 
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
-        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
-        hooks = ConditioningHooks(self, settings)
-        return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
-
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Give the functions to wrap."""
         engine = self.clip_engine
         return {
-            "encode": [
-                (self.prompt_parser, "get_learned_conditioning"),
-                (self.prompt_parser, "get_multicond_learned_conditioning"),
-            ],
+            **self.prompt_points(),
             "tokenize_line": [(engine, "tokenize_line")],
             "run_engine": [(engine, "__call__")],
             **self.words_points(),
-            "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
         }
 
     def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
@@ -245,19 +189,9 @@ class Forge:
         name = "get_prompt_lengths_on_ui"
         return [(kind, name) for kind in _with_subclasses(self.base.ForgeDiffusionEngine) if name in vars(kind)]
 
-    def own_hooks(self) -> Sequence[Hook]:
-        """Give nothing: what is wrapped beside is among the hook points."""
-        return []
-
     def counts_words(self, sd_model: Any) -> bool:
         """Say whether the model has a T5: the counter is its then."""
         return bool(_find_word_engines(sd_model))
-
-    def words_notice(self, sd_model: Any) -> str | None:
-        """Give the sentence for a model whose T5 is in use."""
-        if not self._uses_words(sd_model):
-            return None
-        return "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
 
     def forget_placeholders(self) -> None:
         """Take our names out of the infotext's "TI", where the host writes the name of every embedding it used."""
@@ -275,8 +209,8 @@ class Forge:
 
         Raises: UnsupportedHost where an encoder would read words and the settings forbid it.
         """
-        if self._uses_words(sd_model) and not allows_words(self.shared.opts):
-            raise UnsupportedHost("This model's T5 takes no embeddings, and the settings allow no expressions with it.")
+        if self.uses_words(sd_model):
+            self.check_words_allowed()
         encoders = _find_encoders(sd_model)
         entries = [self._host_embedding(name, value, encoders) for name, value in vectors.items()]
         with contextlib.ExitStack() as stack:
@@ -284,37 +218,9 @@ class Forge:
                 stack.enter_context(self._looked_up(encoder, entries))
             yield
 
-    @contextlib.contextmanager
-    def blank_placeholders(self, engine: Any, names: Sequence[str]) -> Iterator[None]:
-        """Let the engine find each counting name as that many vectors."""
-        entries = []
-        for name in dict.fromkeys(names):
-            entry = self.textual_inversion.Embedding(None, name)
-            entry.vectors = counted_vectors(name)
-            entries.append(entry)
-        with self._looked_up(ForgeEncoder(engine), entries):
-            yield
-
     def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give the state of the embeddings that the prompts may name; load changed files anew.
-
-        The host itself reads them only when it loads a model.
-        """
-        text = "\n".join(prompts)
-        model = self.loaded_model()
-        encoders = [] if model is None else _find_encoders(model)
-        files = {
-            name: str(entry.filename)
-            for encoder in encoders
-            for name, entry in encoder.database.word_embeddings.items()
-            if getattr(entry, "filename", None)
-        }
-        states = {name: file_state(files[name]) for name in find_mentioned(files, text)}
-        if self._read_files.have_changed({files[name]: state for name, state in states.items()}):
-            _load_embeddings(encoders)
-        identity = None if model is None else self.text_model(model).identity
-        others = tuple(self.checkpoints.states(text))
-        return (tuple(states.items()), others, identity, allows_words(self.shared.opts))
+        """Give the same as other hosts, and whether T5 may read words."""
+        return (super().dependencies(prompts), allows_words(self.shared.opts))
 
     def note_used_embeddings(self, model: TextModel) -> None:
         """Name the embeddings that expressions have read in the infotext's "TI", as the host does its own.
@@ -330,63 +236,48 @@ class Forge:
         if names:
             parameters["TI"] = ", ".join(names)
 
-    # --- What the page asks: `PageHost` ---
+    def embedding_files(self) -> Mapping[str, str]:
+        """Give the files of the embeddings that the model's engines have loaded, by name."""
+        return {
+            name: str(entry.filename)
+            for encoder in self._loaded_encoders()
+            for name, entry in encoder.database.word_embeddings.items()
+            if getattr(entry, "filename", None)
+        }
 
-    @property
-    def embeddings_folder(self) -> Path:
-        """The folder of the option `--embeddings-dir`."""
-        return Path(self.shared.cmd_opts.embeddings_dir).absolute()
+    def load_embeddings(self) -> None:
+        """Let every engine read the folder again."""
+        for encoder in self._loaded_encoders():
+            encoder.database.load_textual_inversion_embeddings()
 
-    @property
-    def brackets(self) -> Brackets:
-        """Those that are switched on in the settings."""
-        return read_brackets(self.shared.opts)
+    def reload_chosen_model(self) -> None:
+        """Load the chosen checkpoint.
 
-    def loaded_text_model(self) -> ForgeTextModel | None:
-        """Give the text model of the model in memory, or None."""
-        model = self.loaded_model()
-        return None if model is None else self.text_model(model)
-
-    def load_text_model(self) -> ForgeTextModel:
-        """Give the same after loading the chosen checkpoint; waits for the picture that is being made.
-
-        Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
+        The host's thread for models swallows what goes wrong there; the model that is missing then says it.
         """
-        if self.loaded_model() is None:
-            with self.call_queue.queue_lock:
-                # The host's thread for models swallows what goes wrong there; the model that is missing then says it.
-                self.main_thread.run_and_wait_result(self.sd_models.forge_model_reload)
-        found = self.loaded_text_model()
-        if found is None:
-            raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
-        return found
-
-    def checkpoint_record(self) -> Mapping[str, str]:
-        """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
-        return read_record(getattr(self.loaded_model(), "sd_checkpoint_info", None))
-
-    def checkpoint_names(self) -> list[str]:
-        """Give the names of the host's list."""
-        return self.checkpoints.names()
+        self.main_thread.run_and_wait_result(self.sd_models.forge_model_reload)
 
     def refresh_embeddings(self) -> None:
         """Let every engine read the folder again, and the page's cards."""
-        self._read_files.note_reading()
-        model = self.loaded_model()
-        _load_embeddings([] if model is None else _find_encoders(model))
+        super().refresh_embeddings()
         self.cards.embedding_db.load_textual_inversion_embeddings(force_reload=True, sync_with_sd_model=False)
-        self.embeddings_state = object()
 
-    def notices(self) -> list[str]:
-        """Name the other extensions that take the same expressions."""
-        return [
-            f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
-            for path in self.other_extensions
-        ]
-
-    def _uses_words(self, sd_model: Any) -> bool:
+    def uses_words(self, sd_model: Any) -> bool:
+        """Say whether the model has a T5 that is not switched off."""
         is_switched_off = getattr(sd_model, "is_sd3", False) and not self.shared.opts.sd3_enable_t5
         return bool(_find_word_engines(sd_model)) and not is_switched_off
+
+    def encoder_of(self, engine: Any) -> ForgeEncoder:
+        """Give one of the host's text engines."""
+        return ForgeEncoder(engine)
+
+    def database_of(self, encoder: Any) -> Any:
+        """Give the engine's own database."""
+        return encoder.database
+
+    def _loaded_encoders(self) -> list[ForgeEncoder]:
+        model = self.loaded_model()
+        return [] if model is None else _find_encoders(model)
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[ForgeEncoder]) -> Any:
         # The host takes the vectors to the device and precision of the table.
@@ -394,9 +285,6 @@ class Forge:
         entry.vectors = value.length
         entry.shape = sum(e.width for e in encoders)
         return entry
-
-    def _looked_up(self, encoder: ForgeEncoder, entries: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
-        return looked_up(encoder.database.ids_lookup, [(self._spelling.ids(e.name, encoder), e) for e in entries])
 
 
 def _find_engines(sd_model: Any) -> list[Any]:
@@ -419,22 +307,10 @@ def _takes_embeddings(engine: Any) -> bool:
     return hasattr(engine, "embeddings") and hasattr(engine, "embedding_key")
 
 
-def _family(encoders: Sequence[ForgeEncoder], *, has_words: bool) -> Family | None:
-    """Give the family by its encoders: of two with the same ones, the newer has an encoder that takes only text."""
-    names = {encoder.name for encoder in encoders}
-    found = [family for family in FAMILIES.values() if set(family.encoders) == names]
-    return None if not found else found[-1 if has_words else 0]
-
-
 def _with_subclasses(kind: Any) -> Iterator[Any]:
     yield kind
     for below in kind.__subclasses__():
         yield from _with_subclasses(below)
-
-
-def _load_embeddings(encoders: Sequence[ForgeEncoder]) -> None:
-    for encoder in encoders:
-        encoder.database.load_textual_inversion_embeddings()
 
 
 def _of_name(stem: str, held: Mapping[str, Any]) -> list[Any]:

@@ -9,10 +9,10 @@ one, with the target in that one alone: whether an earlier one is still called b
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Hook"]
+__all__ = ["Hook", "HookGroup"]
 
 DELEGATES = "_embmerge_delegates"
 """Attribute of an owner (a module or a class of the host) under which the delegates with a target are found again."""
@@ -59,6 +59,24 @@ class Hook:
             found = {}
             setattr(self.owner, DELEGATES, found)
         return found  # type: ignore[no-any-return]
+
+
+class HookGroup:
+    """Hooks that are installed and removed together."""
+
+    def __init__(self, hooks: Sequence[Hook]) -> None:
+        """Take the hooks."""
+        self._hooks = hooks
+
+    def install(self) -> None:
+        """Let calls pass through the hooks; installing twice changes nothing."""
+        for hook in self._hooks:
+            hook.install()
+
+    def uninstall(self) -> None:
+        """Take the hooks out again."""
+        for hook in self._hooks:
+            hook.uninstall()
 
 
 def _is_delegate(function: Any) -> bool:

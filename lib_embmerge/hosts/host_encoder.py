@@ -40,6 +40,10 @@ class HostEncoder:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Give each text's token ids by the host's own tokenizer."""
+        return self.tokenize_names(texts)
+
+    def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give the same, with the tokens that a name of an embedding has there."""
         return tokenize_together(self.engine.tokenize, self._ends_word, texts)
 
     def spell(self, ids: Sequence[int]) -> list[str]:

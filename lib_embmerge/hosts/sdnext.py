@@ -31,17 +31,14 @@ from typing import Any
 
 import torch
 
-from ..errors import ModelNotLoaded, UnsupportedHost
-from ..families import ENCODER_WIDTHS, FAMILIES, Family
-from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
-from ..language.scan import Brackets
+from ..families import ENCODER_WIDTHS, family_of
+from ..host_protocol import InstalledEmbedding
 from ..merge import MergeSettings
-from .checkpoint_list import CheckpointList, name_checkpoint, read_record
-from .embedding_words import ReadFiles, digest_vectors, file_state, find_mentioned, find_pieces
+from .embedding_words import digest_vectors
 from .host_encoder import HostEncoder
 from .host_table import CalledTable, HostTable
+from .running_host import RunningHost, RunningTextModel
 from .sdnext_prompts import SDNextPrompts
-from .settings import allows_words, read_brackets
 from .webui import Part
 
 __all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
@@ -86,10 +83,6 @@ class SDNextEncoder(HostEncoder):
             for text, ids in zip(texts, self.tokenize_names(texts), strict=True)
         ]
 
-    def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids as the host does: the name of an embedding is one token."""
-        return super().tokenize(texts)
-
     def _tokenize_literally(self, text: str, with_names: list[int]) -> list[int]:
         # The host's tokens are names to the letter, CLIP's are not: other letters hide a name.
         for letters in (CAPITALS, SMALL):
@@ -99,43 +92,26 @@ class SDNextEncoder(HostEncoder):
         return with_names
 
 
-class SDNextTextModel:
+class SDNextTextModel(RunningTextModel):
     """The text encoders of a pipeline, with the embeddings that the host has loaded for it."""
 
-    is_demonstration = False
+    encoders: Sequence[SDNextEncoder]
 
     def __init__(self, sd_model: Any, host: SDNext) -> None:
         """Take the host's pipeline."""
-        self.host = host
         found = _find_text_encoders(sd_model)
-        self.encoders: Sequence[SDNextEncoder] = [
-            SDNextEncoder(*pair) for _, *pair in found if _takes_vectors(*pair)
-        ]
-        if not self.encoders:
-            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
+        encoders = [SDNextEncoder(*pair) for _, *pair in found if _takes_vectors(*pair)]
         self.word_places = [place for place, *pair in found if not _takes_vectors(*pair)]
         """Which of the pipeline's text encoders take only text."""
+        family = family_of((e.name for e in encoders), has_words=bool(self.word_places))
+        super().__init__(sd_model, host, encoders, family)
         self.database = getattr(sd_model, "embedding_db", None)
-        self.info = getattr(sd_model, "sd_checkpoint_info", None)
-        self.title = "the loaded model" if self.info is None else name_checkpoint(self.info)
-        self.family = _family(self.encoders, has_words=bool(self.word_places))
-        self.half_precision = host.devices.dtype == torch.float16
         self.used: list[str] = []
         """The names of the host's embeddings that were read."""
 
-    @property
-    def identity(self) -> str:
-        """Change with the checkpoint's file and with the tables' values."""
-        return repr((getattr(self.info, "filename", None), *(e.fingerprint() for e in self.encoders)))
-
-    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
-        """Resolve texts as the host would: an embedding is the token of its name."""
-        found: list[dict[str, TextPieces]] = [{} for _ in texts]
-        for encoder in self.encoders:
-            words = _EmbeddingTokens(self._words(), encoder)
-            for pieces, ids in zip(found, encoder.tokenize_names(texts), strict=True):
-                pieces[encoder.name] = find_pieces(ids, words, self._installed)
-        return found  # type: ignore[return-value]
+    def database_of(self, encoder: Any) -> Any:
+        """Give the embeddings by the tokens of their names, of which each has one."""
+        return _EmbeddingTokens(self._words(), encoder)
 
     def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
         """Give all embeddings of that name, case ignored, those that the host put aside included."""
@@ -149,15 +125,11 @@ class SDNextTextModel:
         """Give the names of the embeddings that the host has loaded for this model."""
         return list(self._words())
 
-    def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint of the host's list by its name or file stem.
-
-        Raises: FileError where the list has none or two of that name.
-        """
-        return self.host.checkpoints.open(name, self)
-
     def _words(self) -> Mapping[str, Any]:
         return getattr(self.database, "word_embeddings", {})
+
+    def _take(self, embedding: Any) -> InstalledEmbedding:
+        return self._installed(embedding)
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
@@ -166,7 +138,7 @@ class SDNextTextModel:
         return InstalledEmbedding(embedding.name, copies, digest_vectors(copies))
 
 
-class SDNext:
+class SDNext(RunningHost):
     """The running host: what the hooks, the settings and the save command ask of it."""
 
     name = "SD.Next"
@@ -186,6 +158,7 @@ class SDNext:
             ui_common,
         )
 
+        super().__init__(sd_checkpoint.checkpoints_list)
         self.call_queue = call_queue
         self.devices = devices
         self.modeldata = modeldata
@@ -195,10 +168,6 @@ class SDNext:
         self.shared = shared
         self.styles = styles
         self.ui_common = ui_common
-        self.checkpoints = CheckpointList(sd_checkpoint.checkpoints_list)
-        self.other_extensions: list[str] = []
-        """Files of other extensions that take the same expressions; the wiring finds them."""
-        self._read_files = ReadFiles()
         self._noted: list[str] = []
 
     def loaded_model(self) -> Any | None:
@@ -216,28 +185,10 @@ class SDNext:
         """Give the hooks; the host has no callback for its token counter."""
         return [SDNextPrompts(self, settings)]
 
-    def words_notice(self, sd_model: Any) -> str | None:
-        """Give the sentence for a model with an encoder that takes only text beside CLIP."""
+    def uses_words(self, sd_model: Any) -> bool:
+        """Say whether a text encoder that takes only text stands beside CLIP."""
         found = [_takes_vectors(*pair) for _, *pair in _find_text_encoders(sd_model)]
-        if all(found) or not any(found):
-            return None
-        return "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
-
-    def allows_words(self) -> bool:
-        """Say whether such an encoder may read expressions as words."""
-        return allows_words(self.shared.opts)
-
-    def load_changed(self, texts: Sequence[str]) -> None:
-        """Load embeddings anew where a file of one that the texts may name has changed.
-
-        The host itself reads them only when it loads a model or refreshes the cards.
-        """
-        database = getattr(self.loaded_model(), "embedding_db", None)
-        words = getattr(database, "word_embeddings", {})
-        files = {name: e.filename for name, e in words.items() if e.filename}
-        states = {files[name]: file_state(files[name]) for name in find_mentioned(files, "\n".join(texts))}
-        if self._read_files.have_changed(states):
-            self.refresh_embeddings()
+        return any(found) and not all(found)
 
     def note_used_embeddings(self, names: Sequence[str]) -> None:
         """Name the embeddings that expressions have read in the infotext's "Embeddings", as the host does its own.
@@ -245,14 +196,27 @@ class SDNext:
         The names of the time before go, where the host has not put them there itself.
         Source: SD.Next 058a7f0c, modules/processing_info.py:185-186, modules/prompt_parser_diffusers.py:365, :382.
         """
-        database = getattr(self.loaded_model(), "embedding_db", None)
+        database = self._database
         if database is None or not (names or self._noted):
             return
         present = [name for name in database.embeddings_used if name not in self._noted]
         self._noted = [name for name in dict.fromkeys(names) if name not in present]
         database.embeddings_used = [*present, *self._noted]
 
-    # --- What the page asks: `PageHost` ---
+    def embedding_files(self) -> Mapping[str, str]:
+        """Give the files of the embeddings in the loaded model's database, by name."""
+        words = getattr(self._database, "word_embeddings", {})
+        return {name: e.filename for name, e in words.items() if e.filename}
+
+    def load_embeddings(self) -> None:
+        """Let the host read its folder again, and forget the prompts that it has encoded with what was there."""
+        if self._database is not None:
+            self._database.load_textual_inversion_embeddings(force_reload=True)
+        self.prompt_parser_diffusers.cache.clear()
+
+    def reload_chosen_model(self) -> None:
+        """Load the chosen checkpoint."""
+        self.sd_models.reload_model_weights()
 
     @property
     def embeddings_folder(self) -> Path:
@@ -260,50 +224,8 @@ class SDNext:
         return Path(self.shared.opts.embeddings_dir).absolute()
 
     @property
-    def brackets(self) -> Brackets:
-        """Those that are switched on in the settings."""
-        return read_brackets(self.shared.opts)
-
-    def loaded_text_model(self) -> SDNextTextModel | None:
-        """Give the text model of the model in memory, or None."""
-        model = self.loaded_model()
-        return None if model is None else self.text_model(model)
-
-    def load_text_model(self) -> SDNextTextModel:
-        """Give the same after loading the chosen checkpoint; waits for the picture that is being made.
-
-        Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
-        """
-        if self.loaded_model() is None:
-            with self.call_queue.queue_lock:
-                self.sd_models.reload_model_weights()
-        found = self.loaded_text_model()
-        if found is None:
-            raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
-        return found
-
-    def checkpoint_record(self) -> Mapping[str, str]:
-        """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
-        return read_record(getattr(self.loaded_model(), "sd_checkpoint_info", None))
-
-    def checkpoint_names(self) -> list[str]:
-        """Give the names of the host's list."""
-        return self.checkpoints.names()
-
-    def refresh_embeddings(self) -> None:
-        """Let the host read its folder again, and forget the prompts that it has encoded with what was there."""
-        self._read_files.note_reading()
-        database = getattr(self.loaded_model(), "embedding_db", None)
-        if database is not None:
-            database.load_textual_inversion_embeddings(force_reload=True)
-        self.prompt_parser_diffusers.cache.clear()
-
-    def notices(self) -> list[str]:
-        """Name the other extensions that take the same expressions."""
-        return [
-            f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
-            for path in self.other_extensions
-        ]
+    def _database(self) -> Any | None:
+        return getattr(self.loaded_model(), "embedding_db", None)
 
 
 class _Engine:
@@ -349,10 +271,3 @@ def _takes_vectors(text_encoder: Any, tokenizer: Any) -> bool:
     if tokenizer.convert_tokens_to_ids(START_TOKEN) != tokenizer.bos_token_id:
         return False
     return getattr(text_encoder.get_input_embeddings(), "embedding_dim", None) in NAMES  # type: ignore[operator]
-
-
-def _family(encoders: Sequence[SDNextEncoder], *, has_words: bool) -> Family | None:
-    """Give the family by its encoders: of two with the same ones, the newer has an encoder that takes only text."""
-    names = {encoder.name for encoder in encoders}
-    found = [family for family in FAMILIES.values() if set(family.encoders) == names]
-    return None if not found else found[-1 if has_words else 0]

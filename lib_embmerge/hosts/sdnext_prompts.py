@@ -37,7 +37,7 @@ from ..language.scan import find_islands, holds_expression
 from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts
 from ..placeholders import PREFIX, count_name, find_names, put_words
 from .borrowed_words import borrow_words, lent_rows
-from .hooks import Hook
+from .hooks import Hook, HookGroup
 from .token_counter import make_mark
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ ENCODING_OPTIONS = (
 ONE_TEXT_FOR_ALL = "xhinker"
 """The parser of attention that gives SD 3's T5 the text of the other encoders."""
 
-BEHIND_BRACKET = re.compile(rf"(?<=[(\[|]) (?={PREFIX})")
-"""The blank that was set between an opening bracket and a word."""
+BEHIND_BAR = re.compile(rf"(?<=\|) (?={PREFIX})")
+"""The blank that was set between the host's sign for a choice and a word."""
 
 TOTAL = re.compile(r">(\d+/\d+)<")
 """The count in the HTML of the token counter."""
@@ -98,10 +98,10 @@ class Lent:
         names = {count_name(number): words for number, words in enumerate(self.words.values())}
         for name, run in zip(names, self.words, strict=True):
             text = text.replace(run, name)
-        return put_words(BEHIND_BRACKET.sub("", text), names)
+        return put_words(BEHIND_BAR.sub("", text), names)
 
 
-class SDNextPrompts:
+class SDNextPrompts(HookGroup):
     """The hooks of the host, installed and removed together."""
 
     def __init__(self, host: SDNext, settings: Callable[[], MergeSettings]) -> None:
@@ -112,24 +112,14 @@ class SDNextPrompts:
         self._running = threading.local()
         self._kept: tuple[object, Merged, OrderedDict[str, Any]] | None = None
         passes = ("process_base", "process_hires", "process_refine")
-        self._hooks = [
+        super().__init__([
             *(Hook(host.processing_diffusers, name, self.run_pass) for name in passes),
             Hook(host.processing_diffusers, "set_pipeline_args", self.set_arguments),
             Hook(host.prompt_parser_diffusers.PromptEmbedder, "__init__", self.embed),
             Hook(host.prompt_parser_diffusers, "split_prompts", self.split),
             Hook(host.styles, "apply_curly_braces_to_prompt", self.choose_in_braces),
             Hook(host.ui_common, "update_token_counter", self.count),
-        ]
-
-    def install(self) -> None:
-        """Let prompts pass through the hooks; installing twice changes nothing."""
-        for hook in self._hooks:
-            hook.install()
-
-    def uninstall(self) -> None:
-        """Take the hooks out again."""
-        for hook in self._hooks:
-            hook.uninstall()
+        ])  # fmt: skip
 
     def run_pass(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stand in for a pass of a picture: what its prompts borrow is given back at its end."""
@@ -271,8 +261,7 @@ class SDNextPrompts:
     def _refuse_words(self, lent: Lent, p: Any, arguments: Mapping[str, Any]) -> None:
         if not lent.word_places:
             return
-        if not self.host.allows_words():
-            raise UnsupportedHost("This model's T5 takes no embeddings, and the settings allow no expressions with it.")
+        self.host.check_words_allowed()
         if self._options(p, arguments)[0] == ONE_TEXT_FOR_ALL:
             raise UnsupportedHost(
                 f"With the prompt parser {ONE_TEXT_FOR_ALL} no expressions can be used with this model's T5; "

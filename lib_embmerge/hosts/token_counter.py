@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ..errors import EmbeddingMergeError
 from ..language.scan import holds_expression
 from .conditioning import ConditioningHooks, PromptHost
-from .hooks import Hook
+from .hooks import Hook, HookGroup
 
 __all__ = ["CountingHost", "TokenCounter", "make_mark"]
 
@@ -27,7 +27,7 @@ class CountingHost(PromptHost, Protocol):
         ...
 
 
-class TokenCounter:
+class TokenCounter(HookGroup):
     """Prepares the text that is counted, by the callback, and marks the count of a broken expression, by a hook."""
 
     def __init__(self, host: CountingHost, hooks: ConditioningHooks, callbacks: Any) -> None:
@@ -35,19 +35,13 @@ class TokenCounter:
         self.host = host
         self.hooks = hooks
         self.callbacks = callbacks
-        self._hooks = [Hook(owner, name, self.mark_prompt_lengths) for owner, name in host.counter_points()]
+        super().__init__([Hook(owner, name, self.mark_prompt_lengths) for owner, name in host.counter_points()])
         self._state = threading.local()
 
     def install(self) -> None:
         """Install the hook and register the callback; that is the host's to forget when it reloads its UI."""
-        for hook in self._hooks:
-            hook.install()
+        super().install()
         self.callbacks.on_before_token_counter(self.count_expressions)
-
-    def uninstall(self) -> None:
-        """Take the hook out."""
-        for hook in self._hooks:
-            hook.uninstall()
 
     def count_expressions(self, params: Any) -> None:
         """Make the host's token counter count expressions as their vectors.

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
@@ -17,6 +19,8 @@ from .fake_neo import FakeNeo, FakeNewestNeo  # noqa: E402
 from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
 from .fake_sdnext import FakeSDNext  # noqa: E402
 
+Host = TypeVar("Host", FakeA1111, FakeReForge, FakeClassic, FakeForge, FakeNeo, FakeNewestNeo, FakeSDNext)
+
 
 @pytest.fixture(autouse=True, scope="package")
 def _one_thread() -> Iterator[None]:
@@ -27,52 +31,48 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def a1111(tmp_path: Path) -> Iterator[FakeA1111]:
-    """AUTOMATIC1111 in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
-    with installed_modules():
-        host = FakeA1111(tmp_path)
+def _loaded(modules: contextlib.AbstractContextManager[None], kind: type[Host], folder: Path) -> Iterator[Host]:
+    """Put a host into `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
+    with modules:
+        host = kind(folder)
         host.load("sd1")
         yield host
+
+
+@pytest.fixture
+def a1111(tmp_path: Path) -> Iterator[FakeA1111]:
+    """AUTOMATIC1111."""
+    yield from _loaded(installed_modules(), FakeA1111, tmp_path)
 
 
 @pytest.fixture
 def reforge(tmp_path: Path) -> Iterator[FakeReForge]:
     """The same of reForge."""
-    with installed_modules(OVERLAY):
-        host = FakeReForge(tmp_path)
-        host.load("sd1")
-        yield host
+    yield from _loaded(installed_modules(OVERLAY), FakeReForge, tmp_path)
 
 
 @pytest.fixture
 def classic(tmp_path: Path) -> Iterator[FakeClassic]:
     """The same of Forge Classic."""
-    with installed_modules(*CLASSIC):
-        host = FakeClassic(tmp_path)
-        host.load("sd1")
-        yield host
+    yield from _loaded(installed_modules(*CLASSIC), FakeClassic, tmp_path)
 
 
 @pytest.fixture
 def forge(tmp_path: Path) -> Iterator[FakeForge]:
-    """Forge in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
-    with fake_forge.installed_modules():
-        host = FakeForge(tmp_path)
-        host.load("sd1")
-        yield host
+    """The same of Forge."""
+    yield from _loaded(fake_forge.installed_modules(), FakeForge, tmp_path)
 
 
 @pytest.fixture
 def older_neo(tmp_path: Path) -> Iterator[FakeNeo]:
     """The same of Forge Neo with Forge's text engines."""
-    yield from _forge_s(FakeNeo, tmp_path)
+    yield from _loaded(FakeNeo.installed_modules(), FakeNeo, tmp_path)
 
 
 @pytest.fixture
 def newest_neo(tmp_path: Path) -> Iterator[FakeNewestNeo]:
     """The same of Forge Neo with renamed ones."""
-    yield from _forge_s(FakeNewestNeo, tmp_path)
+    yield from _loaded(FakeNewestNeo.installed_modules(), FakeNewestNeo, tmp_path)
 
 
 @pytest.fixture(params=["older_neo", "newest_neo"])
@@ -81,17 +81,7 @@ def neo(request: pytest.FixtureRequest) -> FakeNeo:
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
-def _forge_s(kind: type[FakeNeo], folder: Path) -> Iterator[FakeNeo]:
-    with kind.installed_modules():
-        host = kind(folder)
-        host.load("sd1")
-        yield host
-
-
 @pytest.fixture
 def sdnext(tmp_path: Path) -> Iterator[FakeSDNext]:
-    """SD.Next in `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
-    with fake_sdnext.installed_modules():
-        host = FakeSDNext(tmp_path)
-        host.load("sd1")
-        yield host
+    """The same of SD.Next."""
+    yield from _loaded(fake_sdnext.installed_modules(), FakeSDNext, tmp_path)

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-SHARED = ("webui", "embedding_words", "host_encoder", "host_table", "checkpoint_list", "sdnext_prompts")
+SHARED = (
+    *("webui", "running_host", "embedding_words", "host_encoder", "host_table", "checkpoint_list"),
+    "sdnext_prompts",
+)
 """What adapters have in common; an adapter's symbols may be used there."""
 
 

@@ -1,23 +1,7 @@
 """Callbacks of extensions, in the older form: without names."""
 
 from modules.common import script_callbacks as common
-from modules.common.script_callbacks import (
-    BeforeTokenCounterParams,
-    call,
-    callback_map,
-    clear_callbacks,
-    script_unloaded_callback,
-    ui_tabs_callback,
-)
-
-__all__ = [
-    "BeforeTokenCounterParams",
-    "call",
-    "callback_map",
-    "clear_callbacks",
-    "script_unloaded_callback",
-    "ui_tabs_callback",
-]
+from modules.common.script_callbacks import *  # noqa: F403
 
 
 def on_ui_settings(callback):
