@@ -126,4 +126,18 @@
 
     // The text box inside the component with that elem_id; gradio 3 puts the id on two nodes.
     embmerge.box = (id) => embmerge.root().querySelector(`#${id} textarea, #${id} input[type=text], textarea#${id}`);
+
+    // What stands in it; nothing where there is no such box yet.
+    embmerge.written = (id) => embmerge.box(id)?.value ?? "";
+
+    // What is chosen of the radio buttons in the component with that elem_id.
+    embmerge.chosen = (id) => embmerge.root().querySelector(`#${id} input[type=radio]:checked`)?.value ?? "";
+
+    // Show a component that style.css hides without this class.
+    embmerge.reveal = (id, isShown) => {
+        embmerge
+            .root()
+            .querySelectorAll(`#${id}`)
+            .forEach((node) => node.classList.toggle("embmerge-shown", Boolean(isShown)));
+    };
 })();

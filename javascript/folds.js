@@ -10,26 +10,16 @@
     let text = "";
 
     const fieldsOf = {
-        table: () => ({ text, by: chosen("embmerge_table_by") }),
+        table: () => ({ text, by: embmerge.chosen("embmerge_table_by") }),
         pictures: () => ({ text }),
         loads: () => ({
             text,
-            name: written("embmerge_name"),
-            folder: written("embmerge_folder"),
-            dtype: chosen("embmerge_dtype"),
-            long: chosen("embmerge_long"),
+            name: embmerge.written("embmerge_name"),
+            folder: embmerge.written("embmerge_folder"),
+            dtype: embmerge.chosen("embmerge_dtype"),
+            long: embmerge.chosen("embmerge_long"),
         }),
     };
-
-    function written(id) {
-        const box = embmerge.box(id);
-        return box === null ? "" : box.value;
-    }
-
-    function chosen(id) {
-        const radio = root().querySelector(`#${id} input[type=radio]:checked`);
-        return radio === null ? "" : radio.value;
-    }
 
     const slotOf = (kind) => root().querySelector(`#${FOLDS[kind]} [data-embmerge-slot="${kind}"]`);
     const isOpen = (slot) => slot !== null && slot.getClientRects().length > 0;
@@ -91,7 +81,7 @@
             const slot = slotOf(kind);
             if (slot !== null) {
                 const shown = slot.dataset.embmergeShows;
-                const now = JSON.stringify({ ...fieldsOf[kind](), text: written("embmerge_expression") });
+                const now = JSON.stringify({ ...fieldsOf[kind](), text: embmerge.written("embmerge_expression") });
                 const isOld = shown !== undefined && shown !== now;
                 slot.classList.toggle("embmerge-stale", isOld);
                 slot.setAttribute("aria-busy", String(isOld || slot.querySelector(".embmerge-computing") !== null));
@@ -143,7 +133,7 @@
             return;
         }
         if ("embmergeCsv" in button.dataset) {
-            const fields = { ...fieldsOf.table(), name: written("embmerge_name") };
+            const fields = { ...fieldsOf.table(), name: embmerge.written("embmerge_name") };
             embmerge.ask("csv", "csv", fields, ({ state }) => download(state));
         } else {
             mend(button.dataset.embmergeFix, button.dataset.embmergeValue);

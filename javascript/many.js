@@ -4,10 +4,7 @@
     const embmerge = (window.embmerge = window.embmerge || {});
     const root = () => embmerge.root();
 
-    const value = (name) => {
-        const box = embmerge.box(`embmerge_many_${name}`);
-        return box === null ? "" : box.value;
-    };
+    const value = (name) => embmerge.written(`embmerge_many_${name}`);
     const isTicked = (name) => root().querySelector(`#embmerge_many_${name} input:checked`) !== null;
 
     function mode() {
@@ -23,12 +20,10 @@
         for (const name of ["overwrite", "same_name"]) {
             fields[name] = isTicked(name);
         }
-        fields.long = root().querySelector("#embmerge_many_long input:checked")?.value ?? "";
+        fields.long = embmerge.chosen("embmerge_many_long");
         embmerge.ask("many", "many", fields, ({ slots, state }) => {
             if (!state.failed && !state.broken) {
-                root()
-                    .querySelectorAll("#embmerge_many_long")
-                    .forEach((node) => node.classList.toggle("embmerge-shown", Boolean(state.isLong)));
+                embmerge.reveal("embmerge_many_long", state.isLong);
             }
             embmerge.fill(state.failed ? { many: slots.error } : slots);
         });

@@ -11,23 +11,25 @@
     // About what language/scan.py takes for an expression's beginning; Python decides.
     const OPENER = /<(?:[-+*/().\d\s]|\de[-+\d])*(?:['"]|[a-z_]\w*\()|\{'/i;
 
-    const seen = new Map(); // by box: the text that was there, since when, whether it was asked about, and when
+    const seen = new Map(); // by box: the text that was there, since when, and when it was asked about
 
     function check(id) {
         const box = embmerge.box(id);
         if (box === null) {
             return;
         }
-        const known = seen.get(id) || { text: "", since: 0, isAsked: true, asked: 0 };
+        const known = seen.get(id) || { text: "", since: 0, asked: 0 };
         if (box.value !== known.text) {
-            seen.set(id, { text: box.value, since: Date.now(), isAsked: false, asked: 0 });
-        } else if (!known.isAsked && Date.now() - known.since >= QUIET_MS) {
-            known.isAsked = true;
+            seen.set(id, { text: box.value, since: Date.now(), asked: null });
+        } else if (isDue(id, known)) {
             known.asked = Date.now();
             ask(id, known.text);
-        } else if (isWaiting(id) && Date.now() - known.asked >= WAITING_MS) {
-            known.isAsked = false;
         }
+    }
+
+    function isDue(id, { since, asked }) {
+        const now = Date.now();
+        return asked === null ? now - since >= QUIET_MS : isWaiting(id) && now - asked >= WAITING_MS;
     }
 
     // Looking at the text, not waiting for an event: styles, pasted parameters and other extensions change it as well.
@@ -48,7 +50,7 @@
     function askAgain(id) {
         const known = seen.get(id);
         if (known !== undefined) {
-            known.isAsked = false;
+            known.asked = null;
         }
     }
 

@@ -6,15 +6,10 @@
     let model = null; // whose answers are shown
 
     const fields = () => ({
-        text: value("embmerge_expression"),
-        name: value("embmerge_name"),
-        folder: value("embmerge_folder"),
+        text: embmerge.written("embmerge_expression"),
+        name: embmerge.written("embmerge_name"),
+        folder: embmerge.written("embmerge_folder"),
     });
-
-    function value(id) {
-        const box = embmerge.box(id);
-        return box === null ? "" : box.value;
-    }
 
     function fill(slots) {
         for (const [name, html] of Object.entries(slots)) {
@@ -42,7 +37,7 @@
             fill(state.failed ? { messages: slots.error, judged: "" } : slots);
             markBroken(Boolean(state.broken || state.failed), slots);
             if (state.count !== undefined || state.empty) {
-                show("embmerge_long", state.isLong);
+                embmerge.reveal("embmerge_long", state.isLong);
             }
             if (then) {
                 askPreview(then);
@@ -61,15 +56,9 @@
     function askName() {
         embmerge.ask("name", "name", fields(), ({ slots, state }) => {
             fill(slots);
-            show("embmerge_overwrite", state.exists);
-            show("embmerge_same_name", state.doubtful);
+            embmerge.reveal("embmerge_overwrite", state.exists);
+            embmerge.reveal("embmerge_same_name", state.doubtful);
         });
-    }
-
-    function show(id, isShown) {
-        root()
-            .querySelectorAll(`#${id}`)
-            .forEach((node) => node.classList.toggle("embmerge-shown", Boolean(isShown)));
     }
 
     // Called when "Save" has been answered. The name that was just saved needs no warning that it exists.
@@ -83,7 +72,7 @@
         embmerge.recount?.();
         for (const id of ["embmerge_overwrite", "embmerge_same_name"]) {
             untick(id);
-            show(id, false);
+            embmerge.reveal(id, false);
         }
         askPreview();
     };
@@ -129,7 +118,7 @@
         const id = KEPT.find((box) => isIn(target, box));
         if (id !== undefined) {
             try {
-                sessionStorage.setItem(id, value(id));
+                sessionStorage.setItem(id, embmerge.written(id));
             } catch (error) {
                 // A browser may forbid it.
             }
@@ -206,7 +195,7 @@
     let written = null;
 
     function offerBack(text) {
-        const before = value("embmerge_expression");
+        const before = embmerge.written("embmerge_expression");
         if (before !== written) {
             replaced = before; // of several examples, one after the other, none was written here
         }

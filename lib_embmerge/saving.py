@@ -15,7 +15,15 @@ from typing import Literal
 import torch
 
 from .entry import Entered, read_expression
-from .errors import EmbeddingMergeError, ExpressionError, FileError, FileExists, LimitExceeded, UnknownEmbedding
+from .errors import (
+    EmbeddingMergeError,
+    ExpressionError,
+    FileError,
+    FileExists,
+    LimitExceeded,
+    Span,
+    UnknownEmbedding,
+)
 from .evaluation import Provenance, count, evaluate, find_warnings, resolve
 from .files.embedding_files import EXTENSIONS, EmbeddingFile, write_embedding
 from .files.modelspec import modelspec_fields
@@ -32,6 +40,7 @@ __all__ = [
     "Recipe",
     "SaveOptions",
     "Saved",
+    "TooLong",
     "read_recipe",
     "rebuild",
     "refuse_paths",
@@ -91,11 +100,28 @@ class Recipe:
     checkpoint: str
     about: Mapping[str, str]
 
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether its vectors are the demonstration encoder's."""
+        return self.checkpoint == DEMONSTRATION
+
+
+class TooLong(LimitExceeded):
+    """More vectors than many programs take in one file, and no choice of what becomes of them."""
+
+    def __init__(self, length: int, *, suggestion: str, span: Span | None = None) -> None:
+        """Take how many there are, and how the choice is made where the user is."""
+        super().__init__(
+            f"This has {length} vectors; many programs refuse files of more than {CHUNK}.",
+            span=span,
+            suggestion=suggestion,
+        )
+
 
 def save_expression(entered: Entered, name: str, model: TextModel, options: SaveOptions) -> list[Saved]:
     """Evaluate an expression and write it; several files where more than 75 vectors are to be split.
 
-    Raises: ExpressionError in the entered text; LimitExceeded for more than 75 vectors and no choice of `long`;
+    Raises: ExpressionError in the entered text; TooLong for more than 75 vectors and no choice of `long`;
     NameProblem, FileExists, NotFinite and FileError as `write_embedding`. Where one is raised nothing was written.
     """
     return _save(entered, name, model, options, check_new_name)
@@ -130,7 +156,7 @@ def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list
     demonstration would replace the file of a real checkpoint; and as `save_expression`.
     """
     recipe = read_recipe(file.path.name, file.metadata)
-    if model.is_demonstration and recipe.checkpoint != DEMONSTRATION and _is_same(file, options.folder):
+    if model.is_demonstration and not recipe.is_demonstration and _is_same(file, options.folder):
         raise FileError(f"{file.path.name} was made with a real checkpoint; the demonstration may not replace it.")
     resolved = read_expression(recipe.resolved, kind="expression", limits=options.limits)
     refuse_paths(file.path.name, resolved.tree)
@@ -200,8 +226,8 @@ def _divide(tree: Expression, name: str, model: TextModel, options: SaveOptions)
     if options.long == "split":
         starts = range(0, length, CHUNK)
         return {f"{name}-{i}": _sliced(tree, at, min(at + CHUNK, length)) for i, at in enumerate(starts, start=1)}
-    raise LimitExceeded(
-        f"This has {length} vectors; many programs refuse files of more than {CHUNK}.",
+    raise TooLong(
+        length,
         span=tree.span,
         suggestion=f"Choose (--long): cut to the first {CHUNK}, pool into their mean, "
         f"split into {name}-1, {name}-2, …, or keep all.",

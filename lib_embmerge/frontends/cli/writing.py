@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.embedding_files import EmbeddingFile, read_embedding
-from ...saving import DEMONSTRATION, Saved, SaveOptions, read_recipe, rebuild, save_expression
+from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
 from .inputs import OpenModel, open_model, read_source
 from .report import Progress, Report, describe_error, describe_model, model_note
@@ -52,10 +52,10 @@ def rebuild_files(options: argparse.Namespace, opener: OpenModel) -> Report:
 
 def _refuse_invented(file: EmbeddingFile) -> None:
     """Refuse invented vectors for a file of real ones: a checkpoint has been forgotten."""
-    made_with = read_recipe(file.path.name, file.metadata).checkpoint
-    if made_with != DEMONSTRATION:
-        shown = f" {made_with}" if made_with else " a checkpoint"
-        raise FileError(f"rebuild needs --checkpoint FILE: {file.path.name} was made with{shown}.")
+    recipe = read_recipe(file.path.name, file.metadata)
+    if not recipe.is_demonstration:
+        shown = recipe.checkpoint or "a checkpoint"
+        raise FileError(f"rebuild needs --checkpoint FILE: {file.path.name} was made with {shown}.")
 
 
 def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:

@@ -12,12 +12,12 @@ from ...entry import Entered
 from ...errors import EmbeddingMergeError, LimitExceeded
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
-from ...saving import DTYPES, Long, Saved, SaveOptions, save_expression
+from ...saving import DTYPES, Long, Saved, SaveOptions, TooLong, save_expression
 from ..lists import Line, Sweep, read_lines
 from .html import draw, draw_error
 from .jobs import Jobs, Standing, Task, draw_progress
 from .question import LONGEST_TEXT, Answer, Question
-from .saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, fix_length, is_too_long, list_embeddings
+from .saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, fix_length, list_embeddings
 
 __all__ = ["LONG_BOX", "MODES", "TICK", "LineView", "Wish", "many", "run_many"]
 
@@ -148,7 +148,7 @@ def _view_line(line: Line, wish: Wish, host: PageHost, model: TextModel | None, 
         place = NameCheck(host, name, wish.folder, model, files)
         vectors = None if model is None else check_length(entered, model, wish.long)
     except EmbeddingMergeError as error:
-        return LineView(line, mistake=draw_error(error), is_long=is_too_long(error))
+        return LineView(line, mistake=draw_error(error), is_long=isinstance(error, TooLong))
     is_long = vectors is not None and vectors > CHUNK
     return LineView(line, vectors, is_long=is_long, doubts=tuple(place.doubts), exists=place.exists)
 
@@ -188,7 +188,8 @@ def _draw(standing: Standing[list[Saved]], model: TextModel) -> str:
     shown = standing.outcomes if standing.is_over else standing.outcomes[-SHOWN_WHILE_RUNNING:]
     errors = [None if outcome.error is None else draw_error(outcome.error) for outcome in shown]
     rows = list(zip(shown, errors, strict=True))
-    fixes = fix_length(LONG_BOX) if standing.is_over and any(is_too_long(outcome.error) for outcome in shown) else ()
+    are_long = any(isinstance(outcome.error, TooLong) for outcome in shown)
+    fixes = fix_length(LONG_BOX) if standing.is_over and are_long else ()
     return draw_progress(standing) + draw("many_result", rows=rows, standing=standing, model=model, fixes=fixes)
 
 

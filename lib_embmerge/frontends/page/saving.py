@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import cast
 
 from ...entry import Entered, read_expression
-from ...errors import EmbeddingMergeError, FileExists, LimitExceeded, NameProblem
+from ...errors import EmbeddingMergeError, FileExists, NameProblem
 from ...evaluation import count
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import advise_on_name, check_new_name, folder_below
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
-from ...saving import Long, Saved, SaveOptions, save_expression
+from ...saving import Long, Saved, SaveOptions, TooLong, save_expression
 from .html import draw, draw_error
 from .question import Answer, Question
 from .repairs import Fix, mend_error
@@ -23,13 +23,11 @@ from .repairs import Fix, mend_error
 __all__ = [
     "LONG_CHOICES",
     "NameCheck",
-    "TooLong",
     "check_length",
     "check_ticks",
     "check_wished_name",
     "draw_saved",
     "fix_length",
-    "is_too_long",
     "list_embeddings",
     "name",
     "read_folder",
@@ -47,10 +45,6 @@ LONG = MappingProxyType(
 )
 LONG_CHOICES = tuple(LONG)
 """What can become of more than 75 vectors, in the page's words."""
-
-
-class TooLong(LimitExceeded):
-    """More vectors than a chunk holds, and no choice what becomes of them."""
 
 
 class NameCheck:
@@ -157,7 +151,7 @@ def save_from_page(
         saved = save_expression(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
-        fixes = fix_length("embmerge_long") if is_too_long(error) else ()
+        fixes = fix_length("embmerge_long") if isinstance(error, TooLong) else ()
         return draw_error(error) + draw("mends", mends=mend_error(error, text)) + draw("fixes", fixes=fixes)
     return draw_saved(saved, model)
 
@@ -188,16 +182,8 @@ def check_length(entered: Entered, model: TextModel, long: str) -> int:
     """
     length = count(entered.tree, model, source=entered.source)
     if length > CHUNK and LONG.get(long) is None:
-        raise TooLong(
-            f"This has {length} vectors; many programs refuse files of more than {CHUNK}.",
-            suggestion="Choose what becomes of them.",
-        )
+        raise TooLong(length, suggestion="Choose what becomes of them.")
     return length
-
-
-def is_too_long(error: EmbeddingMergeError | None) -> bool:
-    """Say whether one of the buttons of `fix_length` mends a mistake."""
-    return isinstance(error, TooLong)
 
 
 def fix_length(target: str) -> list[Fix]:

@@ -12,7 +12,7 @@ from ...evaluation import evaluate, resolve
 from ...files.embedding_files import EmbeddingFile
 from ...host_protocol import TextModel
 from ...inspection import Difference, compare
-from ...saving import DEMONSTRATION, read_recipe, refuse_paths
+from ...saving import read_recipe, refuse_paths
 from ...vectors.embedding import Embedding
 
 __all__ = ["Verification", "verify"]
@@ -72,7 +72,7 @@ def verify(file: EmbeddingFile, model: TextModel) -> Verification:
     recipe = read_recipe(file.path.name, file.metadata)
     entered = read_expression(recipe.resolved, kind="expression")
     refuse_paths(file.path.name, entered.tree)
-    if (recipe.checkpoint == DEMONSTRATION) != model.is_demonstration:
+    if recipe.is_demonstration != model.is_demonstration:
         raise FileError("One of them is the demonstration encoder, whose vectors are invented.")
     value = evaluate(entered.tree, model, source=entered.source)
     stored = Embedding(file.vectors)
