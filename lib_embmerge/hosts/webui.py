@@ -57,11 +57,12 @@ class WebUI:
         """Take the host's adapter and its `script_callbacks` module."""
         self.host = host
         self.callbacks = callbacks
-        self._parts = host.parts(self.settings, callbacks)
+        self.parts = host.parts(self.settings, callbacks)
+        """What changes prompts and the token counter in this host."""
 
     def start(self) -> None:
         """Install the parts and register the callbacks; they are the host's to forget when it reloads its UI."""
-        for part in self._parts:
+        for part in self.parts:
             part.install()
         self.callbacks.on_ui_settings(self.add_settings)
         self.callbacks.on_infotext_pasted(self.restore_pasted)
@@ -69,7 +70,7 @@ class WebUI:
 
     def stop(self) -> None:
         """Take the parts out, the last one first."""
-        for part in reversed(self._parts):
+        for part in reversed(self.parts):
             part.uninstall()
 
     def settings(self) -> MergeSettings:

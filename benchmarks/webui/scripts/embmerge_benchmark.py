@@ -167,7 +167,7 @@ def report():
     ours = find_script("EmbeddingMerge")
     if ours is None:
         return {"error": "embmerge is not among the loaded scripts"}
-    hooks = ours["webui"].hooks
+    hooks = next(part for part in ours["webui"].parts if hasattr(part, "encode"))
     theirs = find_script("EmbeddingMergeExtension")
     result = {"model": shared.sd_model.sd_checkpoint_info.name_for_extra}
     for count in (1, 10, 50):
