@@ -144,16 +144,6 @@ assert not {{"torch", "numpy", "safetensors", "lark"}} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=Path(__file__).parents[2])
 
 
-def test_help_takes_a_fifth_of_an_import_of_torch_at_most() -> None:
-    def seconds(command: list[str]) -> float:
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=Path(__file__).parents[2])
-        return time.perf_counter() - begin
-
-    bare = seconds(["-c", "import torch"])
-    assert min(seconds(["-m", "lib_embmerge", "--help"]) for _ in range(3)) < 0.2 * bare
-
-
 # --- functions -----------------------------------------------------------------------------------------------------
 
 
@@ -749,14 +739,24 @@ def open_for_writing(pipe: Path) -> Iterator[None]:
         os.close(end)
 
 
+def interrupt(process: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C, and again if Python missed it: a signal just before a blocking call waits for that call's end."""
+    for _ in range(10):
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=10)[1]
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("The process does not end.")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
     pipe = tmp_path / "list.txt"
     os.mkfifo(pipe)
     process = start("batch", pipe)
     with open_for_writing(pipe):  # the process reads from now on, and nothing comes
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        err = interrupt(process)
     assert (process.returncode, err) == (130, "Interrupted.\n")
 
 

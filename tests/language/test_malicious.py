@@ -26,45 +26,17 @@ from lib_embmerge.language import (
 )
 from lib_embmerge.limits import Limits
 
+from .huge_texts import huge_expressions, huge_plain_texts, huge_prompts
+
 MANY = 16_000
-SECONDS = 2.0
-"""Far above what it takes (0.15 s), so that a slow machine does not fail: quadratic work would take minutes."""
+HANGS = 60.0
+"""Seconds of CPU time. This finds what never ends; how time grows is measured by benchmarks/growth.py."""
 
-HUGE = {
-    "a sum": "'a'+" * (MANY // 4) + "'a'",
-    "a concatenation": "'a'" + ",1" * (MANY // 2),
-    "a product": "'a'" + "*1" * (MANY // 2),
-    "whole sums": "'a'" + "=*1" * (MANY // 3),
-    "indices": "'a'" + "[0]" * (MANY // 3),
-    "signs": "-" * MANY + "'a'",
-    "numbers": "'a'*(" + "1+" * (MANY // 2) + "1)",
-    "powers of nothing": "'a'*(" + "1e9*" * (MANY // 4) + "1)",
-    "a long number": "'a'*" + "9" * MANY,
-    "a long fraction": "'a'*0." + "9" * MANY,
-    "a long id": "'a'," + "9" * MANY,
-    "a long name": "x" * MANY + "('a')",
-    "a long bare word": "x" * MANY,
-    "many bare words": "x " * (MANY // 2),
-    "a long text": "'" + "x" * MANY + "'",
-    "a text of quotes": "'" * MANY,
-    "a text of quotes, unclosed": "'" * (MANY + 1),
-    "an unclosed text": "'" + "x" * MANY,
-    "an unclosed text of pairs": "'" + "x''" * (MANY // 3),
-    "texts without operators": "'a'" * 2 + " 'a'" * (MANY // 4),
-    "blanks": " " * MANY,
-    "blanks around": " " * MANY + "'a'",
-    "arguments": "mean(" + "'a'," * (MANY // 4) + "'a')",
-    "opening parentheses": "(" * MANY,
-    "closing parentheses": ")" * MANY,
-    "calls": "sum(" * (MANY // 4),
-    "a path": "'a'@x" + "/x" * (MANY // 2),
-    "checkpoints": "'a'" + "@x-" * (MANY // 3),
-    "curly quotes": "‘" * MANY,
-}
+EXPRESSIONS = huge_expressions(MANY)
 
 
-@pytest.mark.parametrize("text", HUGE.values(), ids=list(HUGE))
-def test_huge_input_ends_soon_and_without_recursion(text: str) -> None:
+@pytest.mark.parametrize("text", EXPRESSIONS.values(), ids=list(EXPRESSIONS))
+def test_huge_input_ends_and_without_recursion(text: str) -> None:
     started = time.process_time()
     try:
         tree = parse(text)
@@ -77,26 +49,14 @@ def test_huge_input_ends_soon_and_without_recursion(text: str) -> None:
         literal_text(tree)
         if len(write(tree)) <= Limits().characters:
             assert parse(write(tree)) == tree
-    assert time.process_time() - started < SECONDS
+    assert time.process_time() - started < HANGS
 
 
-HUGE_PROMPTS = {
-    "opening brackets": "<" * MANY,
-    "signs": "<-" * MANY,
-    "parentheses": "<(" * MANY,
-    "numbers": "<1*" * MANY,
-    "one long number expression": "<" + "1+" * MANY,
-    "escapes": "\\<'" * MANY,
-    "expressions": "<'a'>" * (MANY // 5),
-    "networks": "<lora:x:1>" * (MANY // 10),
-    "unclosed quotes": "<'" + "x''" * MANY,
-    "one text of quotes": "<" + "'" * MANY,
-    "words": "word, " * MANY,
-}
+PROMPTS = huge_prompts(MANY)
 
 
-@pytest.mark.parametrize("prompt", HUGE_PROMPTS.values(), ids=list(HUGE_PROMPTS))
-def test_huge_prompts_are_searched_soon(prompt: str) -> None:
+@pytest.mark.parametrize("prompt", PROMPTS.values(), ids=list(PROMPTS))
+def test_huge_prompts_are_searched(prompt: str) -> None:
     started = time.process_time()
     try:
         islands = find_islands(prompt)
@@ -106,26 +66,17 @@ def test_huge_prompts_are_searched_soon(prompt: str) -> None:
         splice(prompt, islands, ["EM"] * len(islands))
     is_expression(prompt[1:])
     plain_text_warnings(prompt)
-    assert time.process_time() - started < SECONDS
+    assert time.process_time() - started < HANGS
 
 
-@pytest.mark.parametrize("text", ["(" * 50_000 + ")" * 50_000, "[" * 50_000, "<a:" * 50_000], ids=["( )", "[", "<a:"])
-def test_warnings_about_a_huge_text_come_soon(text: str) -> None:
+PLAIN = huge_plain_texts(50_000)
+
+
+@pytest.mark.parametrize("text", PLAIN.values(), ids=list(PLAIN))
+def test_warnings_about_a_huge_text_come(text: str) -> None:
     started = time.process_time()
     plain_text_warnings(text)
-    assert time.process_time() - started < SECONDS
-
-
-def test_a_prompt_without_expressions_costs_little() -> None:
-    prompt = "a photo of (a cat:1.2), <lora:x:0.5>, [b|c], {wild|card}, masterpiece, " * 100
-    best = min(_time_of(prompt) for _ in range(20))
-    assert best / len(prompt) * 1_000 < 200e-6  # 20 µs here
-
-
-def _time_of(prompt: str) -> float:
-    started = time.perf_counter()
-    find_islands(prompt)
-    return time.perf_counter() - started
+    assert time.process_time() - started < HANGS
 
 
 def test_too_long() -> None:
