@@ -146,6 +146,10 @@ class PageHost(Protocol):
         """Those that make an expression in a prompt."""
         ...
 
+    def without_comments(self, prompt: str) -> str:
+        """Put blanks in the places of what the program cuts out of prompts as comments."""
+        ...
+
     def loaded_text_model(self) -> TextModel | None:
         """Give the text model of the model that is in memory, or None; never loads one, never waits for one.
 

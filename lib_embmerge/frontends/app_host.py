@@ -34,6 +34,10 @@ class AppHost:
         self._checkpoints = checkpoints
         self.choose(checkpoint, embeddings)
 
+    def without_comments(self, prompt: str) -> str:
+        """Give the prompt as it is: only WebUIs have comments."""
+        return prompt
+
     def choose(self, checkpoint: Path | None, embeddings: Path) -> None:
         """Take another checkpoint file, None for the demonstration encoder, and another folder of embeddings.
 

@@ -12,9 +12,6 @@ All that `forge.py` lists is touched here too, but for these:
   and `backend.text_processing.flux_engine.T5XXLEngine` in that of T5's
 - T5's engine has no `tokenize_line` in the newer ones (t5_engine.py at 037259cf, flux_engine.py at fdb9c164): it reads
   attention while it tokenizes, so `__call__` is wrapped, which is given whole texts
-- `modules.script_callbacks.before_token_counter_callback`: wrapped, because comments are cut for the token counter only
-  after the callbacks have seen the prompt (5692d2d, modules/ui.py:125-137), with the host's own
-  `modules.processing_scripts.comments.strip_comments`
 - SD 2 and SD 3 do not exist, nor does the option for the latter's T5; a model whose encoders are all T5 or language
   models (Chroma, Qwen, Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
 
@@ -24,11 +21,12 @@ modules/prompt_parser.py, modules/processing.py:412).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .comments import BLOCKS_AND_LINES
 from .forge import Forge
-from .hooks import Hook
 
 __all__ = ["ForgeNeo", "NewestForgeNeo"]
 
@@ -38,14 +36,9 @@ class ForgeNeo(Forge):
 
     name = "Forge Neo"
 
-    def __init__(self) -> None:
-        """Find the host's modules; they are loaded already."""
-        super().__init__()
-        from modules import script_callbacks
-        from modules.processing_scripts import comments
-
-        self.comments = comments
-        self.script_callbacks = script_callbacks
+    def comments(self) -> Sequence[re.Pattern[str]]:
+        """Give what is a comment in prompts, where the setting lets them be cut."""
+        return BLOCKS_AND_LINES if super().comments() else []
 
     @property
     def infotext_parameters(self) -> Any:
@@ -59,15 +52,6 @@ class ForgeNeo(Forge):
         if hasattr(self.words_engine, "tokenize_line"):
             return super().words_points()
         return {"run_words_engine": [(self.words_engine, "__call__")]}
-
-    def own_hooks(self) -> Sequence[Hook]:
-        """Give the hook that cuts comments for the token counter before the callbacks."""
-        return [Hook(self.script_callbacks, "before_token_counter_callback", self.cut_comments)]
-
-    def cut_comments(self, original: Callable[..., Any], params: Any) -> Any:
-        """Stand in for `before_token_counter_callback(params)`: an expression counts as it will be read."""
-        params.prompt = self.comments.strip_comments(params.prompt)
-        return original(params)
 
 
 class NewestForgeNeo(ForgeNeo):

@@ -14,12 +14,14 @@ All text encoders are transformers' CLIP, so the padding alone tells SD 2's from
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import EmbeddingMergeError, UnsupportedHost
 from .a1111 import A1111
+from .comments import HASH_OR_SLASHES
 from .hooks import Hook
 
 __all__ = ["ReForge"]
@@ -49,6 +51,10 @@ class ReForge(A1111):
         if not hasattr(self.sd_models, "complete_model_teardown"):
             return model if hasattr(model, "cond_stage_model") else None
         return model if any(kept is model for kept in self.sd_models.model_data.loaded_sd_models) else None
+
+    def comments(self) -> Sequence[re.Pattern[str]]:
+        """Give what is a comment: reForge has no setting for it and always cuts; Forge Classic is as A1111 here."""
+        return super().comments() if hasattr(self.shared.opts, "enable_prompt_comments") else HASH_OR_SLASHES
 
     def own_hooks(self) -> Sequence[Hook]:
         """Give the hooks that bring our errors out of the main thread, and the embeddings of another family in."""

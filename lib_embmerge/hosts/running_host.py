@@ -6,6 +6,7 @@ An adapter says where its host keeps things; what the page, the hooks and expres
 from __future__ import annotations
 
 import contextlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..language.scan import Brackets
 from ..merge import MergeSettings
 from ..placeholders import counted_vectors
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
+from .comments import HASH, blank_comments
 from .conditioning import ConditioningHooks
 from .embedding_words import PlaceholderSpelling, ReadFiles, find_pieces, looked_up, mentioned_states
 from .hooks import Hook
@@ -166,6 +168,14 @@ class RunningHost(ABC):
     def brackets(self) -> Brackets:
         """Those that are switched on in the settings."""
         return read_brackets(self.shared.opts)
+
+    def comments(self) -> Sequence[re.Pattern[str]]:
+        """Give what is a comment in this host's prompts, by its settings."""
+        return HASH if getattr(self.shared.opts, "enable_prompt_comments", False) else []
+
+    def without_comments(self, prompt: str) -> str:
+        """Put blanks in the places of comments."""
+        return blank_comments(prompt, self.comments())
 
     def loaded_text_model(self) -> RunningTextModel | None:
         """Give the text model of the model in memory, or None."""

@@ -24,6 +24,7 @@ the host's own use of its name goes on with the rest of the old ones until the m
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ import torch
 from ..families import ENCODER_WIDTHS, family_of
 from ..host_protocol import InstalledEmbedding
 from ..merge import MergeSettings
+from .comments import BLOCKS
 from .embedding_words import digest_vectors
 from .host_encoder import HostEncoder
 from .host_table import CalledTable, HostTable
@@ -184,6 +186,10 @@ class SDNext(RunningHost):
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
         """Give the hooks; the host has no callback for its token counter."""
         return [SDNextPrompts(self, settings)]
+
+    def comments(self) -> Sequence[re.Pattern[str]]:
+        """Give what is a comment: there is no setting for it."""
+        return BLOCKS
 
     def uses_words(self, sd_model: Any) -> bool:
         """Say whether a text encoder that takes only text stands beside CLIP."""

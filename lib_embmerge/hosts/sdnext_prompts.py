@@ -214,6 +214,7 @@ class SDNextPrompts(HookGroup):
         model = self.host.loaded_model()
         if model is None or not isinstance(text, str) or not holds_expression(text):
             return original(text, *args, **kwargs)
+        text = self.host.without_comments(text)
         try:
             counted, problem = self._counted(text, model)
         except EmbeddingMergeError as error:

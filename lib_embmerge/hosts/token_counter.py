@@ -26,6 +26,10 @@ class CountingHost(PromptHost, Protocol):
         """Give the host's model object, or None; never loads one."""
         ...
 
+    def without_comments(self, prompt: str) -> str:
+        """Put blanks in the places of comments."""
+        ...
+
 
 class TokenCounter(HookGroup):
     """Prepares the text that is counted, by the callback, and marks the count of a broken expression, by a hook."""
@@ -54,6 +58,7 @@ class TokenCounter(HookGroup):
         if model is None:
             return
         prompt, styles = self._with_styles(params)
+        prompt = self.host.without_comments(prompt)  # some hosts cut them later, and some do not for the counter
         if not holds_expression(prompt):
             return
         try:

@@ -15,6 +15,10 @@ OVERLAYS = (Path(__file__).parent / "classic", REFORGE)
 class FakeClassic(FakeReForge):
     """The host, its loaded model, and what users and other extensions do in it."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.opts.enable_prompt_comments = True
+
     def load(self, kind: str, *, seed: int = 0, name: str | None = None) -> Any:
         path = self.checkpoints_folder / f"{name or f'{kind}-{seed}'}.safetensors"
         self.model = self.modules.sd_models.load_model(make_model(kind, seed, path))

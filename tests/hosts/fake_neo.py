@@ -34,10 +34,6 @@ class FakeNeo(FakeForge):
     def adapter(self) -> Any:
         return ForgeNeo()
 
-    def hook_points(self) -> dict[str, tuple[Any, str]]:
-        points = super().hook_points()
-        return {**points, "comments": (self.modules.script_callbacks, "before_token_counter_callback")}
-
 
 class FakeNewestNeo(FakeNeo):
     """The same after its text engines were renamed."""

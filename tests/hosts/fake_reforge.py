@@ -20,6 +20,7 @@ class FakeReForge(FakeA1111):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.main_thread = importlib.import_module("modules_forge.main_thread")
+        del self.opts.enable_prompt_comments  # comments are always cut
 
     def adapter(self) -> ReForge:
         return ReForge()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pytest
 
 from lib_embmerge.entry import read_expression
 from lib_embmerge.errors import ModelNotLoaded
 from lib_embmerge.evaluation import evaluate
+from lib_embmerge.frontends.page.prompt_lines import prompt_lines
+from lib_embmerge.frontends.page.question import Question
 from lib_embmerge.host_protocol import PageHost
 from lib_embmerge.saving import SaveOptions, save_expression
 
@@ -16,7 +19,14 @@ from .fake_a1111 import same
 
 
 class PageContract:
-    """The contract; a subclass gives the fixtures `host`, in which an SD 1 model is loaded, and `page`."""
+    """The contract; a subclass gives the fixtures `host`, in which an SD 1 model is loaded, and `page`.
+
+    `COMMENTS` is what of `COMMENTED` the host takes for comments, each a text that stands there once.
+    """
+
+    COMMENTS: ClassVar[Sequence[str]] = ("# one", "# two <'a", "# four")
+    CAN_KEEP_COMMENTS = True
+    COMMENTED = "a <'cat' # one\n+ 'dog'> # two <'a\n/* three\n*/ b // five\nc # four\n"
 
     @pytest.fixture
     def page(self, host: Any) -> PageHost:
@@ -45,6 +55,29 @@ class PageContract:
         assert page.embeddings_folder == host.embeddings_folder
         assert page.notices() == []
         assert page.brackets.value == "<{"
+
+    def test_comments_give_way_to_blanks(self, page: PageHost) -> None:
+        expected = self.COMMENTED
+        for comment in self.COMMENTS:
+            assert self.COMMENTED.count(comment) == 1
+            expected = expected.replace(comment, "".join("\n" if c == "\n" else " " for c in comment))
+        assert page.without_comments(self.COMMENTED) == expected
+
+    def test_comments_are_kept_where_the_setting_says_so(self, host: Any, page: PageHost) -> None:
+        if not self.CAN_KEEP_COMMENTS:
+            pytest.skip("there is no setting for it")
+        host.opts.enable_prompt_comments = False
+        assert page.without_comments(self.COMMENTED) == self.COMMENTED
+
+    @pytest.mark.usefixtures("started")
+    def test_the_counter_and_the_lines_do_not_read_comments(self, host: Any, page: PageHost) -> None:
+        comment = self.COMMENTS[0]
+        end = "" if comment.startswith("/*") else "\n"
+        prompt = f"a <'cat' {comment}{end} + 'dog'>"
+        assert host.count(prompt) == host.count("a <'cat' + 'dog'>")
+        answer = prompt_lines(Question(1, "lines", {"text": prompt}), page)
+        assert "mistake" not in answer.slots["lines"]
+        assert "1 vector" in answer.slots["lines"]
 
     @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
     def test_the_loaded_model_is_read_in_place(self, host: Any, page: PageHost, kind: str) -> None:

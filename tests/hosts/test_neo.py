@@ -50,6 +50,8 @@ class TestNewestNeo(NeoContract):
 
 
 class TestNeoPage(PageContract):
+    COMMENTS = ("# one", "# two <'a", "/* three\n*/", "// five", "# four")
+
     @pytest.fixture
     def host(self, neo: FakeNeo) -> FakeNeo:
         return neo

@@ -30,6 +30,9 @@ class TestReForge(HostContract):
 
 
 class TestReForgePage(PageContract):
+    COMMENTS = ("# one", "# two <'a", "/* three", "*/ b // five", "# four")
+    CAN_KEEP_COMMENTS = False
+
     @pytest.fixture
     def host(self, reforge: FakeReForge) -> FakeReForge:
         return reforge

@@ -90,6 +90,9 @@ class TestSDNext(HostContract):
 
 
 class TestSDNextPage(PageContract):
+    COMMENTS = ("/* three\n*/",)
+    CAN_KEEP_COMMENTS = False
+
     @pytest.fixture
     def host(self, sdnext: FakeSDNext) -> FakeSDNext:
         return sdnext

@@ -73,7 +73,7 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         return Answer(slots={"messages": draw("loading")}, state={"waiting": True}, then="load")
     try:
         if not is_one_expression(text):
-            return preview_prompt(text, model, host.brackets)
+            return preview_prompt(host.without_comments(text), model, host.brackets)
         entered = read_expression(text)
         return _describe(entered, model)
     except EmbeddingMergeError as error:

@@ -21,7 +21,8 @@ def prompt_lines(question: Question, host: PageHost) -> Answer:
 
     No model is loaded for it: without one, mistakes in writing are shown and nothing is counted.
     """
-    lines, problem = read_lines(question.text("text"), host.brackets, host.loaded_text_model())
+    prompt = host.without_comments(question.text("text"))
+    lines, problem = read_lines(prompt, host.brackets, host.loaded_text_model())
     if not lines and problem is None:
         return Answer(slots={"lines": ""})
     drawn = draw("prompt_lines", lines=lines[:SHOWN_LINES], more=max(0, len(lines) - SHOWN_LINES), problem=problem)

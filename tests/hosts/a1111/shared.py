@@ -47,6 +47,7 @@ opts = Options(
     CLIP_stop_at_last_layers=1,
     comma_padding_backtrack=20,
     emphasis="Original",
+    enable_prompt_comments=True,
     include_styles_into_token_counters=True,
     sdxl_crop_left=0,
     sdxl_crop_top=0,
