@@ -109,13 +109,15 @@
         return asked;
     }
 
-    // Call a function when a box has been left alone for `ms`.
+    // Call a function when a box has been left alone for `ms`, unless it is cancelled before.
     embmerge.debounce = (action, ms) => {
         let timer = null;
-        return (...given_) => {
+        const soon = (...given_) => {
             clearTimeout(timer);
             timer = setTimeout(() => action(...given_), ms);
         };
+        soon.cancel = () => clearTimeout(timer);
+        return soon;
     };
 
     // Put a text into one of gradio's boxes so that gradio notices.

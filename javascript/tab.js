@@ -4,6 +4,7 @@
     const embmerge = (window.embmerge = window.embmerge || {});
     const root = () => embmerge.root();
     let model = null; // whose answers are shown
+    let saves = 0; // files that this page has made
 
     const fields = () => ({
         text: embmerge.written("embmerge_expression"),
@@ -54,7 +55,11 @@
     }
 
     function askName() {
+        const asked = saves;
         embmerge.ask("name", "name", fields(), ({ slots, state }) => {
+            if (asked !== saves) {
+                return; // the file that it speaks of was made meanwhile, from here
+            }
             fill(slots);
             embmerge.reveal("embmerge_overwrite", state.exists);
             embmerge.reveal("embmerge_same_name", state.doubtful);
@@ -68,6 +73,9 @@
             askName();
             return;
         }
+        saves += 1;
+        checkName.cancel();
+        embmerge.forget("name");
         fill({ name: "" });
         embmerge.recount?.();
         for (const id of ["embmerge_overwrite", "embmerge_same_name"]) {

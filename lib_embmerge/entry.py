@@ -31,6 +31,8 @@ class Entered:
     expression: str
     offset: int
     tree: Expression = field(repr=False)
+    limits: Limits = field(default_factory=Limits, repr=False)
+    """Those that it was read under, and is to be computed under."""
 
     @property
     def source(self) -> tuple[str, int]:
@@ -71,8 +73,9 @@ def read_expression(text: str, *, kind: Kind = "any", limits: Limits | None = No
             suggestion="Delete it and write it again.",
         ).located(text)
     expression, offset = _only_expression(text) if is_prompt(text, kind) else (text, 0)
+    limits = limits or Limits()
     try:
-        return Entered(text, expression, offset, parse(expression, limits=limits))
+        return Entered(text, expression, offset, parse(expression, limits=limits), limits)
     except ExpressionError as error:
         raise error.located(text, offset) from None
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .families import Family
 from .language.scan import Brackets
+from .limits import Limits
 from .vectors.vocabulary import Vocabulary
 
 __all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPieces"]
@@ -144,6 +145,11 @@ class PageHost(Protocol):
     @property
     def brackets(self) -> Brackets:
         """Those that make an expression in a prompt."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Those on what an expression may cost, as the user has set them."""
         ...
 
     def without_comments(self, prompt: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-__all__ = ["CHUNK", "FAR_OFF", "HALF_PRECISION_MAX", "Limits"]
+__all__ = ["CHUNK", "FAR_OFF", "HALF_PRECISION_MAX", "HIGHEST", "Limits"]
 
 CHUNK = 75
 """Tokens that one chunk of a CLIP text encoder holds between its start and its end token."""
@@ -23,3 +24,11 @@ class Limits:
     characters: int = 16_384
     depth: int = 100
     vectors: int = 1_024
+
+    def with_user_s(self, chosen: Mapping[str, int]) -> Limits:
+        """Give these with a user's numbers in the places of some, each brought between 1 and `HIGHEST`."""
+        return replace(self, **{name: min(max(1, number), HIGHEST[name]) for name, number in chosen.items()})
+
+
+HIGHEST: Mapping[str, int] = {"characters": 1_000_000, "depth": 10_000, "vectors": 8_000}
+"""What a user may raise each limit to: more would take minutes, or files larger than what is read."""

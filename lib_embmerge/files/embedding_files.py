@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
-from ..limits import HALF_PRECISION_MAX, Limits
+from ..limits import HALF_PRECISION_MAX, HIGHEST
 from .names import EXTENSIONS, check_name
 from .safetensors_reader import check_regular, open_safetensors
 
@@ -49,9 +49,10 @@ __all__ = [
 IMAGES = (".png", ".webp", ".jxl", ".avif", ".jpg", ".jpeg")
 
 SIZE_LIMIT = 64 * 1024 * 1024
-"""Bytes. 1,024 vectors of both SDXL encoders have 8 MB; training files with optimizer state about three times that."""
+"""Bytes. 8,000 vectors of both SDXL encoders have 65 MB, the usual 1,024 have 8; training files with optimizer state
+about three times that."""
 
-MOST_ROWS = Limits.vectors
+MOST_ROWS = HIGHEST["vectors"]
 """Of a file's tensor; a pickle may claim any number without having them."""
 
 _NAME_OF_WIDTH = MappingProxyType({width: name for name, width in ENCODER_WIDTHS.items()})

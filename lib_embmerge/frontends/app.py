@@ -32,7 +32,8 @@ def run_app(options: argparse.Namespace, opener: OpenModel) -> Report:
     """
     if options.port is not None:
         _check_port(options.port)
-    host = AppHost(opener, options.checkpoint, options.embeddings or Path("embeddings"), options.checkpoints)
+    embeddings = options.embeddings or Path("embeddings")
+    host = AppHost(opener, options.checkpoint, embeddings, options.checkpoints, options.limits)
     launch(build_app(host), port=options.port)
     return Report({}, [])
 

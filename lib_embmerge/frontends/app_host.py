@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import FileError, shorten
 from ..files.checkpoint_files import find_checkpoints
 from ..language.scan import Brackets
+from ..limits import Limits
 
 if TYPE_CHECKING:
     from .cli.inputs import FileModel, OpenModel
@@ -25,13 +26,21 @@ class AppHost:
     name = "embmerge app"
     brackets = Brackets.BOTH
 
-    def __init__(self, opener: OpenModel, checkpoint: Path | None, embeddings: Path, checkpoints: Path | None) -> None:
+    def __init__(
+        self,
+        opener: OpenModel,
+        checkpoint: Path | None,
+        embeddings: Path,
+        checkpoints: Path | None,
+        limits: Limits | None = None,
+    ) -> None:
         """Open the checkpoint.
 
         Raises: FileError as `choose`.
         """
         self._open = opener
         self._checkpoints = checkpoints
+        self.limits = limits or Limits()
         self.choose(checkpoint, embeddings)
 
     def without_comments(self, prompt: str) -> str:

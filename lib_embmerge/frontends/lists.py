@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from ..entry import Entered, read_expression
 from ..errors import FileError, NameProblem, WrongArgument
+from ..limits import Limits
 
 __all__ = ["Line", "Sweep", "read_lines"]
 
@@ -28,7 +29,7 @@ class Line:
     expression: str
     same_as: int | None = None
 
-    def read(self) -> tuple[str, Entered]:
+    def read(self, limits: Limits | None = None) -> tuple[str, Entered]:
         """Give the name and the expression.
 
         Raises: FileError where the line has no `=`; NameProblem where a line before has its name, case ignored, as
@@ -38,7 +39,7 @@ class Line:
             raise FileError("The line has no =; it should be: name = expression.")
         if self.same_as is not None:
             raise NameProblem(f"Line {self.same_as} has the name {self.name}, too.")
-        return self.name, read_expression(self.expression)
+        return self.name, read_expression(self.expression, limits=limits)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..errors import EmbeddingMergeError
 from ..evaluation import count_all
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..language import Brackets, Island, find_islands, make_placeholder_error, parse, splice
-from ..limits import CHUNK
+from ..limits import CHUNK, Limits
 from .prompt_text import plain_pieces, split_at_and, split_at_break, without_weight
 
 __all__ = ["Block", "Chunk", "Found", "PromptMap", "count_found", "find_expressions", "lay_out"]
@@ -74,7 +74,12 @@ class PromptMap:
         return sum(chunk.places for chunk in self.chunks[encoder])
 
 
-def find_expressions(prompt: str, brackets: Brackets = Brackets.BOTH, model: TextModel | None = None) -> list[Found]:
+def find_expressions(
+    prompt: str,
+    brackets: Brackets = Brackets.BOTH,
+    model: TextModel | None = None,
+    limits: Limits | None = None,
+) -> list[Found]:
     """Read the expressions of a prompt, each alone, mistakes placed in the prompt.
 
     A predecessor's placeholder is left out where the model has an embedding of its name: the prompt works.
@@ -82,7 +87,7 @@ def find_expressions(prompt: str, brackets: Brackets = Brackets.BOTH, model: Tex
     Raises: SyntaxProblem at an opening bracket that nothing closes.
     """
     return [
-        _read(prompt, island)
+        _read(prompt, island, limits or Limits())
         for island in find_islands(prompt, brackets)
         if island.placeholder is None
         or model is None
@@ -94,8 +99,9 @@ def count_found(found: Sequence[Found], model: TextModel) -> None:
     """Count the vectors of expressions; one with a mistake gets its problem, and counts nothing."""
     good = [one for one in found if one.entered is not None]
     entries = [one.entered for one in good if one.entered is not None]
+    limits = entries[0].limits if entries else None
     try:
-        counts = count_all([e.tree for e in entries], model, sources=[e.source for e in entries])
+        counts = count_all([e.tree for e in entries], model, limits=limits, sources=[e.source for e in entries])
     except EmbeddingMergeError as problem:
         if len(good) == 1:
             good[0].problem = problem
@@ -131,11 +137,11 @@ class _Piece:
     runs: Mapping[str, Sequence[Union[Sequence[int], InstalledEmbedding]]] = field(default_factory=dict)
 
 
-def _read(prompt: str, island: Island) -> Found:
+def _read(prompt: str, island: Island, limits: Limits) -> Found:
     if island.placeholder is not None:
         return Found(island, problem=make_placeholder_error(prompt, island))
     try:
-        return Found(island, Entered(prompt, island.text, island.offset, parse(island.text)))
+        return Found(island, Entered(prompt, island.text, island.offset, parse(island.text, limits=limits), limits))
     except EmbeddingMergeError as problem:
         return Found(island, problem=problem.located(prompt, island.offset))
 

@@ -18,6 +18,7 @@ from ..errors import ModelNotLoaded, UnsupportedHost
 from ..families import Family
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..language.scan import Brackets
+from ..limits import Limits
 from ..merge import MergeSettings
 from ..placeholders import counted_vectors
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
@@ -26,7 +27,7 @@ from .conditioning import ConditioningHooks
 from .embedding_words import PlaceholderSpelling, ReadFiles, find_pieces, looked_up, mentioned_states
 from .hooks import Hook
 from .host_encoder import HostEncoder
-from .settings import allows_words, read_brackets
+from .settings import allows_words, read_brackets, read_limits
 from .token_counter import TokenCounter
 from .webui import Part
 
@@ -168,6 +169,11 @@ class RunningHost(ABC):
     def brackets(self) -> Brackets:
         """Those that are switched on in the settings."""
         return read_brackets(self.shared.opts)
+
+    @property
+    def limits(self) -> Limits:
+        """Those that are set in the settings."""
+        return read_limits(self.shared.opts)
 
     def comments(self) -> Sequence[re.Pattern[str]]:
         """Give what is a comment in this host's prompts, by its settings."""

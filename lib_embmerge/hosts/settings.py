@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, TypeGuard
 
 from ..language.scan import Brackets
+from ..limits import Limits
 
-__all__ = ["SETTINGS", "allows_words", "read_brackets"]
+__all__ = ["LIMIT_SETTINGS", "SETTINGS", "allows_words", "read_brackets", "read_limits"]
 
 BRACKET_SETTINGS = {
     "embmerge_angle_brackets": "Expressions in angle brackets: <'cat' + 'dog'>",
@@ -18,6 +20,13 @@ SETTINGS = {
     WORDS: "Expressions also in models with T5, which takes no embeddings (SD 3, Flux): it reads their words",
 }
 """Each a box to tick that is ticked at first; a label by key."""
+
+LIMIT_SETTINGS = {
+    "embmerge_limit_characters": ("characters", "Characters of an expression, at most"),
+    "embmerge_limit_depth": ("depth", "Parentheses inside each other, at most"),
+    "embmerge_limit_vectors": ("vectors", "Vectors of a value in an expression, at most"),
+}
+"""Each a number; which of the limits, and a label by key."""
 
 BRACKETS = {
     (True, True): Brackets.BOTH,
@@ -36,3 +45,13 @@ def read_brackets(opts: Any) -> Brackets:
 def allows_words(opts: Any) -> bool:
     """Say whether a text encoder that takes no embeddings may read expressions as words."""
     return bool(getattr(opts, WORDS, True))
+
+
+def read_limits(opts: Any) -> Limits:
+    """Give the limits that the host's options set; the usual one where an option is no number."""
+    set_here = {name: getattr(opts, key, None) for key, (name, _) in LIMIT_SETTINGS.items()}
+    return Limits().with_user_s({n: int(number) for n, number in set_here.items() if _is_number(number)})
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,10 +11,15 @@ from typing import Any, Protocol
 from ..host_protocol import PageHost
 from ..language.scan import holds_expression
 from ..legacy import restore_prompts
+from ..limits import Limits
 from ..merge import MergeSettings
-from .settings import SETTINGS, read_brackets
+from .settings import LIMIT_SETTINGS, SETTINGS, read_brackets, read_limits
 
 __all__ = ["Adapter", "Part", "WebUI", "other_extensions_with_expressions"]
+
+
+SECTION = ("embmerge", "Embedding merge")
+"""Ours in the settings page: its key and its title."""
 
 
 class Part(Protocol):
@@ -75,13 +80,16 @@ class WebUI:
 
     def settings(self) -> MergeSettings:
         """Read the user's settings."""
-        return MergeSettings(brackets=read_brackets(self.host.shared.opts))
+        return MergeSettings(read_brackets(self.host.shared.opts), read_limits(self.host.shared.opts))
 
     def add_settings(self) -> None:
         """Add our section to the settings page."""
         shared = self.host.shared
         for key, label in SETTINGS.items():
-            shared.opts.add_option(key, shared.OptionInfo(True, label, section=("embmerge", "Embedding merge")))
+            shared.opts.add_option(key, shared.OptionInfo(True, label, section=SECTION))
+        usual = Limits()
+        for key, (limit, label) in LIMIT_SETTINGS.items():
+            shared.opts.add_option(key, shared.OptionInfo(getattr(usual, limit), label, section=SECTION))
 
     def restore_pasted(self, _infotext: str, parameters: dict[str, Any]) -> None:
         """Put the predecessor's expressions back into pasted prompts."""

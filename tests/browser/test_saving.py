@@ -41,11 +41,18 @@ def test_overwriting_is_refused_and_then_allowed(tab: Tab, folder: Path) -> None
     path = folder / "em_twice.safetensors"
     tab.save("'cat'", "em_twice").sees("✓", at="result")
     first = path.read_bytes()
-    tab.sees("em_twice.safetensors exists already", at="name check")
     tab.write("'dog'").press("save").sees("exists already", 'Tick "Overwrite"', at="result")
+    tab.sees("em_twice.safetensors exists already", at="name check")
     assert path.read_bytes() == first
     tab.tick("overwrite").press("save").sees("✓", at="result")
     assert are_equal(read_file(path), compute("'dog'"))
+
+
+def test_a_name_that_was_just_saved_is_no_doubt(tab: Tab, folder: Path) -> None:
+    tab.save("'cat'", "em_fresh").sees("✓", at="result")
+    tab.page.wait_for_timeout(1000)  # the check of what was typed would have come by now
+    tab.sees_no("exists already", at="name check")
+    tab.write("em_fres", into="name").write("em_fresh", into="name").sees("exists already", at="name check")
 
 
 def test_ctrl_enter_saves(tab: Tab, folder: Path) -> None:

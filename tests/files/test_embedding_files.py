@@ -142,7 +142,7 @@ REFUSED = [
     ("three dimensions", "x.safetensors", {"a": rows(2, 768)[None].clone()}, "a tensor of shape [1, 2, 768]"),
     ("a single number", "x.safetensors", {"a": torch.tensor(1.0)}, "a tensor of shape []"),
     ("no vectors", "x.safetensors", {"a": rows(0, 768)}, "holds no vectors"),
-    ("more vectors than anybody uses", "x.safetensors", {"emb_params": rows(1025, 768)}, "holds 1,025 vectors"),
+    ("more vectors than anybody uses", "x.safetensors", {"emb_params": rows(8001, 768)}, "holds 8,001 vectors"),
     ("numbers that it has not", "x.pt", {"a": torch.zeros(1).expand(10**12)}, "claims a tensor of 1,000,000,000,000"),
     (
         "trained vectors that it has not",

@@ -157,6 +157,59 @@ def test_functions_names_the_closest(run: Run) -> None:
     assert run("functions", "slrp") == (2, "", "There is no function slrp. Did you mean slerp or lerp?\n")
 
 
+# --- limits --------------------------------------------------------------------------------------------------------
+
+FOUR = "'cat', 'dog', 'red', 'blue'"
+REFUSED = "This has 4 vectors; at most 3 are allowed."
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["count", FOUR],
+        ["count", f"a <{FOUR}>"],
+        ["inspect", FOUR],
+        ["nearest", FOUR],
+        ["compare", FOUR, "'cat'"],
+        ["save", "four", FOUR, "--dir", "{tmp}"],
+    ],
+)
+def test_a_limit_holds_in_every_command(run: Run, tmp_path: Path, command: list[str]) -> None:
+    shown = run(*(part.format(tmp=tmp_path) for part in command), "--limit", "vectors=3")
+    assert (shown.status, shown.out) == (2, "")
+    assert REFUSED in shown.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_limit_can_be_raised(run: Run, tmp_path: Path) -> None:
+    raised = ["--limit", "vectors=2000", "--limit", "depth=300"]
+    text = f"{'(' * 200}repeat('cat', 2000){')' * 200}"
+    assert run("count", text).status == 2
+    assert run("count", text, *raised, "--json").figures["vectors"] == 2000
+    assert run("save", "lots", text, *raised, "--long", "keep", "--dir", tmp_path).status == 0
+    assert run("inspect", tmp_path / "lots.safetensors", "--json").status == 0
+    assert run("rebuild", tmp_path / "lots.safetensors", "--overwrite", "--long", "keep").status == 2
+    assert run("rebuild", tmp_path / "lots.safetensors", "--overwrite", "--long", "keep", *raised).status == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("vectors", "vectors: it must be a whole number of at least 1"),
+        ("vectors=", "vectors: it must be a whole number of at least 1"),
+        ("vectors=0", "vectors: it must be a whole number of at least 1"),
+        ("vectors=-1", "vectors: it must be a whole number of at least 1"),
+        ("vectors=1e3", "vectors: it must be a whole number of at least 1"),
+        ("vectors=8001", "vectors may be 8,000 at most"),
+        ("tokens=5", "it must be NAME=NUMBER, with one of the names characters, depth, vectors"),
+        ("", "it must be NAME=NUMBER, with one of the names characters, depth, vectors"),
+    ],
+)
+def test_a_limit_that_is_none(run: Run, limit: str, message: str) -> None:
+    expected = f"embmerge count: argument --limit: {message}. See embmerge count --help.\n"
+    assert run("count", "'cat'", "--limit", limit) == (2, "", expected)
+
+
 # --- count ---------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from lib_embmerge.errors import EmbeddingMergeError, ModelNotLoaded, NotFinite, SyntaxProblem, UnknownEmbedding
+from lib_embmerge.errors import (
+    EmbeddingMergeError,
+    LimitExceeded,
+    ModelNotLoaded,
+    NotFinite,
+    SyntaxProblem,
+    UnknownEmbedding,
+)
 from lib_embmerge.hosts.webui import WebUI
 
 from .fake_a1111 import same
@@ -211,6 +218,19 @@ class HostContract:
         host.opts.embmerge_angle_brackets, host.opts.embmerge_curly_brackets = angle, curly
         assert same(host.condition("<'cat'>"), host.condition("cat") if angle else literal["<'cat'>"])
         assert same(host.condition("{'cat'}"), host.condition("cat") if curly else literal["{'cat'}"])
+
+    @BOTH
+    def test_the_limits_are_the_user_s(self, host: HostUnderTest, extension: WebUI, kind: str) -> None:
+        host.load(kind)
+        host.opts.embmerge_limit_vectors, host.opts.embmerge_limit_depth = 3, 1
+        for prompt, message in {
+            "a <'cat', 'dog', 'red', 'blue'>": "at most 3 are allowed",
+            "a <(('cat'))>": "nested 1 deep",
+        }.items():
+            with pytest.raises(LimitExceeded, match=message):
+                host.condition(prompt)
+            assert message in host.count(prompt)
+        assert same(host.condition("a <('cat', 'dog', 'red')>"), host.condition("a cat dog red"))
 
     @BOTH
     def test_an_installed_embedding_is_its_vectors(self, host: HostUnderTest, extension: WebUI, kind: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.hosts.settings import SETTINGS
+from lib_embmerge.hosts.settings import LIMIT_SETTINGS, SETTINGS
 from lib_embmerge.hosts.webui import other_extensions_with_expressions
+from lib_embmerge.limits import Limits
 
 from .fake_a1111 import FakeA1111, library_kept, same
 
@@ -48,15 +49,32 @@ def test_the_prompt_is_never_rewritten(a1111: FakeA1111) -> None:
     assert p.extra_generation_params == {}
 
 
-def test_every_setting_is_a_box_that_is_ticked_at_first(a1111: FakeA1111) -> None:
+def test_every_setting_is_a_box_that_is_ticked_at_first_or_a_limit(a1111: FakeA1111) -> None:
     webui = a1111.webui()
     webui.start()
     a1111.modules.script_callbacks.call("ui_settings")
     added = a1111.opts.data_labels
-    assert set(added) == set(SETTINGS)
-    assert all(info.default is True for info in added.values())
+    assert set(added) == {*SETTINGS, *LIMIT_SETTINGS}
+    assert all(added[key].default is True for key in SETTINGS)
+    assert [added[key].default for key in LIMIT_SETTINGS] == [16_384, 100, 1_024]
     assert {info.section for info in added.values()} == {("embmerge", "Embedding merge")}
     assert webui.settings().brackets.value == "<{"
+    assert webui.settings().limits == Limits()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        *[(2_000, 2_000), (2_000.0, 2_000), (0, 1), (-5, 1), (10**9, 8_000)],
+        *[(wrong, 1_024) for wrong in (None, "many", True, float("nan"), float("inf"))],
+    ],
+)
+def test_a_limit_is_what_the_settings_say_between_1_and_the_highest(
+    a1111: FakeA1111, written: object, read: int
+) -> None:
+    a1111.opts.embmerge_limit_vectors = written
+    assert a1111.webui().settings().limits == Limits(vectors=read)
+    assert a1111.adapter().limits == Limits(vectors=read)
 
 
 def test_pasted_parameters_of_the_old_extension_become_expressions(a1111: FakeA1111) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import EmbeddingMergeError
+from ...limits import HIGHEST, Limits
 
 if TYPE_CHECKING:
     from .inputs import OpenModel
@@ -108,6 +109,29 @@ class _ShowHelp(argparse.Action):
         parser.exit(0)
 
 
+class _SetLimit(argparse.Action):
+    """Put one limit, `NAME=NUMBER`, in the place of the usual one."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: object, _option: str | None = None
+    ) -> None:
+        """Set it.
+
+        Raises: ArgumentError where it is no limit's name, or no number that it may be.
+        """
+        name, _, number = str(value).removeprefix(SHIELD).partition("=")
+        highest = HIGHEST.get(name.strip())
+        if highest is None:
+            raise argparse.ArgumentError(self, f"it must be NAME=NUMBER, with one of the names {', '.join(HIGHEST)}")
+        try:
+            wished = _positive(number.strip())
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, f"{name.strip()}: {error}") from None
+        if wished > highest:
+            raise argparse.ArgumentError(self, f"{name.strip()} may be {highest:,} at most")
+        namespace.limits = namespace.limits.with_user_s({name.strip(): wished})
+
+
 # --- Options that several commands share ---------------------------------------------------------------------------
 
 
@@ -115,6 +139,7 @@ def _model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     parser.add_argument("--checkpoint", type=_path, metavar="FILE", action="append" if several else "store")
     parser.add_argument("--embeddings", type=_path, metavar="DIR")
     parser.add_argument("--checkpoints", type=_path, metavar="DIR")
+    parser.add_argument("--limit", action=_SetLimit, dest="limits", default=Limits(), metavar="NAME=NUMBER")
 
 
 def _kind(parser: argparse.ArgumentParser) -> None:

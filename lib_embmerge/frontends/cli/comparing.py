@@ -39,14 +39,17 @@ def compare_two(options: argparse.Namespace, opener: OpenModel) -> Report:
 def _compare_on_one(options: argparse.Namespace, opener: OpenModel, checkpoint: Path | None) -> Report:
     """Compare two things; the model is opened only where one of them is an expression."""
     paths = [find_file(text, options.kind) for text in options.text]
-    sides = [path or read_source(text, options.kind) for text, path in zip(options.text, paths, strict=True)]
+    sides = [
+        path or read_source(text, options.kind, options.limits)
+        for text, path in zip(options.text, paths, strict=True)
+    ]
     model = None if all(paths) else open_model(options, opener, checkpoint)
     values = []
     for side in sides:
         if isinstance(side, Path):
             values.append(Embedding(read_embedding(side).vectors))
         elif model is not None:
-            values.append(evaluate(side.tree, model, source=side.source))
+            values.append(evaluate(side.tree, model, limits=side.limits, source=side.source))
     report = _report(options.text, values)
     report.figures |= describe_model(model)
     report.lines += [] if model is None else [model_note(model)]
@@ -60,9 +63,9 @@ def _compare_on_two(options: argparse.Namespace, opener: OpenModel, checkpoints:
             f"{text} is a file, which does not depend on a checkpoint.",
             suggestion="Give an expression, or a second file.",
         )
-    entered = read_source(text, options.kind)
+    entered = read_source(text, options.kind, options.limits)
     models = [open_model(options, opener, checkpoint) for checkpoint in checkpoints]
-    values = [evaluate(entered.tree, model, source=entered.source) for model in models]
+    values = [evaluate(entered.tree, model, limits=entered.limits, source=entered.source) for model in models]
     report = _report([str(path) for path in checkpoints], values)
     report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}
     return report

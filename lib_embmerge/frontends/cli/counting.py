@@ -19,12 +19,12 @@ __all__ = ["count_vectors"]
 def count_vectors(options: argparse.Namespace, opener: OpenModel) -> Report:
     """Count an expression's vectors, or a prompt's tokens."""
     if is_prompt(options.text, options.kind):
-        found = find_expressions(options.text)
+        found = find_expressions(options.text, limits=options.limits)
         _raise_first(found)
         return _count_prompt(options.text, found, open_model(options, opener))
-    entered = read_expression(options.text, kind=options.kind)
+    entered = read_expression(options.text, kind=options.kind, limits=options.limits)
     model = open_model(options, opener)
-    number = count_all([entered.tree], model, sources=[entered.source])[0]
+    number = count_all([entered.tree], model, limits=entered.limits, sources=[entered.source])[0]
     figures = {
         "kind": "expression",
         "vectors": number,
@@ -64,4 +64,4 @@ def _raise_first(found: Sequence[Found]) -> None:
 
 
 def _warnings(entered: Sequence[Entered], model: TextModel) -> list[str]:
-    return [notice.message for one in entered for notice in find_warnings(one.tree, model)]
+    return [notice.message for one in entered for notice in find_warnings(one.tree, model, limits=one.limits)]

@@ -13,6 +13,7 @@ from ...errors import FileError
 if TYPE_CHECKING:
     from ...entry import Entered
     from ...host_protocol import TextModel
+    from ...limits import Limits
 
     class FileModel(TextModel, Protocol):
         """A text model that knows its file."""
@@ -64,7 +65,7 @@ def find_file(text: str, kind: str) -> Path | None:
         return None
 
 
-def read_source(text: str, kind: str) -> Entered:
+def read_source(text: str, kind: str, limits: Limits) -> Entered:
     """Read an argument that is no file, so has to be an expression.
 
     Raises: as `read_expression`; FileError where the text looks like the path of a file that is not there.
@@ -76,7 +77,7 @@ def read_source(text: str, kind: str) -> Entered:
             raise FileError(f"{text} is {'a folder, not a file' if Path(text).is_dir() else 'not a regular file'}.")
         if _looks_like_path(text):
             raise FileError(f"There is no file {text}.")
-    return read_expression(text, kind=kind)  # type: ignore[arg-type]  # argparse knows only its own choices
+    return read_expression(text, kind=kind, limits=limits)  # type: ignore[arg-type]  # argparse knows only its choices
 
 
 def _exists(text: str) -> bool:

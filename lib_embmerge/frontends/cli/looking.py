@@ -85,9 +85,10 @@ def _open_subject(options: argparse.Namespace, opener: OpenModel, *, always: boo
     """
     path = find_file(options.text, options.kind)
     if path is None:
-        entered = read_source(options.text, options.kind)
+        entered = read_source(options.text, options.kind, options.limits)
         model = open_model(options, opener)
-        return _Subject(evaluate(entered.tree, model, source=entered.source), model, entered=entered)
+        value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
+        return _Subject(value, model, entered=entered)
     file = read_embedding(path)
     ours = file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     wanted = always or options.checkpoint is not None or ours
@@ -102,7 +103,7 @@ def _measure(subject: _Subject, by: str) -> list[RowStatistics]:
             "A file holds vectors only; its parts and tokens are not in it.",
             suggestion="Inspect the expression, or take --rows vector.",
         )
-    parts = read_parts(subject.entered.tree, subject.model)
+    parts = read_parts(subject.entered.tree, subject.model, limits=subject.entered.limits)
     return measure_parts(parts, subject.model, by="part" if by == "part" else "token")
 
 
@@ -165,7 +166,9 @@ def _note(subject: _Subject) -> str:
 def _warnings(subject: _Subject) -> list[str]:
     if subject.entered is None or subject.model is None:
         return [*_misfits(subject), *odd_numbers(subject.vectors)]
-    return [n.message for n in find_warnings(subject.entered.tree, subject.model, value=subject.vectors)]
+    entered = subject.entered
+    found = find_warnings(entered.tree, subject.model, value=subject.vectors, limits=entered.limits)
+    return [notice.message for notice in found]
 
 
 def _zero_vectors(vectors: Embedding) -> list[str]:

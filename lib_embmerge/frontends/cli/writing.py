@@ -29,7 +29,7 @@ LONGEST_LIST = 10_000_000
 
 def save_one(options: argparse.Namespace, opener: OpenModel) -> Report:
     """Save one expression."""
-    entered = read_source(options.text, options.kind)
+    entered = read_source(options.text, options.kind, options.limits)
     model = open_model(options, opener)
     saved = save_expression(entered, options.name, model, _save_options(options, model, options.dir))
     return _report(saved, [], model)
@@ -68,7 +68,7 @@ def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
     skipped: list[str] = []
 
     def save_line(line: Line) -> list[Saved]:
-        name, entered = line.read()
+        name, entered = line.read(options.limits)
         try:
             return save_expression(entered, name, model, wishes)
         except FileExists:
@@ -153,6 +153,7 @@ def _save_options(options: argparse.Namespace, model: FileModel, folder: Path) -
         about={key: value for key, value in about.items() if value},
         checkpoint=record if isinstance(record, Mapping) else {},
         is_installed_here=options.embeddings is not None and _is_below(folder, options.embeddings),
+        limits=options.limits,
     )
 
 

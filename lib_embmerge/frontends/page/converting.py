@@ -300,6 +300,7 @@ def _remake(host: PageHost, source: Source, options: Options) -> list[Made]:
             dtype=options.dtype if options.dtype in DTYPES else "float32",
             long="keep",
             checkpoint=host.checkpoint_record(),
+            limits=host.limits,
         ),
     )
     said = (f"Made again with {model.title}; the old file stays.", *place.notes)

@@ -13,6 +13,7 @@ from ...evaluation import find_warnings, resolve
 from ...files.embedding_files import EmbeddingFile
 from ...host_protocol import PageHost, TextModel
 from ...inspection import find_neighbours, measure_embedding
+from ...limits import Limits
 from ...saving import DEMONSTRATION
 from ...vectors.embedding import Embedding
 from ..figures import amount
@@ -101,13 +102,14 @@ def inspect_from_page(host: PageHost, choice: Choice) -> str:
     """Inspect what was chosen; give it, or the mistake, as HTML."""
     try:
         thing = open_thing(choice, host)
-        found = inspect_thing(thing, loaded_model(host) if thing.model is None else thing.model)
+        model = loaded_model(host) if thing.model is None else thing.model
+        found = inspect_thing(thing, model, host.limits)
     except EmbeddingMergeError as error:
         return draw_error(error)
     return draw("inspected", found=found)
 
 
-def inspect_thing(thing: Thing, model: TextModel | None) -> Inspected:
+def inspect_thing(thing: Thing, model: TextModel | None, limits: Limits | None = None) -> Inspected:
     """Give the figures of a thing; norms and words against `model`, where it says something about the thing.
 
     The demonstration encoder's invented words say nothing about a file that it has not made, nor the other way round.
@@ -116,15 +118,15 @@ def inspect_thing(thing: Thing, model: TextModel | None) -> Inspected:
         return _inspect_expression(thing)
     made_here = thing.file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     judge = model if model is not None and model.is_demonstration == made_here else None
-    return _inspect_file(thing, thing.file, model, judge)
+    return _inspect_file(thing, model, judge, _verify(thing.file, model, limits))
 
 
 def _inspect_expression(thing: Thing) -> Inspected:
     entered, model = thing.entered, thing.model
     assert entered is not None
     assert model is not None
-    origin = resolve(entered.tree, model)
-    notices = find_warnings(entered.tree, model, value=thing.vectors)
+    origin = resolve(entered.tree, model, limits=entered.limits)
+    notices = find_warnings(entered.tree, model, limits=entered.limits, value=thing.vectors)
     return Inspected(
         title=thing.title,
         path="",
@@ -137,8 +139,12 @@ def _inspect_expression(thing: Thing) -> Inspected:
     )
 
 
-def _inspect_file(thing: Thing, file: EmbeddingFile, model: TextModel | None, judge: TextModel | None) -> Inspected:
-    verification, unverified = _verify(file, model)
+def _inspect_file(
+    thing: Thing, model: TextModel | None, judge: TextModel | None, verified: tuple[Verification | None, str]
+) -> Inspected:
+    file = thing.file
+    assert file is not None
+    verification, unverified = verified
     known = {label: file.metadata[key] for label, key in HEADER.items() if file.metadata.get(key)}
     return Inspected(
         title=thing.title,
@@ -155,13 +161,15 @@ def _inspect_file(thing: Thing, file: EmbeddingFile, model: TextModel | None, ju
     )
 
 
-def _verify(file: EmbeddingFile, model: TextModel | None) -> tuple[Verification | None, str]:
+def _verify(
+    file: EmbeddingFile, model: TextModel | None, limits: Limits | None
+) -> tuple[Verification | None, str]:
     if not file.metadata.get("embmerge.resolved"):
         return None, "It does not say what it was made of."
     if model is None:
         return None, "No model is loaded to verify it with."
     try:
-        return verify(file, model), ""
+        return verify(file, model, limits), ""
     except EmbeddingMergeError as error:
         return None, " ".join(part for part in (error.message, error.suggestion) if part)
 

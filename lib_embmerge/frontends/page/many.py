@@ -144,7 +144,7 @@ def _view(lines: Sequence[Line], wish: Wish, host: PageHost) -> list[LineView]:
 
 def _view_line(line: Line, wish: Wish, host: PageHost, model: TextModel | None, files: Files) -> LineView:
     try:
-        name, entered = line.read()
+        name, entered = line.read(host.limits)
         place = NameCheck(host, name, wish.folder, model, files)
         vectors = None if model is None else check_length(entered, model, wish.long)
     except EmbeddingMergeError as error:
@@ -210,7 +210,7 @@ class _Maker:
 
     def make(self, line: Line) -> list[Saved]:
         """Make a line's files: several where more than 75 vectors are split."""
-        name, entered = line.read()
+        name, entered = line.read(self._host.limits)
         place = NameCheck(self._host, name, self._wish.folder, self._model, self._files)
         check_ticks(place, overwrite=self._wish.overwrite, same_name=self._wish.same_name, tick=TICK)
         check_length(entered, self._model, self._wish.long)
@@ -228,5 +228,6 @@ class _Maker:
             about={key: value.strip() for key, value in self._wish.about.items() if value.strip()},
             checkpoint=self._record,
             is_installed_here=True,
+            limits=self._host.limits,
         )
         return save_expression(entered, name, self._model, options)

@@ -26,9 +26,10 @@ def nearest(question: Question, host: PageHost) -> Answer:
     model = host.loaded_text_model()
     if model is None or not text.strip() or not is_one_expression(text):
         return Answer()
-    entered = read_expression(text)
-    value = evaluate(entered.tree, model, source=entered.source)
-    notices = [n for n in find_warnings(entered.tree, model, value=value) if n.kind in ("norm", "half precision")]
+    entered = read_expression(text, limits=host.limits)
+    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
+    found_here = find_warnings(entered.tree, model, limits=entered.limits, value=value)
+    notices = [notice for notice in found_here if notice.kind in ("norm", "half precision")]
     warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
     shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in value.items()})
     found = find_neighbours(shown, model, k=SHOWN_WORDS)

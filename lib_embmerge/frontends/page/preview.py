@@ -73,8 +73,8 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         return Answer(slots={"messages": draw("loading")}, state={"waiting": True}, then="load")
     try:
         if not is_one_expression(text):
-            return preview_prompt(host.without_comments(text), model, host.brackets)
-        entered = read_expression(text)
+            return preview_prompt(host.without_comments(text), model, host.brackets, host.limits)
+        entered = read_expression(text, limits=host.limits)
         return _describe(entered, model)
     except EmbeddingMergeError as error:
         mends = mend_error(error, text)
@@ -106,9 +106,9 @@ def _empty(model: TextModel | None) -> Answer:
 
 
 def _describe(entered: Entered, model: TextModel) -> Answer:
-    number = count(entered.tree, model, source=entered.source)
-    parts = read_parts(entered.tree, model)
-    notices = find_warnings(entered.tree, model)
+    number = count(entered.tree, model, limits=entered.limits, source=entered.source)
+    parts = read_parts(entered.tree, model, limits=entered.limits)
+    notices = find_warnings(entered.tree, model, limits=entered.limits)
     warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
     summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model, entered.expression), model=model)

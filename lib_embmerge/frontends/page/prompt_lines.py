@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...errors import EmbeddingMergeError, SyntaxProblem
 from ...host_protocol import PageHost, TextModel
 from ...language import Brackets
+from ...limits import Limits
 from ..prompt_layout import Found, count_found, find_expressions
 from .html import draw
 from .prompt_view import ExpressionLine, view_lines
@@ -22,7 +23,7 @@ def prompt_lines(question: Question, host: PageHost) -> Answer:
     No model is loaded for it: without one, mistakes in writing are shown and nothing is counted.
     """
     prompt = host.without_comments(question.text("text"))
-    lines, problem = read_lines(prompt, host.brackets, host.loaded_text_model())
+    lines, problem = read_lines(prompt, host.brackets, host.loaded_text_model(), host.limits)
     if not lines and problem is None:
         return Answer(slots={"lines": ""})
     drawn = draw("prompt_lines", lines=lines[:SHOWN_LINES], more=max(0, len(lines) - SHOWN_LINES), problem=problem)
@@ -30,17 +31,19 @@ def prompt_lines(question: Question, host: PageHost) -> Answer:
 
 
 def read_lines(
-    text: str, brackets: Brackets, model: TextModel | None
+    text: str, brackets: Brackets, model: TextModel | None, limits: Limits | None = None
 ) -> tuple[list[ExpressionLine], EmbeddingMergeError | None]:
     """Give the lines of a prompt, and the mistake of a bracket that nothing closes: of what is being typed."""
     try:
-        found, unclosed = find_expressions(text, brackets, model), None
+        found, unclosed = find_expressions(text, brackets, model, limits), None
     except SyntaxProblem as problem:
-        found, unclosed = _before(problem, text, brackets, model), problem
+        found, unclosed = _before(problem, text, brackets, model, limits), problem
     if model is not None:
         count_found(found, model)
     return view_lines(found, is_counted=model is not None), unclosed
 
 
-def _before(problem: SyntaxProblem, text: str, brackets: Brackets, model: TextModel | None) -> list[Found]:
-    return [] if problem.span is None else find_expressions(text[: problem.span.start], brackets, model)
+def _before(
+    problem: SyntaxProblem, text: str, brackets: Brackets, model: TextModel | None, limits: Limits | None
+) -> list[Found]:
+    return [] if problem.span is None else find_expressions(text[: problem.span.start], brackets, model, limits)

@@ -10,7 +10,7 @@ from ...errors import EmbeddingMergeError, shorten
 from ...evaluation import find_warnings
 from ...host_protocol import TextModel
 from ...language import Brackets
-from ...limits import CHUNK
+from ...limits import CHUNK, Limits
 from ..figures import amount
 from ..prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from .html import draw, draw_error
@@ -80,12 +80,12 @@ class Strip:
         return ", ".join(block.title for block in self.blocks) or "empty"
 
 
-def preview_prompt(text: str, model: TextModel, brackets: Brackets) -> Answer:
+def preview_prompt(text: str, model: TextModel, brackets: Brackets, limits: Limits | None = None) -> Answer:
     """Answer what a prompt in the box holds.
 
     Raises: SyntaxProblem at an opening bracket that nothing closes.
     """
-    found = find_expressions(text, brackets, model)
+    found = find_expressions(text, brackets, model, limits)
     count_found(found, model)
     maps = lay_out(text, found, model, brackets)
     lines = view_lines(found)
@@ -165,7 +165,7 @@ def _warnings(text: str, found: Sequence[Found], model: TextModel) -> list[tuple
     for number, one in enumerate(found, start=1):
         if one.entered is None or one.problem is not None:
             continue
-        for notice in find_warnings(one.entered.tree, model):
+        for notice in find_warnings(one.entered.tree, model, limits=one.entered.limits):
             mend = mend_notice(notice, one.entered)
             warnings.append((f"Expression {number}: {notice.message}", mend and _in_prompt(mend, text, one)))
     return warnings

@@ -72,6 +72,7 @@ class _Rebuilding:
         self.overwrite = overwrite
         self.suffix = suffix
         self.record = host.checkpoint_record()
+        self.limits = host.limits
         self.listed = frozenset(list_files(host))
         self.unlisted: set[str] = set()
 
@@ -101,6 +102,7 @@ class _Rebuilding:
             dtype="float16" if is_half else "float32",
             long="keep",
             checkpoint=self.record,
+            limits=self.limits,
         )
         saved = rebuild(wished, self.model, options)
         self.unlisted |= {one.name for one in saved}

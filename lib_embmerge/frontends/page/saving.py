@@ -134,7 +134,7 @@ def save_from_page(
         "is_negative_embedding": "true" if negative else "",
     }
     try:
-        entered = read_expression(text)  # its mistakes come before those of a name
+        entered = read_expression(text, limits=host.limits)  # its mistakes come before those of a name
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
         check_ticks(place, overwrite=overwrite, same_name=same_name)
@@ -147,6 +147,7 @@ def save_from_page(
             about={key: value.strip() for key, value in about.items() if value and value.strip()},
             checkpoint=host.checkpoint_record(),
             is_installed_here=True,
+            limits=host.limits,
         )
         saved = save_expression(entered, wished.strip(), model, options)
         host.refresh_embeddings()
@@ -180,7 +181,7 @@ def check_length(entered: Entered, model: TextModel, long: str) -> int:
 
     Raises: TooLong for more than 75, unless `long`, one of `LONG_CHOICES`, says what becomes of them; and as `count`.
     """
-    length = count(entered.tree, model, source=entered.source)
+    length = count(entered.tree, model, limits=entered.limits, source=entered.source)
     if length > CHUNK and LONG.get(long) is None:
         raise TooLong(length, suggestion="Choose what becomes of them.")
     return length

@@ -32,8 +32,8 @@ def read_subject(question: Question, host: PageHost) -> Subject | None:
     model = host.loaded_text_model()
     if model is None or not text.strip():
         return None
-    entered = read_expression(text)
-    value = evaluate(entered.tree, model, source=entered.source)
+    entered = read_expression(text, limits=host.limits)
+    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
     if value.is_empty():
         raise ExpressionError("This has no vectors.")
     return Subject(entered, model, value)

@@ -91,7 +91,7 @@ def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int)
 
 
 def _measure_read(subject: Subject, by: str) -> list[RowStatistics]:
-    parts = read_parts(subject.entered.tree, subject.model)
+    parts = read_parts(subject.entered.tree, subject.model, limits=subject.entered.limits)
     return measure_parts(parts, subject.model, by=cast("By", by))
 
 

@@ -128,8 +128,8 @@ def open_thing(choice: Choice, host: PageHost) -> Thing:
     if not choice.expression.strip():
         raise EmbeddingMergeError("There is no expression.", suggestion="Write one, for example 'cat' - 'adult'.")
     model = _model_of(choice, host)
-    entered = read_expression(choice.expression)
-    value = evaluate(entered.tree, model, source=entered.source)
+    entered = read_expression(choice.expression, limits=host.limits)
+    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
     return Thing(entered.expression.strip(), value, entered=entered, model=model)
 
 

@@ -12,6 +12,7 @@ from ...evaluation import evaluate, resolve
 from ...files.embedding_files import EmbeddingFile
 from ...host_protocol import TextModel
 from ...inspection import Difference, compare
+from ...limits import Limits
 from ...saving import read_recipe, refuse_paths
 from ...vectors.embedding import Embedding
 
@@ -63,25 +64,25 @@ class Verification:
         return "The fingerprint differs: other rows of the vocabulary than the file was made of."
 
 
-def verify(file: EmbeddingFile, model: TextModel) -> Verification:
+def verify(file: EmbeddingFile, model: TextModel, limits: Limits | None = None) -> Verification:
     """Compute a file's recipe with a model and compare.
 
     Raises: FileError where the file has no recipe or where it reads a checkpoint by its path; ExpressionError where
     the recipe cannot be computed with this model.
     """
     recipe = read_recipe(file.path.name, file.metadata)
-    entered = read_expression(recipe.resolved, kind="expression")
+    entered = read_expression(recipe.resolved, kind="expression", limits=limits)
     refuse_paths(file.path.name, entered.tree)
     if recipe.is_demonstration != model.is_demonstration:
         raise FileError("One of them is the demonstration encoder, whose vectors are invented.")
-    value = evaluate(entered.tree, model, source=entered.source)
+    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
     stored = Embedding(file.vectors)
     rows = file.metadata.get("embmerge.rows")
     formats = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in stored.values()})
     return Verification(
         title=model.title,
         differences=tuple(compare(stored, value)),
-        same_rows=None if rows is None else rows == resolve(entered.tree, model).rows,
+        same_rows=None if rows is None else rows == resolve(entered.tree, model, limits=entered.limits).rows,
         is_rounded=_is_rounded(stored, value),
         number_format=" and ".join(formats),
     )

@@ -9,6 +9,7 @@ from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.saving import LONG_CHOICES, save_from_page
 from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.inspection import find_neighbours
+from lib_embmerge.limits import Limits
 
 
 @pytest.fixture
@@ -47,6 +48,30 @@ def test_an_absolute_folder_is_refused(host, folder):
     assert "must be a plain path below" in ask(host, "name", name="x-y", folder=folder)["slots"]["name"]
     assert "must be a plain path below" in save(host, "'a'", "x-y", folder)
     assert list(host.embeddings_folder.iterdir()) == []
+
+
+def test_the_limits_are_the_host_s(tmp_path):
+    host = AppHost(open_model, None, tmp_path / "embeddings", None, Limits(vectors=3, depth=1))
+    text = "'cat', 'dog', 'red', 'blue'"
+    refusal = "at most 3 are allowed"
+    assert refusal in ask(host, "preview", text=text)["slots"]["messages"]
+    assert refusal in ask(host, "preview", text=f"a <{text}>")["slots"]["messages"]
+    assert "nested 1 deep" in ask(host, "preview", text="(('cat'))")["slots"]["messages"]
+    assert refusal in ask(host, "prompt_lines", text=f"a <{text}>")["slots"]["lines"]
+    assert refusal in save(host, text, "four-words")
+    assert list(host.embeddings_folder.iterdir()) == []
+
+
+def test_limits_can_be_raised(tmp_path):
+    limits = Limits(vectors=2_000, depth=300, characters=20_000)
+    host = AppHost(open_model, None, tmp_path / "embeddings", None, limits)
+    for text, shown in {
+        "repeat('cat', 2000)": "2000 vectors",
+        f"{'(' * 200}'cat'{')' * 200}": "1 vector",
+        "'cat'" + " " * 18_000 + "* 2": "1 vector",
+    }.items():
+        assert shown in ask(host, "prompt_lines", text=f"a <{text}>")["slots"]["lines"].replace(",", "")
+        assert ask(host, "preview", text=text)["state"]["count"] == int(shown.split()[0])
 
 
 def test_more_than_75_vectors_are_refused_in_the_words_of_the_page(host):
