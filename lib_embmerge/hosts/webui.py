@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ..host_protocol import PageHost
+from ..errors import UnsupportedHost
+from ..host_protocol import PageHost, TextModel
 from ..language.scan import holds_expression
 from ..legacy import restore_prompts
 from ..limits import Limits
-from ..merge import MergeSettings
+from ..merge import MergeSettings, find_strangers
 from .settings import LIMIT_SETTINGS, SETTINGS, read_brackets, read_limits
 
 __all__ = ["Adapter", "Part", "WebUI", "other_extensions_with_expressions"]
@@ -44,6 +45,13 @@ class Adapter(PageHost, Protocol):
 
     def loaded_model(self) -> Any | None:
         """Give the host's model object, or None; never loads one."""
+        ...
+
+    def text_model(self, sd_model: Any) -> TextModel:
+        """Give the text model of the host's model object.
+
+        Raises: UnsupportedHost where it has no CLIP text encoder.
+        """
         ...
 
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
@@ -96,18 +104,26 @@ class WebUI:
         restore_prompts(parameters)
 
     def begin_job(self, processing: Any) -> None:
-        """Write what the infotext needs beside the prompts, and warn where expressions reach an encoder as words."""
+        """Write what the infotext needs beside the prompts, and warn of what expressions are not in this model."""
         self.note_emphasis(processing)
-        self.warn_of_words(processing)
-
-    def warn_of_words(self, processing: Any) -> None:
-        """Say it once for a job, in the console and among the comments below its pictures."""
-        prompts = [*processing.all_prompts, *processing.all_negative_prompts]
-        model = self.host.loaded_model()
-        notice = self.host.words_notice(model) if model is not None and any(map(holds_expression, prompts)) else None
-        if notice:
+        for notice in self.find_notices(processing):
             print(f"[embmerge] {notice}")
-            processing.comment(notice)
+            processing.comment(notice)  # below its pictures
+
+    def find_notices(self, processing: Any) -> list[str]:
+        """Give what is to be said once for a job: encoders that take only words, embeddings of another family."""
+        higher = getattr(processing, "all_hr_prompts", None), getattr(processing, "all_hr_negative_prompts", None)
+        typed = (processing.all_prompts, processing.all_negative_prompts, *higher)
+        prompts = [prompt for some in typed for prompt in some or () if holds_expression(prompt)]
+        model = self.host.loaded_model() if prompts else None
+        if model is None:
+            return []
+        notice = self.host.words_notice(model)
+        try:
+            strangers = find_strangers(prompts, self.host.text_model(model), self.settings())
+        except UnsupportedHost:  # which stops the job where the prompt is encoded
+            strangers = []
+        return [*([notice] if notice else []), *strangers]
 
     def note_emphasis(self, processing: Any) -> None:
         """Write the kind of emphasis into the infotext where only an expression makes the prompt look weighted.

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -265,6 +266,33 @@ class HostContract:
         its, the_model_s = caught.value.message.split("this model is")
         assert sorted(re.findall(r"clip_\w \d+", its)) == sorted(sizes[other])
         assert sorted(re.findall(r"clip_\w \d+", the_model_s)) == sorted(sizes[kind])
+
+    def test_the_job_warns_once_of_an_embedding_of_another_family(
+        self, host: HostUnderTest, extension: WebUI, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        host.load("sdxl")
+        vectors = self.embedding(host, "red house")
+        host.load("sd1")
+        host.save_embedding("wide-1", vectors)
+        host.save_embedding("mystyle-1", self.embedding(host, "red house"))
+        host.reload_embeddings()
+        capsys.readouterr()
+        job = SimpleNamespace(
+            all_prompts=["a <'wide-1'> <'mystyle-1'> wide-1", "a <'wide-1'>"],
+            all_negative_prompts=["<'a wide-1'>"],
+            all_hr_prompts=["<'wide-1' + >"],  # a mistake, which is said elsewhere
+            extra_generation_params={},
+            comments=[],
+        )
+        job.comment = job.comments.append
+        extension.begin_job(job)
+        assert len(job.comments) == 1
+        assert "The embedding wide-1 is made for SDXL" in job.comments[0]
+        assert capsys.readouterr().out == f"[embmerge] {job.comments[0]}\n"
+        job.comments.clear()
+        job.all_prompts, job.all_negative_prompts = ["a wide-1"], ["<'mystyle-1'>"]
+        extension.begin_job(job)
+        assert job.comments == []
 
     def test_the_old_extension_s_placeholder_is_kept_while_it_is_registered(
         self, host: HostUnderTest, extension: WebUI

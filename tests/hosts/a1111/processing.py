@@ -15,9 +15,13 @@ class StableDiffusionProcessing:
         self.width = width
         self.height = height
         self.scripts = scripts
+        self.comments = {}
         self.extra_generation_params = {}
         self.extra_network_data = None
         self.c = self.uc = None
+
+    def comment(self, text):
+        self.comments[text] = 1
 
     def setup_prompts(self):
         styles = shared.prompt_styles
