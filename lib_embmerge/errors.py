@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -164,7 +164,9 @@ class NameProblem(FileError):
 
 
 class FileExists(FileError):
-    """Saving would replace a file that is there."""
+    """Saving would replace a file that is there; of several, `missing` names those that are not."""
+
+    missing: Sequence[str] = ()
 
 
 def draw_caret(source: str, span: Span) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import torch
-
 from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span, SyntaxProblem
 from .evaluation.count import count_all
 from .evaluation.evaluate import evaluate_all
@@ -226,7 +224,7 @@ def _chunk_lengths(length: int) -> list[int]:
 
 
 def _check_half_precision(value: Embedding, prompt: str, span: Span) -> None:
-    largest = max((float(torch.max(torch.abs(rows))) for rows in value.values() if rows.numel()), default=0.0)
+    largest = value.largest()
     if largest > HALF_PRECISION_MAX:
         raise NotFinite(
             f"A number in this value is {largest:.4g}; the model runs in half precision, which ends at 65,504.",

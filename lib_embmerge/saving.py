@@ -240,12 +240,18 @@ def _sliced(tree: Expression, start: int, stop: int) -> Apply:
 
 def _check_free(names: Iterable[str], options: SaveOptions) -> None:
     """Refuse before anything is written, so that of several parts none is there without the others."""
+    paths = {}
     for name in names:
         check_name(name)
-        path = options.folder / f"{name}.safetensors"
-        if path.exists() and not options.overwrite:
-            place = options.folder.resolve() / path.name
-            raise FileExists(f"{place} exists already.", suggestion="Ask for overwrite to replace it.")
+        paths[name] = options.folder / f"{name}.safetensors"
+    there = [path for path in paths.values() if path.exists()]
+    if there and not options.overwrite:
+        place = options.folder.resolve() / there[0].name
+        missing = [name for name, path in paths.items() if path not in there]
+        but = f", its part {missing[0]} does not" if missing else ""
+        error = FileExists(f"{place} exists already{but}.", suggestion="Ask for overwrite to replace it.")
+        error.missing = missing
+        raise error
 
 
 def _without_own_name(tree: Expression, name: str, model: TextModel) -> Expression:
@@ -345,7 +351,7 @@ def _checkpoint_texts(model: TextModel, record: Mapping[str, str]) -> dict[str, 
 
 
 def _large_numbers(value: Embedding) -> list[str]:
-    largest = max((float(rows.abs().max()) for rows in value.values()), default=0.0)
+    largest = value.largest()
     if largest <= HALF_PRECISION_MAX:
         return []
     return [f"A number is {largest:.4g}; models in half precision, which ends at 65,504, cannot use it."]

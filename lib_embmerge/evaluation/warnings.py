@@ -99,7 +99,7 @@ def _possible_names(text: str) -> Iterator[str]:
 
 def _of_half_precision(value: Embedding) -> Iterator[Notice]:
     for encoder, rows in value.items():
-        largest = float(rows.abs().max()) if rows.numel() else 0.0
+        largest = Embedding({encoder: rows}).largest()
         if largest > HALF_PRECISION_MAX:
             yield Notice(
                 "half precision",

@@ -50,6 +50,10 @@ class Embedding(Mapping[str, Tensor]):
         """Say whether it has no vectors."""
         return self.length == 0
 
+    def largest(self) -> float:
+        """Give the largest number in size; 0 where there is none."""
+        return max((float(torch.max(torch.abs(rows))) for rows in self.values() if rows.numel()), default=0.0)
+
     def equals(self, other: Embedding) -> bool:
         """Say whether both have the same encoders with the same vectors, to the bit."""
         return set(self) == set(other) and all(torch.equal(self[name], other[name]) for name in self)

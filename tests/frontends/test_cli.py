@@ -576,6 +576,17 @@ def test_a_list_goes_on_where_it_was_stopped(run: Run) -> None:
     assert "not allowed with" in run("batch", "list.txt", "--skip-existing", "--overwrite").err
 
 
+def test_a_line_of_which_parts_are_missing_is_not_done(run: Run) -> None:
+    Path("list.txt").write_text("a-x = repeat('cat', 160)\n")
+    assert run("batch", "list.txt", "--long", "split").status == 0
+    assert run("batch", "list.txt", "--long", "split", "--skip-existing", "--json").figures["skipped"] == ["a-x"]
+    Path("a-x-2.safetensors").unlink()
+    result = run("batch", "list.txt", "--long", "split", "--skip-existing", "--json")
+    assert (result.status, result.figures["skipped"]) == (2, [])
+    assert "a-x-1.safetensors exists already, its part a-x-2 does not. Add --overwrite" in result.err
+    assert not Path("a-x-2.safetensors").exists()
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", "# only = this\n"])
 def test_a_list_without_lines(run: Run, content: str) -> None:
     Path("list.txt").write_text(content)

@@ -71,8 +71,8 @@ def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
         name, entered = line.read(options.limits)
         try:
             return save_expression(entered, name, model, wishes)
-        except FileExists:
-            if not options.skip_existing:
+        except FileExists as error:
+            if not options.skip_existing or error.missing:
                 raise
             skipped.append(name)
             return []
