@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["BLOCKS", "BLOCKS_AND_LINES", "HASH", "HASH_OR_SLASHES", "blank_comments"]
+__all__ = ["BLOCKS_AND_LINES", "HASH", "HASH_OR_SLASHES", "blank_comments"]
 
 HASH = [re.compile(r"#[^\n]*")]
 """Source: A1111 1.10.1, modules/processing_scripts/comments.py:5-9; the same in Forge and Forge Classic."""
@@ -20,9 +20,6 @@ HASH_OR_SLASHES = [
 
 BLOCKS_AND_LINES = [re.compile(r"/\*.*?\*/", re.DOTALL), re.compile(r"(#|//).*")]
 """Source: Forge Neo 2.26, modules/processing_scripts/comments.py:10-19."""
-
-BLOCKS = [re.compile(r"/\*.*?\*/", re.DOTALL)]
-"""Source: SD.Next 058a7f0c, modules/styles.py:348."""
 
 WRITTEN = re.compile(r"[^\n]")
 

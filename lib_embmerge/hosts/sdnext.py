@@ -35,7 +35,7 @@ import torch
 from ..families import ENCODER_WIDTHS, family_of
 from ..host_protocol import InstalledEmbedding
 from ..merge import MergeSettings
-from .comments import BLOCKS
+from .comments import blank_comments
 from .embedding_words import digest_vectors
 from .host_encoder import HostEncoder
 from .host_table import CalledTable, HostTable
@@ -53,6 +53,9 @@ START_TOKEN = "<|startoftext|>"
 
 CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+"""Source: modules/styles.py:482-489."""
 
 NAMES = {width: name for name, width in ENCODER_WIDTHS.items()}
 
@@ -187,9 +190,10 @@ class SDNext(RunningHost):
         """Give the hooks; the host has no callback for its token counter."""
         return [SDNextPrompts(self, settings)]
 
-    def comments(self) -> Sequence[re.Pattern[str]]:
-        """Give what is a comment: there is no setting for it."""
-        return BLOCKS
+    def without_comments(self, prompt: str) -> str:
+        """Put blanks in the places of the first comment and of its like: the host cuts no others."""
+        first = COMMENT.search(prompt)
+        return prompt if first is None else blank_comments(prompt, [re.compile(re.escape(first[0]))])
 
     def uses_words(self, sd_model: Any) -> bool:
         """Say whether a text encoder that takes only text stands beside CLIP."""

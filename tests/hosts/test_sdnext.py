@@ -97,6 +97,9 @@ class TestSDNextPage(PageContract):
     def host(self, sdnext: FakeSDNext) -> FakeSDNext:
         return sdnext
 
+    def test_only_the_first_comment_is_cut(self, page: Any) -> None:
+        assert page.without_comments("a /* b */ c /* d */ e /* b */") == "a         c /* d */ e        "
+
     def unload(self, host: FakeSDNext) -> None:
         host.modules.modeldata.model_data.sd_model = None
 
