@@ -45,6 +45,9 @@ TABLE_PATHS = (
 )
 """Where an embedder keeps its token table: transformers' CLIP, and open_clip's."""
 
+BARE_TABLE_PATHS = tuple(path.removeprefix("wrapped.") for path in TABLE_PATHS)
+"""The same in an embedder that the host has unwrapped."""
+
 
 class A1111Encoder(HostEncoder):
     """One of the host's CLIP text encoders."""
@@ -129,8 +132,13 @@ class A1111(PipelineHost):
         return self.sd_hijack.model_hijack.embedding_db
 
     def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None; never loads one."""
-        return self.sd_models.model_data.sd_model
+        """Give the host's model object, or None, also while the host reads another checkpoint into it; never loads one.
+
+        For that time the text encoders are unwrapped. Source: A1111 1.10.1, modules/sd_models.py:955-990
+        (`undo_hijack`, reading, `hijack`).
+        """
+        model = self.sd_models.model_data.sd_model
+        return None if model is None or _is_unwrapped(model) else model
 
     def text_model(self, sd_model: Any) -> A1111TextModel:
         """Give the text model of the host's model object."""
@@ -222,9 +230,19 @@ class _LoneEncoder:
 
 def _find_embedders(sd_model: Any) -> list[Any]:
     """Give the model's CLIP text encoders; SDXL's list also holds encoders of sizes, which cannot tokenize."""
-    stage = getattr(sd_model, "cond_stage_model", None)
-    candidates = getattr(stage, "embedders", None) or [stage]
-    return [c for c in candidates if hasattr(c, "tokenize_line") and find_layer(c, *TABLE_PATHS) is not None]
+    found = _candidates(sd_model)
+    return [c for c in found if hasattr(c, "tokenize_line") and find_layer(c, *TABLE_PATHS) is not None]
+
+
+def _is_unwrapped(sd_model: Any) -> bool:
+    found = _candidates(sd_model)
+    return any(not hasattr(c, "tokenize_line") and find_layer(c, *BARE_TABLE_PATHS) is not None for c in found)
+
+
+def _candidates(sd_model: Any) -> Sequence[Any]:
+    # SDXL has no cond_stage_model while its encoders are unwrapped.
+    stage = getattr(sd_model, "cond_stage_model", getattr(sd_model, "conditioner", None))
+    return getattr(stage, "embedders", None) or [stage]
 
 
 def _family(sd_model: Any, encoders: Sequence[A1111Encoder]) -> Family | None:

@@ -253,9 +253,14 @@ class Forge(PipelineHost):
     def reload_chosen_model(self) -> None:
         """Load the chosen checkpoint.
 
-        The host's thread for models swallows what goes wrong there; the model that is missing then says it.
+        The host's thread for models swallows what goes wrong there; the model that is missing then says it. It keeps
+        what its last job gave, which must not be the model: it would outlive its replacement.
         """
-        self.main_thread.run_and_wait_result(self.sd_models.forge_model_reload)
+
+        def load() -> None:
+            self.sd_models.forge_model_reload()
+
+        self.main_thread.run_and_wait_result(load)
 
     def refresh_embeddings(self) -> None:
         """Let every engine read the folder again, and the page's cards."""

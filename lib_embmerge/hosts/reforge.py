@@ -47,7 +47,7 @@ class ReForge(A1111):
         Classic keeps no such list and takes the parts away. Source: `load_model` in modules/sd_models.py of its copy
         fajarnnn/sd-webui-reforge-classic 133fc761.
         """
-        model = super().loaded_model()
+        model = self.sd_models.model_data.sd_model
         if not hasattr(self.sd_models, "complete_model_teardown"):
             return model if hasattr(model, "cond_stage_model") else None
         return model if any(kept is model for kept in self.sd_models.model_data.loaded_sd_models) else None
@@ -108,12 +108,16 @@ class ReForge(A1111):
         return (super().dependencies(prompts), weakref.ref(model))
 
     def reload_chosen_model(self) -> None:
-        """Load the chosen checkpoint in the main thread.
+        """Load the chosen checkpoint in the main thread, which keeps what its last job gave; so this gives no model.
 
         Source: reForge 3b56b268, modules/initialize_util.py:193 (the setting of the checkpoint does it so).
         """
+
+        def load() -> None:
+            self.sd_models.reload_model_weights()
+
         if self.loaded_model() is None:
-            self.main_thread.run_and_wait_result(self.sd_models.reload_model_weights)
+            self.main_thread.run_and_wait_result(load)
 
     def _match_database(self, sd_model: Any) -> None:
         try:

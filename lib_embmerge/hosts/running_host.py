@@ -195,7 +195,8 @@ class RunningHost(ABC):
         """
         if self.loaded_model() is None:
             with self.call_queue.queue_lock:
-                self.reload_chosen_model()
+                if self.loaded_model() is None:  # or it was being loaded
+                    self.reload_chosen_model()
         found = self.loaded_text_model()
         if found is None:
             raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")

@@ -75,6 +75,11 @@ class Page:
         self.page.wait_for_timeout(600)
         return self.press_save()
 
+    def hide_old_answers(self) -> None:
+        """Hide what an earlier "Save" has said, so that nobody takes it for the next answer."""
+        answers = "#embmerge_result :is(.embmerge-saved, .embmerge-error)"
+        self.page.evaluate(f"document.querySelectorAll('{answers}').forEach(node => node.style.display = 'none')")
+
     def press_save(self) -> str:
         """Press "Save"; give the new result line."""
         answers = "#embmerge_result :is(.embmerge-saved, .embmerge-error)"

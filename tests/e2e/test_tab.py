@@ -54,6 +54,7 @@ def tab(webui: WebUI, page: Page) -> Tab:
     """Our tab with an empty box, with SD 1 loaded."""
     load(webui, SD1)
     page.show(OURS)
+    page.hide_old_answers()
     tab = Tab(page.page).open_pane("Build").write("", into="folder").write("", into="name").write("")
     return tab.sees("An embedding is")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from lib_embmerge.files import checkpoint_files
 from lib_embmerge.hosts import a1111 as adapter_module
 
 from .contract import BOTH, HostContract
-from .fake_a1111 import FakeA1111, make_model, same
+from .fake_a1111 import ENCODERS, FakeA1111, make_model, same
 from .page_contract import PageContract
 from .symbols import unused_symbols
 
@@ -44,6 +45,25 @@ class TestA1111Page(PageContract):
 def test_the_sha256_is_the_host_s_where_it_knows_one(a1111: FakeA1111) -> None:
     a1111.model.sd_checkpoint_info.sha256 = "abc"
     assert a1111.adapter().checkpoint_record()["sha256"] == "abc"
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl"])
+def test_while_another_checkpoint_is_read_into_the_model_none_is_loaded(a1111: FakeA1111, kind: str) -> None:
+    a1111.load(kind)
+    a1111.webui().start()
+    page, hijack = a1111.adapter(), a1111.modules.sd_hijack.model_hijack
+    queue_lock = page.call_queue.queue_lock
+    queue_lock.acquire()  # as the host does before it loads
+    hijack.undo_hijack(a1111.model)
+    assert page.loaded_text_model() is None
+    assert a1111.count("a <'cat' + >") == "-/-"
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(page.load_text_model)
+        hijack.hijack(a1111.model)
+        queue_lock.release()
+        assert [e.name for e in waiting.result(timeout=20).encoders] == list(ENCODERS[kind])
+    assert page.loaded_text_model() is not None
+    assert "⚠" in a1111.count("a <'cat' + >")
 
 
 def test_another_extension_for_expressions_is_named(a1111: FakeA1111) -> None:

@@ -40,6 +40,12 @@ class TestForgePage(PageContract):
     def can_load(self, host: FakeForge, kind: str) -> None:
         host.choose(kind, seed=3, name="chosen")
 
+    def test_the_main_thread_keeps_no_model(self, host: FakeForge, page: Any) -> None:
+        self.unload(host)
+        self.can_load(host, "sd1")
+        assert page.load_text_model() is not None
+        assert host.modules.main_thread.finished_list == [None]
+
 
 BOTH_ENGINES = pytest.mark.parametrize("kind", ["sdxl", "sd3"])
 NEWER = pytest.mark.parametrize("kind", ["sd3", "flux"])

@@ -49,6 +49,12 @@ class TestReForgePage(PageContract):
         host.adapter().load_text_model()
         assert host.modules.sd_models.loading_threads[-1] == "the main thread"
 
+    def test_the_main_thread_keeps_no_model(self, host: FakeReForge, page: Any) -> None:
+        self.unload(host)
+        self.can_load(host, "sd1")
+        assert page.load_text_model() is not None
+        assert host.main_thread.finished_list == [None]
+
 
 # The main thread, which keeps a job's error to itself
 

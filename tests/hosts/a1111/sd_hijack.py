@@ -44,11 +44,28 @@ class StableDiffusionModelHijack:
             model.cond_stage_model = conditioner
         self.clip = model.cond_stage_model
 
+    def undo_hijack(self, model):
+        conditioner = getattr(model, "conditioner", None)
+        if conditioner is None:
+            model.cond_stage_model = self._bare(model.cond_stage_model)
+        else:
+            conditioner.embedders[:] = [self._bare(embedder) for embedder in conditioner.embedders]
+            del model.cond_stage_model
+        self.clip = None
+
     def get_prompt_lengths(self, text):
         if self.clip is None:
             return "-", "-"
         _, token_count = self.clip.process_texts([text])
         return token_count, self.clip.get_target_prompt_token_count(token_count)
+
+    def _bare(self, embedder):
+        if not isinstance(embedder, sd_hijack_clip.TextConditionalModel):
+            return embedder
+        bare = embedder.wrapped
+        place = bare.transformer.text_model.embeddings if hasattr(bare, "transformer") else bare.model
+        place.token_embedding = place.token_embedding.wrapped
+        return bare
 
     def _hijacked(self, embedder):
         kind = type(embedder).__name__

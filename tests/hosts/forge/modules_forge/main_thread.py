@@ -4,6 +4,9 @@ import threading
 
 last_exception = None
 
+finished_list = []
+"""What the last job gave: the host forgets it only with the next one."""
+
 
 def run_and_wait_result(func, *args, **kwargs):
     """Give what the function gives there, None where it raises: the host only prints that."""
@@ -19,4 +22,5 @@ def run_and_wait_result(func, *args, **kwargs):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
+    finished_list[:] = results
     return results[0] if results else None

@@ -3,6 +3,9 @@
 import threading
 import traceback
 
+finished_list = []
+"""What the last job gave: the host forgets it only with the next one."""
+
 
 def run_and_wait_result(func, *args, **kwargs):
     results = []
@@ -16,4 +19,5 @@ def run_and_wait_result(func, *args, **kwargs):
     thread = threading.Thread(target=work, name="the main thread")
     thread.start()
     thread.join()
+    finished_list[:] = results
     return results[0] if results else None
