@@ -193,11 +193,13 @@ class RunningHost(ABC):
 
         Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
         """
-        if self.loaded_model() is None:
-            with self.call_queue.queue_lock:
-                if self.loaded_model() is None:  # or it was being loaded
-                    self.reload_chosen_model()
         found = self.loaded_text_model()
+        if found is not None:
+            return found
+        with self.call_queue.queue_lock:
+            if self.loaded_model() is None:  # it may have been in loading
+                self.reload_chosen_model()
+            found = self.loaded_text_model()  # before the next change can begin
         if found is None:
             raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
         return found
