@@ -153,24 +153,37 @@
 
     // --- Another checkpoint --------------------------------------------------------------------------------------
 
-    // The host tells nobody on the page that it has loaded another model, so an open tab looks now and then.
+    // The host tells nobody on the page that it has loaded another model, so an open tab looks when somebody comes to
+    // it, and now and then. Not often: gradio 3 draws all of a WebUI's page anew with every answer.
     const FOLLOW_MS = 2000;
+    const FOLLOW_IDLE_MS = 10000;
+    let followed = 0;
 
     const isOpen = () => {
         const page = root().querySelector("#embmerge_page");
         return page !== null && page.offsetParent !== null && document.visibilityState === "visible";
     };
 
-    setInterval(() => {
-        if (!isOpen()) {
+    function follow(afterMs) {
+        if (Date.now() - followed < afterMs || !isOpen()) {
             return;
         }
+        followed = Date.now();
         embmerge.ask("follow", "follow", {}, ({ state }) => {
             if (model !== null && state.model !== undefined && state.model !== model) {
                 embmerge.opened();
             }
         });
-    }, FOLLOW_MS);
+    }
+
+    setInterval(() => follow(FOLLOW_IDLE_MS), FOLLOW_MS);
+    window.addEventListener("focus", () => follow(FOLLOW_MS));
+    document.addEventListener("visibilitychange", () => follow(FOLLOW_MS));
+    document.addEventListener("pointerover", ({ target, relatedTarget }) => {
+        if (isIn(target, "embmerge_page") && !isIn(relatedTarget, "embmerge_page")) {
+            follow(FOLLOW_MS);
+        }
+    });
 
     // --- Buttons in answers --------------------------------------------------------------------------------------
 

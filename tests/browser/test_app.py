@@ -35,6 +35,28 @@ def test_the_preview_follows_another_checkpoint(
     assert are_equal(read_file(folder / "em_small.safetensors"), compute("'cat'", checkpoint=checkpoint))
 
 
+COUNT = """() => {
+    const ask = window.embmerge.ask;
+    window.looks = 0;
+    window.embmerge.ask = (purpose, ...rest) => {
+        window.looks += purpose === "follow";
+        return ask(purpose, ...rest);
+    };
+}"""
+
+
+def test_an_open_page_looks_for_another_model_when_somebody_comes(tab: Tab) -> None:
+    tab.write("'cat'").sees("Demonstration encoder")
+    tab.page.evaluate(COUNT)
+    tab.page.wait_for_timeout(5000)
+    assert tab.page.evaluate("window.looks") <= 1  # each answer costs a WebUI's whole page
+    before = tab.page.evaluate("window.looks")
+    tab.page.wait_for_timeout(2100)
+    for _ in range(3):
+        tab.one("#embmerge_expression").dispatch_event("pointerover", {"bubbles": True})
+    assert tab.page.evaluate("window.looks") in (before + 1, before + 2)  # the regular one may have come between
+
+
 def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(tab: Tab, tmp_path: Path) -> None:
     tab.sees("In use: the demonstration encoder", at="opened")
     place = tab.box("expression").bounding_box()
