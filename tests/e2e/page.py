@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..browser.tab import Tab
+
 OURS = "Save embedding"
 SDNEXT_TABS = {"txt2img": "Text"}
 """The host's own names for some main tabs."""
@@ -57,6 +59,7 @@ class Page:
     def preview(self, expression: str) -> str:
         """Write an expression in our tab; give the summary once its second answer is there."""
         self.show(OURS)
+        Tab(self.page).open_pane("Build")
         self.write("embmerge_expression", "")
         self.page.wait_for_selector(".embmerge-empty")
         self.write("embmerge_expression", expression)
