@@ -3,7 +3,7 @@
     const CHECK_MS = 200;
     const QUIET_MS = 250;
     const WAITING_MS = 2000;
-    const PLACES = ["txt2img", "img2img"];
+    const PLACES = ["txt2img", "img2img", "control"]; // the last is SD.Next's
     const BOXES = PLACES.flatMap((place) => [`${place}_prompt`, `${place}_neg_prompt`]);
     const embmerge = (window.embmerge = window.embmerge || {});
     const root = () => embmerge.root();

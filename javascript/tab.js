@@ -257,7 +257,13 @@
 
     // Open our tab among the WebUI's, and one of its panes by its title: "Build", "Help", ….
     embmerge.openPane = (title) => {
-        openTab("#tabs", "Save embedding");
+        // SD.Next's ModernUI has buttons of its own for the tabs.
+        const modern = root().querySelector("button[tabitemid*=tab_embmerge_tabitem]");
+        if (modern !== null) {
+            modern.click();
+        } else {
+            openTab("#tabs", "Save embedding");
+        }
         openTab("#embmerge_tabs", title);
     };
 

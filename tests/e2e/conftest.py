@@ -27,6 +27,8 @@ def webui() -> WebUI:
     if not url:
         pytest.skip("WEBUI_URL names no running WebUI")
     host = WebUI(url.rstrip("/"))
+    if host.is_sdnext():
+        host.set_options({"server_rate_limit": 0})  # 60 pictures a minute by default
     host.set_options({"live_previews_enable": False, "embmerge_angle_brackets": True, "embmerge_curly_brackets": True})
     return host
 

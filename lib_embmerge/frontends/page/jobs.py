@@ -16,7 +16,7 @@ from .html import draw
 
 __all__ = ["Jobs", "Outcome", "Standing", "Task", "draw_progress"]
 
-INTERVAL = 0.25
+INTERVAL = 1.0
 """Seconds between two looks at a job: what is drawn more often, nobody reads."""
 
 R = TypeVar("R")
