@@ -257,11 +257,7 @@
 
     // Open our tab among the WebUI's, and one of its panes by its title: "Build", "Help", ….
     embmerge.openPane = (title) => {
-        // SD.Next's ModernUI has buttons of its own for the tabs.
-        const modern = root().querySelector("button[tabitemid*=tab_embmerge_tabitem]");
-        if (modern !== null) {
-            modern.click();
-        } else {
+        if (!openModern("tab_embmerge")) {
             openTab("#tabs", "Save embedding");
         }
         openTab("#embmerge_tabs", title);
@@ -275,6 +271,13 @@
             ?.click();
     }
 
+    // SD.Next's ModernUI has buttons of its own for the tabs.
+    function openModern(id) {
+        const button = root().querySelector(`button[tabitemid$="#${id}_tabitem"]`);
+        button?.click();
+        return button !== null;
+    }
+
     function sendTo(place, name) {
         const box = embmerge.box(`${place}_prompt`);
         if (box === null) {
@@ -284,7 +287,7 @@
         embmerge.setText(box, text === "" ? name : `${text}${text.endsWith(",") ? "" : ","} ${name}`);
         embmerge.recount?.();
         const open = window[`switch_to_${place}`];
-        if (typeof open === "function") {
+        if (!openModern(place) && typeof open === "function") {
             open();
         }
     }
