@@ -14,7 +14,7 @@ from functools import lru_cache
 from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span, SyntaxProblem
 from .evaluation.count import count_all
 from .evaluation.evaluate import evaluate_all
-from .evaluation.warnings import find_warnings
+from .evaluation.warnings import find_strangers
 from .host_protocol import TextModel
 from .language.literal_text import literal_text
 from .language.nodes import Expression
@@ -24,7 +24,7 @@ from .limits import CHUNK, HALF_PRECISION_MAX, Limits
 from .placeholders import content_name, count_name, put_words
 from .vectors.embedding import Embedding
 
-__all__ = ["MergeSettings", "Merged", "find_strangers", "merge_prompts", "replace_by_counts", "replace_by_words"]
+__all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts", "replace_by_words", "warn_of_strangers"]
 
 KEPT_PARSES = 128
 LONGEST_KEPT = 1_000
@@ -83,7 +83,7 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
     return merged
 
 
-def find_strangers(prompts: Sequence[str], model: TextModel, settings: MergeSettings) -> list[str]:
+def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeSettings) -> list[str]:
     """Give a sentence for each embedding of another family that a prompt's expression names: its name is only words.
 
     A mistake in an expression is left to `merge_prompts`.
@@ -92,9 +92,8 @@ def find_strangers(prompts: Sequence[str], model: TextModel, settings: MergeSett
     for prompt in dict.fromkeys(prompts):
         with contextlib.suppress(EmbeddingMergeError):
             for island in _islands(prompt, model, settings):
-                tree = _parse_island(island, prompt, settings.limits)
-                notices = find_warnings(tree, model, limits=settings.limits)
-                found.update((notice.message, None) for notice in notices if notice.kind == "other family")
+                notices = find_strangers(_parse_island(island, prompt, settings.limits), model)
+                found.update((notice.message, None) for notice in notices)
     return list(found)
 
 

@@ -20,7 +20,7 @@ from .lengths import judge_length
 from .plan import QUOTED, Step, plan
 from .reading import Readings, describe_sizes, fits
 
-__all__ = ["Notice", "find_warnings"]
+__all__ = ["Notice", "find_strangers", "find_warnings"]
 
 Kind = Literal["uneven", "too long", "prompt syntax", "other family", "half precision", "norm"]
 
@@ -58,6 +58,13 @@ def find_warnings(
     return list(dict.fromkeys(notices))
 
 
+def find_strangers(expression: Expression, model: TextModel) -> list[Notice]:
+    """Give those warnings that speak of embeddings of another family; nothing is tokenized for them."""
+    quoted = (step for step in plan(expression) if step.name == QUOTED)
+    notices = [notice for step in quoted for notice in _of_strangers(str(step.values[0]), step.span, model)]
+    return list(dict.fromkeys(notices))
+
+
 def _of_reading(step: Step, readings: Readings) -> Iterator[Notice]:
     leaf = readings.leaf(step)
     if len(set(leaf.counts)) > 1:
@@ -69,15 +76,16 @@ def _of_reading(step: Step, readings: Readings) -> Iterator[Notice]:
             step.span,
         )
     if step.name == QUOTED:
-        yield from _of_text(str(step.values[0]), step.span, readings)
+        text = str(step.values[0])
+        for sentence in plain_text_warnings(text):
+            yield Notice("prompt syntax", sentence, step.span)
+        yield from _of_strangers(text, step.span, readings.model)
 
 
-def _of_text(text: str, span: Span, readings: Readings) -> Iterator[Notice]:
-    for sentence in plain_text_warnings(text):
-        yield Notice("prompt syntax", sentence, span)
+def _of_strangers(text: str, span: Span, model: TextModel) -> Iterator[Notice]:
     for name in _possible_names(text):
-        found = readings.model.embeddings_named(name)
-        if found and not any(fits(embedding, readings.model) for embedding in found):
+        found = model.embeddings_named(name)
+        if found and not any(fits(embedding, model) for embedding in found):
             sizes = {key: int(rows.shape[-1]) for key, rows in found[0].vectors.items()}
             yield Notice(
                 "other family",

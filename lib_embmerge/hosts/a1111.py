@@ -15,8 +15,10 @@ Every symbol of the host that is touched, and why:
   before
 - `modules.devices.device`, `.dtype`: where a placeholder's vectors must lie and what they become
 - `modules.shared.cmd_opts.embeddings_dir`: where embeddings are
-- `modules.shared.opts`: our settings and `textual_inversion_add_hashes_to_infotext`, `emphasis`
-- a model's `cond_stage_model` or, on SDXL, its `embedders`; of an embedder `tokenize`, `tokenizer`, `id_start`,
+- `modules.shared.opts`: our settings and `textual_inversion_add_hashes_to_infotext`, `emphasis`,
+  `enable_prompt_comments`
+- a model's `cond_stage_model` or, on SDXL, its `embedders`, those of its `conditioner` while they are unwrapped; of an
+  embedder `tokenize`, `tokenizer`, `id_start`,
   `id_end`, `id_pad`, and its token table under `wrapped`
 """
 

@@ -18,7 +18,7 @@ Every symbol of the host that is touched, and why:
 - `modules.ui_extra_networks_textual_inversion.embedding_db`: the list of the page's cards, read anew after a save
 - `modules.devices.dtype`: whether vectors end in half precision
 - `modules.shared.cmd_opts.embeddings_dir`: where embeddings are
-- `modules.shared.opts`: our settings, `emphasis`, and `sd3_enable_t5`
+- `modules.shared.opts`: our settings, `emphasis`, `enable_prompt_comments`, and `sd3_enable_t5`
 - a model's `sd_checkpoint_info`, `is_sd3`, `get_learned_conditioning` (which the stand-in for no model lacks), and its
   engines: whatever has `tokenize` and a `text_encoder`, those for embeddings also `embeddings` and `embedding_key`
 - of an engine `tokenizer`, `id_start`, `id_end`, `id_pad`, its table under `text_encoder`, and its

@@ -116,8 +116,7 @@ class ReForge(A1111):
         def load() -> None:
             self.sd_models.reload_model_weights()
 
-        if self.loaded_model() is None:
-            self.main_thread.run_and_wait_result(load)
+        self.main_thread.run_and_wait_result(load)
 
     def _match_database(self, sd_model: Any) -> None:
         try:

@@ -175,13 +175,9 @@ class RunningHost(ABC):
         """Those that are set in the settings."""
         return read_limits(self.shared.opts)
 
-    def comments(self) -> Sequence[re.Pattern[str]]:
-        """Give what is a comment in this host's prompts, by its settings."""
-        return HASH if getattr(self.shared.opts, "enable_prompt_comments", False) else []
-
+    @abstractmethod
     def without_comments(self, prompt: str) -> str:
-        """Put blanks in the places of comments."""
-        return blank_comments(prompt, self.comments())
+        """Put blanks in the places of what the host cuts out of prompts."""
 
     def loaded_text_model(self) -> RunningTextModel | None:
         """Give the text model of the model in memory, or None."""
@@ -266,6 +262,14 @@ class PipelineHost(RunningHost):
     @abstractmethod
     def note_used_embeddings(self, model: TextModel) -> None:
         """Tell the infotext which installed embeddings the expressions have read."""
+
+    def comments(self) -> Sequence[re.Pattern[str]]:
+        """Give what is a comment in this host's prompts, by its settings."""
+        return HASH if getattr(self.shared.opts, "enable_prompt_comments", False) else []
+
+    def without_comments(self, prompt: str) -> str:
+        """Put blanks in the places of comments."""
+        return blank_comments(prompt, self.comments())
 
     def own_hooks(self) -> Sequence[Hook]:
         """Give what is to be wrapped beside the conditioning and the counter: nothing."""

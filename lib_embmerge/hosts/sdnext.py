@@ -55,7 +55,7 @@ CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-"""Source: modules/styles.py:482-489."""
+"""What the host keeps out of a prompt and in the infotext. Source: modules/styles.py:482-489."""
 
 NAMES = {width: name for name, width in ENCODER_WIDTHS.items()}
 

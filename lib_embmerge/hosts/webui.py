@@ -13,8 +13,8 @@ from ..host_protocol import PageHost, TextModel
 from ..language.scan import holds_expression
 from ..legacy import restore_prompts
 from ..limits import Limits
-from ..merge import MergeSettings, find_strangers
-from .settings import LIMIT_SETTINGS, SETTINGS, read_brackets, read_limits
+from ..merge import MergeSettings, warn_of_strangers
+from .settings import LIMIT_SETTINGS, SETTINGS
 
 __all__ = ["Adapter", "Part", "WebUI", "other_extensions_with_expressions"]
 
@@ -88,7 +88,7 @@ class WebUI:
 
     def settings(self) -> MergeSettings:
         """Read the user's settings."""
-        return MergeSettings(read_brackets(self.host.shared.opts), read_limits(self.host.shared.opts))
+        return MergeSettings(self.host.brackets, self.host.limits)
 
     def add_settings(self) -> None:
         """Add our section to the settings page."""
@@ -120,7 +120,7 @@ class WebUI:
             return []
         notice = self.host.words_notice(model)
         try:
-            strangers = find_strangers(prompts, self.host.text_model(model), self.settings())
+            strangers = warn_of_strangers(prompts, self.host.text_model(model), self.settings())
         except UnsupportedHost:  # which stops the job where the prompt is encoded
             strangers = []
         return [*([notice] if notice else []), *strangers]
