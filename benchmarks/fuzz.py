@@ -35,9 +35,9 @@ from fuzzing.wrong import Mutator
 from lib_embmerge.errors import EmbeddingMergeError, ExpressionError
 from lib_embmerge.evaluation import count, evaluate
 from lib_embmerge.host_protocol import TextModel
-from lib_embmerge.hosts.memory import MemoryModel
-from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.language import Expression, find_islands, is_expression, parse, write
+from lib_embmerge.models.checkpoint import open_model
+from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 
 MOST_SECONDS = 0.05

@@ -25,10 +25,9 @@ from torch import Tensor
 
 from lib_embmerge.entry import read_expression
 from lib_embmerge.evaluation import evaluate
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.nearest import SHOWN_WORDS
-from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.vectors.embedding import Embedding
 
 MOST_MS = 50.0
@@ -59,7 +58,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=15)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        host = AppHost(open_model, chosen.checkpoint, Path(folder), None)
+        host = AppHost(chosen.checkpoint, Path(folder), None)
         list(host.read_tables())
         lines, is_good = measure(host, chosen.rounds)
     threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"

@@ -5,13 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .frontends import cli
-
-if TYPE_CHECKING:
-    from .frontends.cli.inputs import FileModel
 
 __all__ = ["main", "run"]
 
@@ -33,14 +28,7 @@ def run() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give its exit status."""
-    return cli.main(sys.argv[1:] if arguments is None else arguments, _open_model)
-
-
-def _open_model(checkpoint: Path | None, *, embeddings: Path | None, checkpoints: Path | None) -> FileModel:
-    # Imported here because it brings torch, which --help and two files' comparison must not wait for.
-    from .hosts.standalone import open_model
-
-    return open_model(checkpoint, embeddings=embeddings, checkpoints=checkpoints)
+    return cli.main(sys.argv[1:] if arguments is None else arguments)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["ENCODER_WIDTHS", "FAMILIES", "Family", "family_of"]
+__all__ = ["CLIP_VOCABULARY_SIZE", "ENCODER_WIDTHS", "FAMILIES", "Family", "family_of"]
 
 ENCODER_WIDTHS: Mapping[str, int] = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
 """Width of a token's row in each text encoder, in columns."""
+
+CLIP_VOCABULARY_SIZE = 49408
+"""Tokens of the one vocabulary that all CLIP text encoders share."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ for name in [name for name in sys.modules if name.split(".")[0] == "lib_embmerge
 from lib_embmerge.errors import UnsupportedHost  # noqa: E402
 from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_notice, build_tab  # noqa: E402
 from lib_embmerge.hosts.detect import detect_host  # noqa: E402
-from lib_embmerge.hosts.webui import WebUI, other_extensions_with_expressions  # noqa: E402
+from lib_embmerge.hosts.webui.extension import WebUI, other_extensions_with_expressions  # noqa: E402
 
 
 class EmbeddingMerge(scripts.Script):

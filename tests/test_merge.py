@@ -7,10 +7,10 @@ import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, LimitExceeded, NotFinite
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.language.scan import Brackets
 from lib_embmerge.limits import HALF_PRECISION_MAX, Limits
 from lib_embmerge.merge import MergeSettings, merge_prompts, replace_by_counts
+from lib_embmerge.models.memory import MemoryModel
 
 MODELS = {"sd1": MemoryModel.sd1, "sd2": MemoryModel.sd2, "sdxl": MemoryModel.sdxl}
 ON_EVERY_FAMILY = pytest.mark.parametrize("family", MODELS)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lib_embmerge.files.tokenizers import tokenizer
+from lib_embmerge.models.tokenizers import tokenizer
 from lib_embmerge.placeholders import content_name, count_name, counted_vectors, find_names
 
 SHAPE = re.compile(r"embm(?:[0-9][a-z]){5}")

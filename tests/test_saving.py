@@ -17,8 +17,8 @@ from lib_embmerge.files.convert import convert_file
 from lib_embmerge.files.embedding_files import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.language import parse
+from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.saving import DEMONSTRATION, SaveOptions, read_recipe, rebuild, save_expression
 
 KITTEN = "'cat' - 'adult' + 'child'"

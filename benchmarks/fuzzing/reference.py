@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib_embmerge.hosts.memory import WORDS, MemoryModel
+from lib_embmerge.models.memory import WORDS, MemoryModel
 
 from .right import Node
 from .small_model import OTHER, STYLE

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lib_embmerge.hosts.memory import WORDS
+from lib_embmerge.models.memory import WORDS
 
 from .small_model import OTHER, STYLE
 

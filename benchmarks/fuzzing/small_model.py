@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import MemoryEncoder, MemoryModel
+from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 
 ENCODERS = ("clip_l", "clip_g")
 STYLE = "mystyle"

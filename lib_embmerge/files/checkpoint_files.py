@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
-from ..families import ENCODER_WIDTHS, FAMILIES, Family, family_of
+from ..families import CLIP_VOCABULARY_SIZE, ENCODER_WIDTHS, FAMILIES, Family, family_of
 from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
-from .tokenizers import VOCABULARY_SIZE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -207,10 +206,10 @@ def _table(file: SafetensorsFile, key: str) -> TokenTable | None:
     entry = file.tensors[key]
     if len(entry.shape) != 2 or entry.shape[1] not in _NAME_OF_WIDTH:
         return None
-    if entry.shape[0] < VOCABULARY_SIZE:
+    if entry.shape[0] < CLIP_VOCABULARY_SIZE:
         raise FileError(
             f"{file.path.name}: the token table has {entry.shape[0]:,} rows;"
-            f" CLIP's tokenizer needs {VOCABULARY_SIZE:,}."
+            f" CLIP's tokenizer needs {CLIP_VOCABULARY_SIZE:,}."
         )
     if entry.dtype not in DTYPES:
         raise FileError(

@@ -1,1 +1,1 @@
-"""The hosts: one adapter for each WebUI, the command line's, and a fake that tests and examples use."""
+"""The hosts: an adapter for each WebUI, over what they share: encoders, the prompt pipeline, the callbacks."""

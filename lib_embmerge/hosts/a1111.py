@@ -34,10 +34,11 @@ from ..errors import UnsupportedHost
 from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..vectors.embedding import Embedding
-from .embedding_words import copy_installed, fits
-from .host_encoder import HostEncoder
-from .host_table import find_layer
-from .running_host import PipelineHost, RunningTextModel
+from .encoders.encoder import HostEncoder
+from .encoders.installed_lookup import copy_installed, fits
+from .encoders.token_table import find_layer
+from .pipeline.pipeline_host import PipelineHost
+from .webui.running_host import RunningTextModel
 
 __all__ = ["A1111", "A1111Encoder", "A1111TextModel"]
 

@@ -13,8 +13,8 @@ from .a1111 import A1111
 from .forge import Forge
 from .forge_neo import ForgeNeo, NewestForgeNeo
 from .reforge import ReForge
-from .sdnext import SDNext
-from .webui import Adapter
+from .sdnext.adapter import SDNext
+from .webui.running_host import RunningHost
 
 __all__ = ["CAPABILITIES", "Capability", "detect_host"]
 
@@ -57,7 +57,7 @@ DYNAMIC_ARGS = Capability(
     "backend.args", "dynamic_args.last_extra_generation_params", "to name embeddings in a picture's parameters"
 )
 
-CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
+CAPABILITIES: Mapping[Callable[[], RunningHost], Sequence[Capability]] = {
     ReForge: (
         *ONE_DATABASE,
         Capability("modules_forge.main_thread", "run_and_wait_result", "to make pictures in one thread"),
@@ -91,7 +91,7 @@ CAPABILITIES: Mapping[Callable[[], Adapter], Sequence[Capability]] = {
 """What each adapter needs of its host; of two that fit, the first is the more particular one."""
 
 
-def detect_host(load: Callable[[str], Any] = importlib.import_module) -> Adapter:
+def detect_host(load: Callable[[str], Any] = importlib.import_module) -> RunningHost:
     """Give the adapter of the running WebUI: the first one that finds all that it needs.
 
     Raises: UnsupportedHost, naming what is missing for the nearest one, where no adapter fits.

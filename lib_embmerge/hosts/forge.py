@@ -42,11 +42,12 @@ from ..families import family_of
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..placeholders import find_names
 from ..vectors.embedding import Embedding
-from .embedding_words import copy_installed, digest_vectors, fits
-from .host_encoder import HostEncoder
-from .host_table import find_layer
-from .running_host import PipelineHost, RunningTextModel
-from .settings import allows_words
+from .encoders.encoder import HostEncoder
+from .encoders.installed_lookup import copy_installed, digest_vectors, fits
+from .encoders.token_table import find_layer
+from .pipeline.pipeline_host import PipelineHost
+from .webui.running_host import RunningTextModel
+from .webui.settings import allows_words
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 

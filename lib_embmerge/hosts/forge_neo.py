@@ -25,8 +25,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .comments import BLOCKS_AND_LINES
 from .forge import Forge
+from .pipeline.comments import BLOCKS_AND_LINES
 
 __all__ = ["ForgeNeo", "NewestForgeNeo"]
 

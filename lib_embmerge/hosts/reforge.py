@@ -21,8 +21,8 @@ from typing import Any
 
 from ..errors import EmbeddingMergeError, UnsupportedHost
 from .a1111 import A1111
-from .comments import HASH_OR_SLASHES
-from .hooks import Hook
+from .pipeline.comments import HASH_OR_SLASHES
+from .pipeline.hooks import Hook
 
 __all__ = ["ReForge"]
 

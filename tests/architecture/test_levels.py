@@ -29,6 +29,7 @@ LEVELS = {
     "merge": 4,
     "saving": 4,
     "legacy": 4,
+    "models": 4,
     "frontends": 5,
     "hosts": 5,
     "__main__": 6,
@@ -39,7 +40,7 @@ HOST_MODULES = {"modules", "modules_forge", "backend", "ldm_patched", "launch"}
 ONLY_IN = {
     "gradio": {
         "lib_embmerge/frontends/gradio_compat.py",
-        "lib_embmerge/frontends/app.py",
+        "lib_embmerge/frontends/app/server.py",
         *(p.relative_to(ROOT).as_posix() for p in (PACKAGE / "frontends" / "tab").glob("*.py")),
     },
     "fastapi": {"lib_embmerge/frontends/rest.py"},

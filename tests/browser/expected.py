@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lib_embmerge.entry import read_expression
 from lib_embmerge.evaluation import evaluate
-from lib_embmerge.hosts.standalone import open_model
+from lib_embmerge.models.checkpoint import open_model
 
 Vectors = dict[str, Tensor]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_embmerge.frontends.app_host import DEMONSTRATION
+from lib_embmerge.frontends.app.host import DEMONSTRATION
 
 from ..frontends.checkpoints import make_checkpoint
 from .expected import are_equal, compute, read_file

@@ -7,8 +7,8 @@ from functools import reduce
 import numpy as np
 from hypothesis import strategies as st
 
-from lib_embmerge.hosts.memory import MemoryEncoder
 from lib_embmerge.language.nodes import Apply, Expression, Number, Text
+from lib_embmerge.models.memory import MemoryEncoder
 
 TEXTS = ["cat", "dog", "", "red cat", "a photo of a cat", "xy"]
 FRACTIONS = st.sampled_from([-2, -1, -0.5, 0, 0.25, 0.5, 1, 2])

@@ -11,9 +11,9 @@ from hypothesis import given
 
 from lib_embmerge.evaluation import count, count_all, evaluate, evaluate_all
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.language import parse
 from lib_embmerge.language.nodes import Apply, Expression, Text
+from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 
 from .expressions import EXPRESSIONS, by_numpy

@@ -18,10 +18,10 @@ from lib_embmerge.errors import (
 )
 from lib_embmerge.evaluation import count, count_all, evaluate, evaluate_all
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.language import parse
 from lib_embmerge.language.nodes import Apply, Expression, Number, Text
 from lib_embmerge.limits import Limits
+from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 
 
 def sd1() -> MemoryModel:

@@ -8,9 +8,9 @@ from hypothesis import given
 
 from lib_embmerge.evaluation import evaluate, read_parts, resolve
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.language import parse
 from lib_embmerge.language.nodes import Apply, Expression, Text
+from lib_embmerge.models.memory import MemoryModel
 
 from .expressions import EXPRESSIONS
 

@@ -7,9 +7,9 @@ import torch
 
 from lib_embmerge.evaluation import evaluate, find_warnings
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.language import parse
 from lib_embmerge.limits import FAR_OFF
+from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from lib_embmerge.errors import FileError
 from lib_embmerge.files.embedding_files import EmbeddingFile
 from lib_embmerge.files.installed_embeddings import EmbeddingFolder
-from lib_embmerge.files.tokenizers import tokenizer
+from lib_embmerge.models.tokenizers import tokenizer
 
 L, G = ["clip_l"], ["clip_l", "clip_g"]
 
@@ -32,7 +32,7 @@ def install_sdxl(root, *names):
 
 def found(folder, text, encoders=L):
     """Show the pieces: names of embeddings, and the words of the tokens between them."""
-    from lib_embmerge.files.tokenizers import spell
+    from lib_embmerge.models.tokenizers import spell
 
     pieces = folder.split("clip_l", tokenize([text])[0], tokenize, encoders)
     return [piece.name if isinstance(piece, EmbeddingFile) else "".join(spell(piece)).strip() for piece in pieces]

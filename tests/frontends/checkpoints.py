@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib_embmerge.files.tokenizers import VOCABULARY_SIZE, tokenizer
+from lib_embmerge.families import CLIP_VOCABULARY_SIZE
+from lib_embmerge.models.tokenizers import tokenizer
 
 KEYS = {
     "clip_l": "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight",
@@ -28,8 +29,8 @@ def make_checkpoint(path: Path, *, seed: int) -> Path:
     end = 0
     for encoder, key in KEYS.items():
         starts[encoder] = end
-        end += VOCABULARY_SIZE * WIDTHS[encoder] * 2
-        shape = [VOCABULARY_SIZE, WIDTHS[encoder]]
+        end += CLIP_VOCABULARY_SIZE * WIDTHS[encoder] * 2
+        shape = [CLIP_VOCABULARY_SIZE, WIDTHS[encoder]]
         header[key] = {"dtype": "F16", "shape": shape, "data_offsets": [starts[encoder], end]}
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % 8)

@@ -26,7 +26,8 @@ from lib_embmerge.frontends import cli
 from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
 from lib_embmerge.frontends.cli.report import DEMONSTRATION_NOTE
 from lib_embmerge.frontends.prompt_text import plain_pieces
-from lib_embmerge.hosts.memory import MemoryModel
+from lib_embmerge.models import checkpoint as checkpoint_models
+from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.operations import OPERATIONS
 from lib_embmerge.saving import save_expression
 
@@ -75,8 +76,10 @@ def other(checkpoint: Path) -> Path:
     return make_checkpoint(checkpoint.with_name("other.safetensors"), seed=2)
 
 
-def open_memory(_checkpoint: Path | None, **_folders: Path | None) -> MemoryModel:
-    return MemoryModel.sdxl()
+@pytest.fixture
+def memory_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line open a small model in memory, whatever it is asked for."""
+    monkeypatch.setattr(checkpoint_models, "open_model", lambda _checkpoint, **_folders: MemoryModel.sdxl())
 
 
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
@@ -382,17 +385,19 @@ def test_a_file_is_shown_without_a_checkpoint_but_not_against_invented_words(run
 
 
 @pytest.mark.parametrize(("by", "count"), [("part", 2), ("token", 3), ("vector", 3)])
+@pytest.mark.usefixtures("memory_model")
 def test_rows_of_inspect(capsys: pytest.CaptureFixture[str], by: str, count: int) -> None:
-    assert cli.main(["inspect", "'a cat', 'dog'", "--rows", by, "--json"], open_memory) == 0
+    assert cli.main(["inspect", "'a cat', 'dog'", "--rows", by, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert len([row for row in rows if row["encoder"] == "clip_g"]) == count
 
 
+@pytest.mark.usefixtures("memory_model")
 def test_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["nearest", "-'cat' * -2", "-k", "1", "--json"], open_memory) == 0
+    assert cli.main(["nearest", "-'cat' * -2", "-k", "1", "--json"]) == 0
     near = json.loads(capsys.readouterr().out)["nearest"]
     assert [(n["encoder"], n["text"], n["cosine"]) for n in near] == [("clip_l", "cat", 1.0), ("clip_g", "cat", 1.0)]
-    assert cli.main(["nearest", "'cat', 'dog'"], open_memory) == 0
+    assert cli.main(["nearest", "'cat', 'dog'"]) == 0
     assert "dog" in capsys.readouterr().out
 
 

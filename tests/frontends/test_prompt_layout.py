@@ -9,8 +9,8 @@ from lib_embmerge.errors import SyntaxProblem
 from lib_embmerge.frontends.prompt_layout import count_found, find_expressions, lay_out
 from lib_embmerge.frontends.prompt_text import is_plain, split_at_and, without_weight
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import MemoryModel
 from lib_embmerge.language import Brackets
+from lib_embmerge.models.memory import MemoryModel
 
 CAT75 = "cat " * 75
 

@@ -26,7 +26,7 @@ from lib_embmerge.errors import (
     SyntaxProblem,
     UnknownEmbedding,
 )
-from lib_embmerge.hosts.webui import WebUI
+from lib_embmerge.hosts.webui.extension import WebUI
 
 from .fake_a1111 import same
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from lib_embmerge.hosts.a1111 import A1111
-from lib_embmerge.hosts.webui import WebUI
+from lib_embmerge.hosts.webui.extension import WebUI
 
 FOLDER = Path(__file__).parent / "a1111"
 FOREIGN = ("modules", "modules_forge", "open_clip")

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from lib_embmerge.hosts.sdnext import SDNext
+from lib_embmerge.hosts.sdnext.adapter import SDNext
 
 from .fake_a1111 import FOLDER as A1111_FOLDER
 from .fake_a1111 import FakeA1111, found_modules

@@ -171,7 +171,7 @@ def test_the_host_s_setting_for_hashes_is_kept(a1111: FakeA1111) -> None:
 @pytest.fixture
 def others(a1111: FakeA1111, monkeypatch: pytest.MonkeyPatch) -> FakeA1111:
     """The host with two more SD 1 checkpoints in its list, one of them in two folders."""
-    monkeypatch.setattr(checkpoint_files, "VOCABULARY_SIZE", a1111.modules.bpe.SIZE)
+    monkeypatch.setattr(checkpoint_files, "CLIP_VOCABULARY_SIZE", a1111.modules.bpe.SIZE)
     a1111.load("sd1", seed=0, name="first")
     for name in ("second", "third", "deep/third"):
         path = a1111.checkpoints_folder / f"{name}.safetensors"

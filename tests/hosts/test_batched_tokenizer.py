@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_embmerge.files.tokenizers import spell, tokenizer
-from lib_embmerge.hosts.batched_tokenizer import tokenize_together
+from lib_embmerge.hosts.encoders.batched_tokenizer import tokenize_together
+from lib_embmerge.models.tokenizers import spell, tokenizer
 
 TEXTS = {
     "words": ["cat", "adult", "child"],

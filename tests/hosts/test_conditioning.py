@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.hosts.conditioning import ConditioningHooks, repair_comma_backtrack
-from lib_embmerge.hosts.memory import MemoryModel
+from lib_embmerge.hosts.pipeline.conditioning import ConditioningHooks, repair_comma_backtrack
 from lib_embmerge.merge import MergeSettings
+from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.placeholders import find_names
 from lib_embmerge.vectors.embedding import Embedding
 

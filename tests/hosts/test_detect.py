@@ -14,7 +14,7 @@ from lib_embmerge.hosts.detect import CAPABILITIES, Capability, detect_host
 from lib_embmerge.hosts.forge import Forge
 from lib_embmerge.hosts.forge_neo import ForgeNeo, NewestForgeNeo
 from lib_embmerge.hosts.reforge import ReForge
-from lib_embmerge.hosts.sdnext import SDNext
+from lib_embmerge.hosts.sdnext.adapter import SDNext
 
 from .fake_a1111 import FakeA1111
 from .fake_neo import FakeNeo

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.hosts.hooks import Hook
+from lib_embmerge.hosts.pipeline.hooks import Hook
 
 
 def twice(original: Any, *args: Any, **kwargs: Any) -> Any:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, LimitExceeded, UnknownEmbedding, UnsupportedHost
-from lib_embmerge.hosts import sdnext as adapter_module
-from lib_embmerge.hosts.borrowed_words import borrow_words, lent_rows
-from lib_embmerge.hosts.webui import WebUI
+from lib_embmerge.hosts.sdnext import adapter as adapter_module
+from lib_embmerge.hosts.sdnext.borrowed_tokens import borrow_words, lent_rows
+from lib_embmerge.hosts.webui.extension import WebUI
 
 from .contract import BOTH, COUNTS, HostContract, cases
 from .fake_a1111 import same

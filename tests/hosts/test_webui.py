@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.hosts.settings import LIMIT_SETTINGS, SETTINGS
-from lib_embmerge.hosts.webui import other_extensions_with_expressions
+from lib_embmerge.hosts.webui.extension import other_extensions_with_expressions
+from lib_embmerge.hosts.webui.settings import LIMIT_SETTINGS, SETTINGS
 from lib_embmerge.limits import Limits
 
 from .fake_a1111 import FakeA1111, library_kept, same

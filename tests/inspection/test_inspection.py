@@ -11,7 +11,6 @@ import torch
 
 from lib_embmerge.evaluation import evaluate, read_parts
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.hosts.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.inspection import (
     compare,
     find_neighbours,
@@ -22,6 +21,7 @@ from lib_embmerge.inspection import (
     measure_similarity,
 )
 from lib_embmerge.language import parse
+from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 
 

@@ -22,10 +22,10 @@ from torch import Tensor
 from lib_embmerge.errors import EmbeddingMergeError, FileError
 from lib_embmerge.evaluation.evaluate import evaluate
 from lib_embmerge.families import FAMILIES, Family
-from lib_embmerge.files.tokenizers import tokenizer
 from lib_embmerge.host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
 from lib_embmerge.language.parse import parse
 from lib_embmerge.merge import merge_prompts
+from lib_embmerge.models.tokenizers import tokenizer
 from lib_embmerge.vectors.embedding import Embedding
 from lib_embmerge.vectors.vocabulary import Vocabulary
 

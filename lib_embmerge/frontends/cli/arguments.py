@@ -17,8 +17,7 @@ from ...errors import EmbeddingMergeError
 from ...limits import HIGHEST, Limits
 
 if TYPE_CHECKING:
-    from .inputs import OpenModel
-    from .report import Report
+        from .report import Report
 
 __all__ = ["COMMANDS", "Command", "help_text", "read_options"]
 
@@ -44,9 +43,9 @@ class Command:
     function: str
     add_options: Callable[[argparse.ArgumentParser], None]
 
-    def load(self) -> Callable[[argparse.Namespace, OpenModel], Report]:
+    def load(self) -> Callable[[argparse.Namespace], Report]:
         """Import the function that does the command."""
-        function: Callable[[argparse.Namespace, OpenModel], Report]
+        function: Callable[[argparse.Namespace], Report]
         function = getattr(import_module(f"{__package__}.{self.module}"), self.function)
         return function
 

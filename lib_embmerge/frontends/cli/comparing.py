@@ -12,7 +12,7 @@ from ...evaluation import evaluate
 from ...files.embedding_files import read_embedding
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
-from .inputs import OpenModel, find_file, open_model, read_source
+from .inputs import find_file, open_model, read_source
 from .looking import odd_numbers
 from .report import Report, align, describe_model, figure, model_note
 
@@ -22,7 +22,7 @@ SHOWN_COSINES = 8
 """Cosines that a line shows; all of them are in the JSON."""
 
 
-def compare_two(options: argparse.Namespace, opener: OpenModel) -> Report:
+def compare_two(options: argparse.Namespace) -> Report:
     """Compare two files or expressions, or one expression on two checkpoints."""
     checkpoints: list[Path] = options.checkpoint or []
     if len(options.text) > 2 or len(checkpoints) > 2:
@@ -32,18 +32,18 @@ def compare_two(options: argparse.Namespace, opener: OpenModel) -> Report:
     if len(options.text) == 1 and len(checkpoints) < 2:
         raise EmbeddingMergeError("There is nothing to compare with.", suggestion="Give B, or a second --checkpoint.")
     if len(options.text) == 2:
-        return _compare_on_one(options, opener, checkpoints[0] if checkpoints else None)
-    return _compare_on_two(options, opener, checkpoints)
+        return _compare_on_one(options, checkpoints[0] if checkpoints else None)
+    return _compare_on_two(options, checkpoints)
 
 
-def _compare_on_one(options: argparse.Namespace, opener: OpenModel, checkpoint: Path | None) -> Report:
+def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Report:
     """Compare two things; the model is opened only where one of them is an expression."""
     paths = [find_file(text, options.kind) for text in options.text]
     sides = [
         path or read_source(text, options.kind, options.limits)
         for text, path in zip(options.text, paths, strict=True)
     ]
-    model = None if all(paths) else open_model(options, opener, checkpoint)
+    model = None if all(paths) else open_model(options, checkpoint)
     values = []
     for side in sides:
         if isinstance(side, Path):
@@ -56,7 +56,7 @@ def _compare_on_one(options: argparse.Namespace, opener: OpenModel, checkpoint: 
     return report
 
 
-def _compare_on_two(options: argparse.Namespace, opener: OpenModel, checkpoints: Sequence[Path]) -> Report:
+def _compare_on_two(options: argparse.Namespace, checkpoints: Sequence[Path]) -> Report:
     text = options.text[0]
     if find_file(text, options.kind) is not None:
         raise EmbeddingMergeError(
@@ -64,7 +64,7 @@ def _compare_on_two(options: argparse.Namespace, opener: OpenModel, checkpoints:
             suggestion="Give an expression, or a second file.",
         )
     entered = read_source(text, options.kind, options.limits)
-    models = [open_model(options, opener, checkpoint) for checkpoint in checkpoints]
+    models = [open_model(options, checkpoint) for checkpoint in checkpoints]
     values = [evaluate(entered.tree, model, limits=entered.limits, source=entered.source) for model in models]
     report = _report([str(path) for path in checkpoints], values)
     report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}

@@ -14,8 +14,7 @@ from ...families import FAMILIES
 from ...files.convert import convert_file
 from ...files.embedding_files import EXTENSIONS
 from ...files.publish_check import HOSTS, MODELS, Verdict, check_file
-from ...files.tokenizers import tokenizer
-from .inputs import OpenModel
+from ...models.tokenizers import tokenizer
 from .report import Progress, Report, align, describe_error
 
 __all__ = ["check_files", "convert_files"]
@@ -24,7 +23,7 @@ YES, CARE, NO = "yes", "yes*", "–"
 """What a cell of the table says; `*` leads to a remark below it."""
 
 
-def convert_files(options: argparse.Namespace, _opener: OpenModel) -> Report:
+def convert_files(options: argparse.Namespace) -> Report:
     """Write each file as clean safetensors; a file that fails, fails alone."""
     report = Report({}, [])
     converted = []
@@ -49,7 +48,7 @@ def convert_files(options: argparse.Namespace, _opener: OpenModel) -> Report:
     return report
 
 
-def check_files(options: argparse.Namespace, _opener: OpenModel) -> Report:
+def check_files(options: argparse.Namespace) -> Report:
     """Say for each file where it loads, and why not there; a file that cannot be read fails alone."""
     report = Report({}, [])
     checked = []

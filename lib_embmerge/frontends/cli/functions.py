@@ -7,13 +7,12 @@ from collections.abc import Iterable
 
 from ...errors import EmbeddingMergeError, did_you_mean
 from ...operations import OPERATIONS, Operation, signature
-from .inputs import OpenModel
 from .report import Report
 
 __all__ = ["list_functions", "markdown_table"]
 
 
-def list_functions(options: argparse.Namespace, _open_model: OpenModel) -> Report:
+def list_functions(options: argparse.Namespace) -> Report:
     """Give every operator and function, or those named."""
     entries = [_find(name) for name in options.name] or list(OPERATIONS.values())
     figures: dict[str, object] = {"functions": [_fields(entry) for entry in entries]}

@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Union
+from typing import TYPE_CHECKING
 
 from ...errors import FileError
 
 if TYPE_CHECKING:
     from ...entry import Entered
-    from ...host_protocol import TextModel
     from ...limits import Limits
+    from ...models.checkpoint import CheckpointModel
 
-    class FileModel(TextModel, Protocol):
-        """A text model that knows its file."""
-
-        def record(self, *, with_hash: bool = False) -> Union[Mapping[str, str], str]:
-            """Give what identifies the checkpoint; one word for the demonstration encoder."""
-            ...
-
-        def refresh_embeddings(self) -> None:
-            """List the folder of embeddings again on the next use."""
-            ...
-
-        def checkpoint_names(self) -> list[str]:
-            """Give the names that `@name` knows."""
-            ...
+__all__ = ["find_file", "open_model", "read_source"]
 
 
-__all__ = ["OpenModel", "find_file", "open_model", "read_source"]
-
-
-class OpenModel(Protocol):
-    """Opens the text model of a checkpoint file or folder; without one, the demonstration encoder."""
-
-    def __call__(self, checkpoint: Path | None, *, embeddings: Path | None, checkpoints: Path | None) -> FileModel:
-        """Open it."""
-        ...
-
-
-def open_model(options: argparse.Namespace, opener: OpenModel, checkpoint: Path | None = None) -> FileModel:
+def open_model(options: argparse.Namespace, checkpoint: Path | None = None) -> CheckpointModel:
     """Open the model that the options name, or that of the given checkpoint with the options' other folders."""
     if checkpoint is None and not isinstance(options.checkpoint, list):
         checkpoint = options.checkpoint
@@ -51,7 +26,10 @@ def open_model(options: argparse.Namespace, opener: OpenModel, checkpoint: Path 
             raise FileError(f"{option}: {folder} is not a folder.")
         if folder is not None and not os.access(folder, os.R_OK | os.X_OK):
             raise FileError(f"{option}: {folder} may not be read.")
-    return opener(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
+    # Imported here because it brings torch, which --help and the comparison of two files must not wait for.
+    from ...models import checkpoint as models
+
+    return models.open_model(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
 
 
 def find_file(text: str, kind: str) -> Path | None:

@@ -15,7 +15,7 @@ from ...files.embedding_files import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from ...vectors.embedding import Embedding
-from .inputs import OpenModel, find_file, open_model, read_source
+from .inputs import find_file, open_model, read_source
 from .report import Report, align, amount, describe_model, figure, model_note
 
 __all__ = ["inspect_vectors", "list_nearest", "odd_numbers"]
@@ -47,9 +47,9 @@ class _Subject:
     entered: Entered | None = None
 
 
-def inspect_vectors(options: argparse.Namespace, opener: OpenModel) -> Report:
+def inspect_vectors(options: argparse.Namespace) -> Report:
     """Show shapes, recipe, figures and nearest words."""
-    subject = _open_subject(options, opener)
+    subject = _open_subject(options)
     rows = _measure(subject, options.rows)
     near = find_neighbours(subject.vectors, subject.model, k=options.k) if subject.model else []
     figures = {
@@ -62,9 +62,9 @@ def inspect_vectors(options: argparse.Namespace, opener: OpenModel) -> Report:
     return Report(figures, lines, _warnings(subject))
 
 
-def list_nearest(options: argparse.Namespace, opener: OpenModel) -> Report:
+def list_nearest(options: argparse.Namespace) -> Report:
     """Show the words nearest to each vector."""
-    subject = _open_subject(options, opener, always=True)
+    subject = _open_subject(options, always=True)
     if subject.model is None:
         raise FileError("There is nothing to compare with.", suggestion="Give --checkpoint FILE.")
     near = find_neighbours(subject.vectors, subject.model, k=options.k)
@@ -77,7 +77,7 @@ def list_nearest(options: argparse.Namespace, opener: OpenModel) -> Report:
     return Report(figures, [*lines, model_note(subject.model)], warnings)
 
 
-def _open_subject(options: argparse.Namespace, opener: OpenModel, *, always: bool = False) -> _Subject:
+def _open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subject:
     """Open what the argument names; for a file, a model only where one is given, or `always`.
 
     A file without a checkpoint is compared with the demonstration encoder only where that made it: its invented words
@@ -86,13 +86,13 @@ def _open_subject(options: argparse.Namespace, opener: OpenModel, *, always: boo
     path = find_file(options.text, options.kind)
     if path is None:
         entered = read_source(options.text, options.kind, options.limits)
-        model = open_model(options, opener)
+        model = open_model(options)
         value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
         return _Subject(value, model, entered=entered)
     file = read_embedding(path)
     ours = file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     wanted = always or options.checkpoint is not None or ours
-    return _Subject(Embedding(file.vectors), open_model(options, opener) if wanted else None, file=file)
+    return _Subject(Embedding(file.vectors), open_model(options) if wanted else None, file=file)
 
 
 def _measure(subject: _Subject, by: str) -> list[RowStatistics]:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors import EmbeddingMergeError, did_you_mean
 
 if TYPE_CHECKING:
-    from .inputs import OpenModel
-    from .report import Report
+        from .report import Report
 
 __all__ = ["main"]
 
@@ -21,11 +20,11 @@ INTERRUPTED = 130
 """What a shell expects of a program that was stopped with Ctrl-C."""
 
 
-def main(arguments: Sequence[str], open_model: OpenModel) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run one command; give the exit status: 0, or 2 with what is wrong on stderr, or 130 after Ctrl-C."""
     _make_writable()
     try:
-        status = _run(list(arguments), open_model)
+        status = _run(list(arguments))
         sys.stdout.flush()
     except EmbeddingMergeError as error:
         return _fail(_explain(error))
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str], open_model: OpenModel) -> int:
     return status
 
 
-def _run(arguments: list[str], open_model: OpenModel) -> int:
+def _run(arguments: list[str]) -> int:
     from . import arguments as commands
 
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -59,7 +58,7 @@ def _run(arguments: list[str], open_model: OpenModel) -> int:
     if command is None:
         return _fail(_unknown_command(arguments[0], list(commands.COMMANDS)))
     options = commands.read_options(command, arguments[1:])
-    return _show(command.load()(options, open_model), options.json)
+    return _show(command.load()(options), options.json)
 
 
 def _show(report: Report, as_json: bool) -> int:

@@ -6,19 +6,18 @@ import argparse
 import importlib.util
 
 from ...errors import EmbeddingMergeError
-from .inputs import OpenModel
 from .report import Report
 
 __all__ = ["serve_app"]
 
 
-def serve_app(options: argparse.Namespace, opener: OpenModel) -> Report:
+def serve_app(options: argparse.Namespace) -> Report:
     """Serve the page until it is interrupted.
 
     Raises: EmbeddingMergeError where gradio, which nothing else here needs, is not installed.
     """
     if importlib.util.find_spec("gradio") is None:
         raise EmbeddingMergeError("The app needs gradio.", suggestion="Install it with: pip install 'embmerge[app]'")
-    from ..app import run_app
+    from ..app.server import run_app
 
-    return run_app(options, opener)
+    return run_app(options)

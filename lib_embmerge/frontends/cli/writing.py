@@ -13,11 +13,11 @@ from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.embedding_files import EmbeddingFile, read_embedding
 from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
-from .inputs import OpenModel, open_model, read_source
+from .inputs import open_model, read_source
 from .report import Progress, Report, describe_error, describe_model, model_note
 
 if TYPE_CHECKING:
-    from .inputs import FileModel
+    from ...models.checkpoint import CheckpointModel
 
 __all__ = ["rebuild_files", "save_list", "save_one"]
 
@@ -27,17 +27,17 @@ LONGEST_LIST = 10_000_000
 """Bytes of a list file: what is longer was given by mistake."""
 
 
-def save_one(options: argparse.Namespace, opener: OpenModel) -> Report:
+def save_one(options: argparse.Namespace) -> Report:
     """Save one expression."""
     entered = read_source(options.text, options.kind, options.limits)
-    model = open_model(options, opener)
+    model = open_model(options)
     saved = save_expression(entered, options.name, model, _save_options(options, model, options.dir))
     return _report(saved, [], model)
 
 
-def rebuild_files(options: argparse.Namespace, opener: OpenModel) -> Report:
+def rebuild_files(options: argparse.Namespace) -> Report:
     """Make files again from their recipes, each in its own folder or in `--dir`."""
-    model = open_model(options, opener)
+    model = open_model(options)
     common = _save_options(options, model, Path())
 
     def remake(path: Path) -> list[Saved]:
@@ -58,12 +58,12 @@ def _refuse_invented(file: EmbeddingFile) -> None:
         raise FileError(f"rebuild needs --checkpoint FILE: {file.path.name} was made with {shown}.")
 
 
-def save_list(options: argparse.Namespace, opener: OpenModel) -> Report:
+def save_list(options: argparse.Namespace) -> Report:
     """Save every line of a list; a line that fails, fails alone."""
     lines = read_lines(_read_list(options.list_file))
     if not lines:
         raise FileError(f"There are no lines in {options.list_file}.")
-    model = open_model(options, opener)
+    model = open_model(options)
     wishes = _save_options(options, model, options.dir)
     skipped: list[str] = []
 
@@ -136,7 +136,7 @@ def _read_bytes(path: Path) -> bytes:
         raise FileError(f"There is no file {path}.") from error
 
 
-def _save_options(options: argparse.Namespace, model: FileModel, folder: Path) -> SaveOptions:
+def _save_options(options: argparse.Namespace, model: CheckpointModel, folder: Path) -> SaveOptions:
     about = {
         "author": options.author,
         "description": options.note,
@@ -161,7 +161,7 @@ def _is_below(folder: Path, root: Path) -> bool:
     return folder.resolve().is_relative_to(root.resolve())
 
 
-def _report(saved: Sequence[Saved], errors: Sequence[str], model: FileModel) -> Report:
+def _report(saved: Sequence[Saved], errors: Sequence[str], model: CheckpointModel) -> Report:
     figures = {"saved": [_fields(one) for one in saved], **describe_model(model)}
     lines = [line for one in saved for line in _describe(one)]
     warnings = [f"{one.name}: {text}" if len(saved) > 1 else text for one in saved for text in one.warnings]

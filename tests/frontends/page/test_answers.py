@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.saving import LONG_CHOICES, save_from_page
-from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.inspection import find_neighbours
 from lib_embmerge.limits import Limits
 
@@ -15,7 +14,7 @@ from lib_embmerge.limits import Limits
 @pytest.fixture
 def host(tmp_path):
     """The demonstration encoder."""
-    return AppHost(open_model, None, tmp_path / "embeddings", None)
+    return AppHost(None, tmp_path / "embeddings", None)
 
 
 def ask(host, kind, **fields):
@@ -51,7 +50,7 @@ def test_an_absolute_folder_is_refused(host, folder):
 
 
 def test_the_limits_are_the_host_s(tmp_path):
-    host = AppHost(open_model, None, tmp_path / "embeddings", None, Limits(vectors=3, depth=1))
+    host = AppHost(None, tmp_path / "embeddings", None, Limits(vectors=3, depth=1))
     text = "'cat', 'dog', 'red', 'blue'"
     refusal = "at most 3 are allowed"
     assert refusal in ask(host, "preview", text=text)["slots"]["messages"]
@@ -64,7 +63,7 @@ def test_the_limits_are_the_host_s(tmp_path):
 
 def test_limits_can_be_raised(tmp_path):
     limits = Limits(vectors=2_000, depth=300, characters=20_000)
-    host = AppHost(open_model, None, tmp_path / "embeddings", None, limits)
+    host = AppHost(None, tmp_path / "embeddings", None, limits)
     for text, shown in {
         "repeat('cat', 2000)": "2000 vectors",
         f"{'(' * 200}'cat'{')' * 200}": "1 vector",

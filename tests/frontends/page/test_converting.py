@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from lib_embmerge.entry import read_expression
 from lib_embmerge.files.embedding_files import read_embedding
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.converting import (
     REPAIR_BOX,
     Options,
@@ -24,7 +24,6 @@ from lib_embmerge.frontends.page.converting import (
     list_choices,
     repair,
 )
-from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.saving import SaveOptions, save_expression
 from tests.files.builders import sd1
 
@@ -43,7 +42,7 @@ class Host(AppHost):
 
 @pytest.fixture
 def host(tmp_path):
-    return Host(open_model, None, tmp_path / "embeddings", None)
+    return Host(None, tmp_path / "embeddings", None)
 
 
 @pytest.fixture
@@ -359,7 +358,7 @@ def test_a_repair_takes_the_next_free_name(host, unequal):
 
 @pytest.fixture
 def other_family(tmp_path):
-    return Host(open_model, sd1(tmp_path / "old.safetensors"), tmp_path / "embeddings", None)
+    return Host(sd1(tmp_path / "old.safetensors"), tmp_path / "embeddings", None)
 
 
 def test_a_recipe_is_followed_for_the_loaded_family(host, other_family, uploads):

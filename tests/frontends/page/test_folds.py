@@ -15,28 +15,29 @@ from lib_embmerge.evaluation import evaluate
 from lib_embmerge.files.embedding_files import write_embedding
 from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.publish_check import HOSTS, MODELS, check_file, describe_file
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.loads import Fix, draw_loads, propose_name
 from lib_embmerge.frontends.page.norms import judge_norm
 from lib_embmerge.frontends.page.pictures import WIDTH, place_norms, place_similarity
 from lib_embmerge.frontends.page.table import _cell
-from lib_embmerge.hosts.memory import MemoryModel
-from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.inspection import NormDistribution, measure_embedding
+from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> AppHost:
     """A small model of SDXL's kind, without files."""
-    return AppHost(lambda *_args, **_options: MemoryModel.sdxl(), None, tmp_path / "embeddings", None)
+    app = AppHost(None, tmp_path / "embeddings", None)
+    app.model = MemoryModel.sdxl()  # type: ignore[assignment]
+    return app
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> AppHost:
     """The app with the demonstration encoder, whose vectors have a real model's widths."""
-    return AppHost(open_model, None, tmp_path / "embeddings", None)
+    return AppHost(None, tmp_path / "embeddings", None)
 
 
 def ask(host: AppHost, kind: str, **fields: object) -> dict:

@@ -14,14 +14,14 @@ import torch
 from lib_embmerge.entry import read_expression
 from lib_embmerge.errors import FileError, NameProblem, UnsupportedHost
 from lib_embmerge.files.embedding_files import read_embedding, write_embedding
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.comparing import compare_from_page
 from lib_embmerge.frontends.page.inspecting import inspect_from_page
 from lib_embmerge.frontends.page.jobs import Jobs
 from lib_embmerge.frontends.page.rebuilding import list_rebuildable, rebuild_from_page
 from lib_embmerge.frontends.page.things import KINDS, LOADED, Choice, find_file, list_checkpoints, list_files
 from lib_embmerge.frontends.page.verifying import verify
-from lib_embmerge.hosts.standalone import open_model
+from lib_embmerge.models.checkpoint import open_model
 from lib_embmerge.saving import SaveOptions, save_expression
 from tests.files.builders import SDXL_G, SDXL_L, header_bytes, sd1, sdxl
 
@@ -42,7 +42,7 @@ class Host(AppHost):
 @pytest.fixture
 def host(tmp_path):
     """The demonstration encoder."""
-    return Host(open_model, None, tmp_path / "embeddings", None)
+    return Host(None, tmp_path / "embeddings", None)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def real(tmp_path):
     sdxl(folder / "one.safetensors", rows={SDXL_L: {CAT: 0.5, DOG: 1.0}, SDXL_G: {CAT: 0.5, DOG: 1.0}})
     sdxl(folder / "two.safetensors", rows={SDXL_L: {CAT: 0.25, DOG: 1.0}, SDXL_G: {CAT: 0.25, DOG: 1.0}})
     sd1(folder / "old.safetensors")
-    return Host(open_model, folder / "one.safetensors", tmp_path / "embeddings", None)
+    return Host(folder / "one.safetensors", tmp_path / "embeddings", None)
 
 
 def save(host, name, text="'cat'", folder="", **options):
@@ -364,7 +364,7 @@ def test_vectors_that_were_changed_after_saving_are_told_from_another_checkpoint
 
 
 def test_a_file_without_a_fingerprint_and_one_of_another_family(real):
-    old = Host(open_model, real.checkpoint.parent / "old.safetensors", real.embeddings_folder, None)
+    old = Host(real.checkpoint.parent / "old.safetensors", real.embeddings_folder, None)
     found = verify(read_embedding(save(old, "cat-old")), real.model)
     assert not found.same_rows
     assert [one.encoder for one in found.differences] == ["clip_l", "clip_g"]

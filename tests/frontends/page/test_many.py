@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from lib_embmerge.files.embedding_files import read_embedding
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.lists import Sweep
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.jobs import Jobs
 from lib_embmerge.frontends.page.many import MODES, Wish, many, run_many
 from lib_embmerge.frontends.page.question import Question
-from lib_embmerge.hosts.standalone import open_model
 
 LIST, SWEEP = MODES
 RED_BLUE = Sweep("slerp('red', 'blue', {t})", pattern="red_blue_{t}")
@@ -32,7 +31,7 @@ class Host(AppHost):
 
 @pytest.fixture
 def host(tmp_path):
-    return Host(open_model, None, tmp_path / "embeddings", None)
+    return Host(None, tmp_path / "embeddings", None)
 
 
 def wish(text="", mode=LIST, sweep=RED_BLUE, **others):

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from lib_embmerge.evaluation import count
-from lib_embmerge.frontends.app_host import AppHost
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.prompt_lines import read_lines
 from lib_embmerge.frontends.page.repairs import mend_prompt
 from lib_embmerge.frontends.page.saving import save_from_page
-from lib_embmerge.hosts.memory import MemoryModel
-from lib_embmerge.hosts.standalone import open_model
 from lib_embmerge.language import Brackets, parse
+from lib_embmerge.models.memory import MemoryModel
 
 CAPTION = re.compile(r">([^<>]+)</button>")
 TEXT = re.compile(r'data-embmerge-text="([^"]*)"')
@@ -26,7 +25,7 @@ STRIP = re.compile(r'aria-label="Chunk (\d+): ([^"]*)"')
 
 @pytest.fixture
 def host(tmp_path: Path) -> AppHost:
-    return AppHost(open_model, None, tmp_path / "embeddings", None)
+    return AppHost(None, tmp_path / "embeddings", None)
 
 
 def ask(host: AppHost, text: object, kind: str = "preview") -> tuple[dict[str, str], dict[str, object]]:

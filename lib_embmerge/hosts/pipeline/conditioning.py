@@ -23,80 +23,27 @@ import copy
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..host_protocol import TextModel
-from ..language.scan import holds_expression
-from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
-from ..placeholders import count_name, counted_vectors, find_names, put_words
-from ..vectors.embedding import Embedding
+from ...host_protocol import TextModel
+from ...language.scan import holds_expression
+from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
+from ...placeholders import count_name, counted_vectors, find_names, put_words
+from ...vectors.embedding import Embedding
 from .hooks import Hook, HookGroup
 
-__all__ = ["ConditioningHooks", "PromptHost", "repair_comma_backtrack"]
+if TYPE_CHECKING:
+    from .pipeline_host import PipelineHost
 
-
-class PromptHost(Protocol):
-    """What a WebUI's adapter offers to the hooks."""
-
-    def text_model(self, sd_model: Any) -> TextModel:
-        """Give the text model of the host's model object.
-
-        Raises: UnsupportedHost where it has no CLIP text encoder; ModelNotLoaded where its tables are not in memory.
-        """
-        ...
-
-    def model_of(self, engine: Any) -> Any:
-        """Give the model object whose prompt the text engine (the owner of `tokenize_line`) is encoding."""
-        ...
-
-    def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> contextlib.AbstractContextManager[None]:
-        """Register each name with its vectors as the host's embedding while the context lasts."""
-        ...
-
-    def blank_placeholders(self, engine: Any, names: Sequence[str]) -> contextlib.AbstractContextManager[None]:
-        """Register names of `placeholders.count_name` as embeddings of that many zero vectors."""
-        ...
-
-    def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give what the prompts' expressions depend on beside their text and the checkpoint, comparable with ==."""
-        ...
-
-    def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give owner and name of the functions to wrap, by kind: each is a method of `ConditioningHooks`."""
-        ...
-
-    def counter_points(self) -> Sequence[tuple[Any, str]]:
-        """Give owner and name of the functions that give the token counter its (count, limit)."""
-        ...
-
-    def counts_words(self, sd_model: Any) -> bool:
-        """Say whether the token counter counts for an encoder that takes only text."""
-        ...
-
-    def words_notice(self, sd_model: Any) -> str | None:
-        """Give the sentence for a job whose expressions reach some encoder as words; None where none does."""
-        ...
-
-    def forget_placeholders(self) -> None:
-        """Take the names of placeholders out of what the host is going to write into the infotext."""
-        ...
-
-    @property
-    def embeddings_state(self) -> object:
-        """Give what is another object, by identity, after every `PageHost.refresh_embeddings`."""
-        ...
-
-    def note_used_embeddings(self, model: TextModel) -> None:
-        """Tell the infotext which installed embeddings the expressions have read."""
-        ...
+__all__ = ["ConditioningHooks", "repair_comma_backtrack"]
 
 
 class ConditioningHooks(HookGroup):
     """The three hooks of one host, installed and removed together."""
 
-    def __init__(self, host: PromptHost, settings: Callable[[], MergeSettings]) -> None:
+    def __init__(self, host: PipelineHost, settings: Callable[[], MergeSettings]) -> None:
         """Take the host's adapter and what reads the user's settings."""
         self.host = host
         self.settings = settings

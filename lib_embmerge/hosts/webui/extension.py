@@ -5,68 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
-from ..errors import UnsupportedHost
-from ..host_protocol import PageHost, TextModel
-from ..language.scan import holds_expression
-from ..legacy import restore_prompts
-from ..limits import Limits
-from ..merge import MergeSettings, warn_of_strangers
+from ...errors import UnsupportedHost
+from ...language.scan import holds_expression
+from ...legacy import restore_prompts
+from ...limits import Limits
+from ...merge import MergeSettings, warn_of_strangers
+from .running_host import RunningHost
 from .settings import LIMIT_SETTINGS, SETTINGS
 
-__all__ = ["Adapter", "Part", "WebUI", "other_extensions_with_expressions"]
+__all__ = ["WebUI", "other_extensions_with_expressions"]
 
 
 SECTION = ("embmerge", "Embedding merge")
 """Ours in the settings page: its key and its title."""
 
 
-class Part(Protocol):
-    """Something that reaches into the host, and out again."""
-
-    def install(self) -> None:
-        """Put it in place; a second time changes nothing."""
-        ...
-
-    def uninstall(self) -> None:
-        """Take it out again."""
-        ...
-
-
-class Adapter(PageHost, Protocol):
-    """What one kind of WebUI offers: to the page, and to the callbacks here."""
-
-    shared: Any
-    """The host's module of that name."""
-    other_extensions: list[str]
-    """Files of other extensions that take the same expressions; the wiring finds them."""
-
-    def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None; never loads one."""
-        ...
-
-    def text_model(self, sd_model: Any) -> TextModel:
-        """Give the text model of the host's model object.
-
-        Raises: UnsupportedHost where it has no CLIP text encoder.
-        """
-        ...
-
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
-        """Give what changes prompts and the token counter there: of the user's settings and `script_callbacks`."""
-        ...
-
-    def words_notice(self, sd_model: Any) -> str | None:
-        """Give the sentence for a job whose expressions reach some encoder as words; None where none does."""
-        ...
-
-
 class WebUI:
     """Everything that embmerge adds to one running WebUI."""
 
-    def __init__(self, host: Adapter, callbacks: Any) -> None:
+    def __init__(self, host: RunningHost, callbacks: Any) -> None:
         """Take the host's adapter and its `script_callbacks` module."""
         self.host = host
         self.callbacks = callbacks

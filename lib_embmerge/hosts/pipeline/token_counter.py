@@ -6,35 +6,23 @@ import contextlib
 import html
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..errors import EmbeddingMergeError
-from ..language.scan import holds_expression
-from .conditioning import ConditioningHooks, PromptHost
+from ...errors import EmbeddingMergeError
+from ...language.scan import holds_expression
+from .conditioning import ConditioningHooks
 from .hooks import Hook, HookGroup
 
-__all__ = ["CountingHost", "TokenCounter", "make_mark"]
+if TYPE_CHECKING:
+    from .pipeline_host import PipelineHost
 
-
-class CountingHost(PromptHost, Protocol):
-    """What the counter asks of an adapter beside what the hooks ask."""
-
-    shared: Any
-    """The host's module of that name."""
-
-    def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None; never loads one."""
-        ...
-
-    def without_comments(self, prompt: str) -> str:
-        """Put blanks in the places of comments."""
-        ...
+__all__ = ["TokenCounter", "make_mark"]
 
 
 class TokenCounter(HookGroup):
     """Prepares the text that is counted, by the callback, and marks the count of a broken expression, by a hook."""
 
-    def __init__(self, host: CountingHost, hooks: ConditioningHooks, callbacks: Any) -> None:
+    def __init__(self, host: PipelineHost, hooks: ConditioningHooks, callbacks: Any) -> None:
         """Take the host's adapter, its hooks, and its `script_callbacks` module."""
         self.host = host
         self.hooks = hooks

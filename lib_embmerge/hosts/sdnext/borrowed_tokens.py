@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import LimitExceeded
-from .host_encoder import HostEncoder
+from ...errors import LimitExceeded
+from ..encoders.encoder import HostEncoder
 
 __all__ = ["BorrowedWord", "borrow_words", "lent_rows"]
 

@@ -32,16 +32,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
-from ..language.scan import find_islands, holds_expression
-from ..merge import Merged, MergeSettings, merge_prompts, replace_by_counts
-from ..placeholders import PREFIX, count_name, find_names, put_words
-from .borrowed_words import borrow_words, lent_rows
-from .hooks import Hook, HookGroup
-from .token_counter import make_mark
+from ...errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
+from ...language.scan import find_islands, holds_expression
+from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts
+from ...placeholders import PREFIX, count_name, find_names, put_words
+from ..pipeline.hooks import Hook, HookGroup
+from ..pipeline.token_counter import make_mark
+from .borrowed_tokens import borrow_words, lent_rows
 
 if TYPE_CHECKING:
-    from .sdnext import SDNext
+    from .adapter import SDNext
 
 __all__ = ["Lent", "SDNextPrompts"]
 

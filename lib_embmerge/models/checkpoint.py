@@ -1,34 +1,29 @@
 """A text model without a WebUI: a checkpoint file, or the built-in demonstration encoder.
 
-It touches no host. What it gives is what `host_protocol` asks for: tokenizers and tables by `files`, a folder of
+What it gives is what `host_protocol` asks for: tokenizers, tables by `files`, a folder of
 embeddings searched as A1111 does, and other checkpoints for `@name`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import FileError, did_you_mean
-from ..families import ENCODER_WIDTHS, FAMILIES, Family
-from ..files.checkpoint_files import Checkpoint, TokenTable, find_checkpoints, open_checkpoint
+from ..families import FAMILIES, Family
+from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
 from ..files.embedding_files import EmbeddingFile
 from ..files.installed_embeddings import EmbeddingFolder
-from ..files.tokenizers import END, START, VOCABULARY_SIZE, spell, tokenizer
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..vectors.vocabulary import Vocabulary
+from .demonstration import DEMONSTRATION, demonstration_tables
+from .tokenizers import END, START, spell, tokenizer
 
-__all__ = ["CheckpointModel", "DemonstrationTable", "FileEncoder", "Table", "open_model"]
-
-DEMONSTRATION = "demonstration"
-"""Title of the built-in encoder, and what files made with it say they were made with."""
+__all__ = ["CheckpointModel", "FileEncoder", "Table", "open_model"]
 
 _PADDING = {"clip_l": END, "clip_h": 0, "clip_g": 0}
 """Ids of the padding token. Source: A1111 modules/sd_hijack_clip.py:220 (end), sd_hijack_open_clip.py:14,46 (0)."""
@@ -53,17 +48,28 @@ def open_model(
 
 def _open(path: Path | None, installed: EmbeddingFolder, folders: tuple[Path, ...]) -> CheckpointModel:
     if path is None:
-        return CheckpointModel(None, FAMILIES["sdxl"], _demonstration_encoders("sdxl"), installed, folders)
+        return CheckpointModel(None, FAMILIES["sdxl"], _encoders(demonstration_tables("sdxl")), installed, folders)
     source = open_checkpoint(path)
-    encoders = [FileEncoder(table.encoder, table) for table in source.tables]
-    return CheckpointModel(source, source.family, encoders, installed, folders)
+    tables: Mapping[str, Table] = {table.encoder: table for table in source.tables}
+    return CheckpointModel(source, source.family, _encoders(tables), installed, folders)
+
+
+def _encoders(tables: Mapping[str, Table]) -> list[FileEncoder]:
+    return [FileEncoder(name, table) for name, table in tables.items()]
 
 
 class Table(Protocol):
     """A token table of which single rows can be had."""
 
-    size: int
-    width: int
+    @property
+    def size(self) -> int:
+        """Rows."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, a copy."""
@@ -76,7 +82,7 @@ class FileEncoder:
     start_id = START
     end_id = END
 
-    def __init__(self, name: str, table: Table | TokenTable) -> None:
+    def __init__(self, name: str, table: Table) -> None:
         """Take the encoder's name and its table; nothing is read yet."""
         self.name = name
         self.table = table
@@ -219,62 +225,3 @@ def _checkpoints_in(folder: Path) -> list[Path]:
 
 def _stem(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
-
-
-# --- The demonstration encoder -------------------------------------------------------------------------------------
-
-
-class DemonstrationTable:
-    """A table of made-up rows: any row is computed from its id when it is asked for, nothing is kept.
-
-    Whole-number arithmetic and two multiplications in float32, so every machine and version gives the same bits. The
-    rows have norms spread by a fifth around `norm`, like a trained table's, and no meaning: neighbours are chance.
-    """
-
-    _SPREAD = 0.2
-
-    def __init__(self, name: str, *, size: int = VOCABULARY_SIZE, norm: float) -> None:
-        """Take the encoder's name, which is the seed, and the rows' mean norm."""
-        self.width = ENCODER_WIDTHS[name]
-        self.size = size
-        self.norm = norm
-        self._seed = np.uint64(int.from_bytes(name.encode().ljust(8, b"\0")[:8], "little"))
-
-    def rows(self, ids: Sequence[int]) -> Tensor:
-        """Compute rows: (len(ids), width), float32."""
-        return torch.from_numpy(self._numbers(np.asarray(ids, dtype=np.uint64)))
-
-    def _numbers(self, ids: np.ndarray) -> np.ndarray:
-        # Four columns of 16 bits come from one hash of 64, uniform in ±1; their norm is the root of width / 3.
-        words = self.width // 4 + 1
-        hashes = _scramble(ids[:, None] * np.uint64(words) + np.arange(words, dtype=np.uint64), self._seed)
-        columns = hashes[:, 1:].astype("<u8", copy=False).view("<i2").astype(np.float32)
-        unit = self.norm / (32768 * math.sqrt(self.width / 3))
-        share = (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-        scale = np.float32(unit * (1 - self._SPREAD / 2)) + share * np.float32(unit * self._SPREAD)
-        columns *= scale
-        return columns
-
-
-def _scramble(numbers: np.ndarray, seed: np.uint64) -> np.ndarray:
-    """Hash whole numbers of 64 bits, in place: the finisher of splitmix64.
-
-    Source: https://prng.di.unimi.it/splitmix64.c
-    """
-    with np.errstate(over="ignore"):
-        numbers *= np.uint64(0x9E3779B97F4A7C15)
-        numbers += seed
-        numbers ^= numbers >> np.uint64(30)
-        numbers *= np.uint64(0xBF58476D1CE4E5B9)
-        numbers ^= numbers >> np.uint64(27)
-        numbers *= np.uint64(0x94D049BB133111EB)
-        numbers ^= numbers >> np.uint64(31)
-    return numbers
-
-
-_DEMONSTRATION_NORMS = {"clip_l": 0.4, "clip_h": 0.45, "clip_g": 0.5}
-
-
-def _demonstration_encoders(family: str) -> list[FileEncoder]:
-    tables = {name: DemonstrationTable(name, norm=_DEMONSTRATION_NORMS[name]) for name in FAMILIES[family].encoders}
-    return [FileEncoder(name, table) for name, table in tables.items()]

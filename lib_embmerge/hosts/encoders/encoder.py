@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..vectors.vocabulary import Vocabulary
+from ...vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
-from .host_table import HostTable
+from .token_table import HostTable
 
 __all__ = ["HostEncoder"]
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lib_embmerge.hosts.host_encoder import HostEncoder
+from lib_embmerge.hosts.encoders.encoder import HostEncoder
 
 TOKENS = {1: "cat</w>", 2: "photo"}
 

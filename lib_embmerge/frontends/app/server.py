@@ -11,21 +11,20 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import EmbeddingMergeError
-from .app_host import DEMONSTRATION, AppHost
-from .assets import read_javascript, read_style
-from .cli.inputs import OpenModel
-from .cli.report import Report
-from .gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
-from .page.html import draw, draw_error
-from .tab import TITLE, fill_tab
+from ...errors import EmbeddingMergeError
+from ..assets import read_javascript, read_style
+from ..cli.report import Report
+from ..gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
+from ..page.html import draw, draw_error
+from ..tab import TITLE, fill_tab
+from .host import DEMONSTRATION, AppHost
 
 __all__ = ["build_app", "run_app"]
 
 OPENED = "() => { window.embmerge.opened(); return []; }"
 
 
-def run_app(options: argparse.Namespace, opener: OpenModel) -> Report:
+def run_app(options: argparse.Namespace) -> Report:
     """Serve the page until it is interrupted.
 
     Raises: EmbeddingMergeError where the port cannot be taken; FileError as `AppHost.choose`.
@@ -33,7 +32,7 @@ def run_app(options: argparse.Namespace, opener: OpenModel) -> Report:
     if options.port is not None:
         _check_port(options.port)
     embeddings = options.embeddings or Path("embeddings")
-    host = AppHost(opener, options.checkpoint, embeddings, options.checkpoints, options.limits)
+    host = AppHost(options.checkpoint, embeddings, options.checkpoints, options.limits)
     launch(build_app(host), port=options.port)
     return Report({}, [])
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..errors import FileError, shorten
-from ..files.checkpoint_files import find_checkpoints
-from ..language.scan import Brackets
-from ..limits import Limits
-
-if TYPE_CHECKING:
-    from .cli.inputs import FileModel, OpenModel
+from ...errors import FileError, shorten
+from ...files.checkpoint_files import find_checkpoints
+from ...language.scan import Brackets
+from ...limits import Limits
+from ...models.checkpoint import CheckpointModel, open_model
 
 __all__ = ["DEMONSTRATION", "AppHost"]
 
@@ -28,7 +25,6 @@ class AppHost:
 
     def __init__(
         self,
-        opener: OpenModel,
         checkpoint: Path | None,
         embeddings: Path,
         checkpoints: Path | None,
@@ -38,7 +34,6 @@ class AppHost:
 
         Raises: FileError as `choose`.
         """
-        self._open = opener
         self._checkpoints = checkpoints
         self.limits = limits or Limits()
         self.choose(checkpoint, embeddings)
@@ -58,8 +53,8 @@ class AppHost:
             embeddings.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"The folder {embeddings} cannot be made: {error.strerror or error}.") from error
-        model = self._open(checkpoint, embeddings=embeddings, checkpoints=self._checkpoints)
-        self.model: FileModel = model
+        model = open_model(checkpoint, embeddings=embeddings, checkpoints=self._checkpoints)
+        self.model: CheckpointModel = model
         self.checkpoint = checkpoint
         self.embeddings_folder = embeddings
 
@@ -99,11 +94,11 @@ class AppHost:
             yield encoder.name
             encoder.vocabulary().sorted_norms  # noqa: B018  # computed on first use, and kept
 
-    def loaded_text_model(self) -> FileModel:
+    def loaded_text_model(self) -> CheckpointModel:
         """Give the model of the chosen checkpoint."""
         return self.model
 
-    def load_text_model(self) -> FileModel:
+    def load_text_model(self) -> CheckpointModel:
         """Give the same."""
         return self.model
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from ..families import ENCODER_WIDTHS
-from ..host_protocol import InstalledEmbedding, TextPieces
-from ..placeholders import SPELLING, spelled_ids
-from .host_encoder import HostEncoder
+from ...families import ENCODER_WIDTHS
+from ...host_protocol import InstalledEmbedding, TextPieces
+from ...placeholders import SPELLING, spelled_ids
+from .encoder import HostEncoder
 
 __all__ = [
     "PlaceholderSpelling",

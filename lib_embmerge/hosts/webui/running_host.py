@@ -1,37 +1,41 @@
-"""What the adapters of all WebUIs share, and what those of the ones with AUTOMATIC1111's prompt pipeline do.
+"""What the adapters of all WebUIs share.
 
 An adapter says where its host keeps things; what the page, the hooks and expressions get from that is the same.
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from ..errors import ModelNotLoaded, UnsupportedHost
-from ..families import Family
-from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
-from ..language.scan import Brackets
-from ..limits import Limits
-from ..merge import MergeSettings
-from ..placeholders import counted_vectors
+from ...errors import ModelNotLoaded, UnsupportedHost
+from ...families import Family
+from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ...language.scan import Brackets
+from ...limits import Limits
+from ...merge import MergeSettings
+from ..encoders.encoder import HostEncoder
+from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
-from .comments import HASH, blank_comments
-from .conditioning import ConditioningHooks
-from .embedding_words import PlaceholderSpelling, ReadFiles, find_pieces, looked_up, mentioned_states
-from .hooks import Hook
-from .host_encoder import HostEncoder
 from .settings import allows_words, read_brackets, read_limits
-from .token_counter import TokenCounter
-from .webui import Part
 
-__all__ = ["PipelineHost", "RunningHost", "RunningTextModel"]
+__all__ = ["Part", "RunningHost", "RunningTextModel"]
+
+
+class Part(Protocol):
+    """Something that reaches into the host, and out again."""
+
+    def install(self) -> None:
+        """Put it in place; a second time changes nothing."""
+        ...
+
+    def uninstall(self) -> None:
+        """Take it out again."""
+        ...
 
 
 class RunningTextModel(ABC):
@@ -120,6 +124,10 @@ class RunningHost(ABC):
 
         Raises: UnsupportedHost where it has no CLIP text encoder.
         """
+
+    @abstractmethod
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+        """Return what changes prompts and the token counter: of the user's settings and `script_callbacks`."""
 
     @abstractmethod
     def reload_chosen_model(self) -> None:
@@ -219,111 +227,3 @@ class RunningHost(ABC):
             f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
             for path in self.other_extensions
         ]
-
-
-class PipelineHost(RunningHost):
-    """A host with AUTOMATIC1111's prompt pipeline and databases of embeddings: what the hooks and the counter ask."""
-
-    processing: Any
-    prompt_parser: Any
-    textual_inversion: Any
-
-    def __init__(self, checkpoints: Mapping[str, Any]) -> None:
-        """Take the host's list of checkpoints."""
-        super().__init__(checkpoints)
-        self.embeddings_state: object = object()
-        """Another object, by identity, after every refresh."""
-        self._spelling = PlaceholderSpelling()
-
-    @abstractmethod
-    def encoder_of(self, engine: Any) -> HostEncoder:
-        """Give one of the host's text encoders."""
-
-    @abstractmethod
-    def database_of(self, encoder: Any) -> Any:
-        """Give the database that one of the encoders looks embeddings up in."""
-
-    @abstractmethod
-    def model_of(self, engine: Any) -> Any:
-        """Give the loaded model, or a stand-in with the lone text encoder where it belongs to another one."""
-
-    @abstractmethod
-    def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give the functions to wrap."""
-
-    @abstractmethod
-    def counter_points(self) -> Sequence[tuple[Any, str]]:
-        """Give the functions that count for the token counter."""
-
-    @abstractmethod
-    def placeholders(self, sd_model: Any, vectors: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
-        """Let the host find each name's vectors while the context lasts."""
-
-    @abstractmethod
-    def note_used_embeddings(self, model: TextModel) -> None:
-        """Tell the infotext which installed embeddings the expressions have read."""
-
-    def comments(self) -> Sequence[re.Pattern[str]]:
-        """Give what is a comment in this host's prompts, by its settings."""
-        return HASH if getattr(self.shared.opts, "enable_prompt_comments", False) else []
-
-    def without_comments(self, prompt: str) -> str:
-        """Put blanks in the places of comments."""
-        return blank_comments(prompt, self.comments())
-
-    def own_hooks(self) -> Sequence[Hook]:
-        """Give what is to be wrapped beside the conditioning and the counter: nothing."""
-        return []
-
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
-        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
-        hooks = ConditioningHooks(self, settings)
-        return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
-
-    def prompt_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give those of the functions to wrap that every such host has in one place."""
-        return {
-            "encode": [
-                (self.prompt_parser, "get_learned_conditioning"),
-                (self.prompt_parser, "get_multicond_learned_conditioning"),
-            ],
-            "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
-        }
-
-    def counts_words(self, sd_model: Any) -> bool:
-        """Say no: the counter is the first CLIP encoder's."""
-        return False
-
-    def forget_placeholders(self) -> None:
-        """Do nothing: the host does not name placeholders."""
-
-    @contextlib.contextmanager
-    def blank_placeholders(self, engine: Any, names: Sequence[str]) -> Iterator[None]:
-        """Let the encoder find each counting name as that many vectors."""
-        entries = []
-        for name in dict.fromkeys(names):
-            entry = self.textual_inversion.Embedding(None, name)
-            entry.vectors = counted_vectors(name)
-            entries.append(entry)
-        with self._looked_up(self.encoder_of(engine), entries):
-            yield
-
-    def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give the state of the embeddings and checkpoints that the prompts may name; load changed files anew.
-
-        The hosts look only at the modification time of their folders, which says nothing of a file that was replaced
-        in a sub-folder, or only when they load a model.
-        """
-        states = self.load_changed(prompts)
-        model = self.loaded_model()
-        others = tuple(self.checkpoints.states("\n".join(prompts)))
-        return (tuple(states.items()), others, None if model is None else self.text_model(model).identity)
-
-    def refresh_embeddings(self) -> None:
-        """Let the host read its folder again, and take no prompt for the one that was encoded before."""
-        super().refresh_embeddings()
-        self.embeddings_state = object()
-
-    def _looked_up(self, encoder: HostEncoder, entries: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
-        lookup = self.database_of(encoder).ids_lookup
-        return looked_up(lookup, [(self._spelling.ids(e.name, encoder), e) for e in entries])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lib_embmerge.errors import ModelNotLoaded
-from lib_embmerge.hosts.host_table import HostTable
+from lib_embmerge.hosts.encoders.token_table import HostTable
 
 ROWS = torch.arange(24, dtype=torch.float32).reshape(6, 4) / 8
 FLOATS = [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2]

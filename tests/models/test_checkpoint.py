@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from lib_embmerge.errors import FileError
 from lib_embmerge.host_protocol import InstalledEmbedding, TextModel
-from lib_embmerge.hosts.standalone import DemonstrationTable, open_model
+from lib_embmerge.models.checkpoint import open_model
+from lib_embmerge.models.demonstration import DemonstrationTable
 from tests.files.builders import SDXL_G, SDXL_L, sd1, sdxl
 
 REAL = Path(os.environ.get("EMBMERGE_CHECKPOINTS", "nowhere"), "tiny-sdxl.safetensors")
@@ -210,7 +211,7 @@ def test_rows_of_a_real_layout_are_those_that_safetensors_reads(kind, family):
 
 def test_importing_does_nothing():
     code = (
-        "import sys, lib_embmerge.hosts.standalone;"
+        "import sys, lib_embmerge.models.checkpoint;"
         "print([m for m in ('tokenizers', 'ftfy', 'regex', 'transformers', 'gradio') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

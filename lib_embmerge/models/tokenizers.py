@@ -24,18 +24,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..families import CLIP_VOCABULARY_SIZE
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["END", "START", "VOCABULARY_SIZE", "spell", "tokenize_as_open_clip", "tokenize_as_transformers", "tokenizer"]
+__all__ = ["END", "START", "spell", "tokenize_as_open_clip", "tokenize_as_transformers", "tokenizer"]
 
 START = 49406
 """Id of the start token."""
 
 END = 49407
 """Id of the end token."""
-
-VOCABULARY_SIZE = 49408
 
 END_OF_WORD = "</w>"
 
@@ -74,7 +74,7 @@ def spell(ids: Sequence[int]) -> list[str]:
 
 
 def _spell_one(id_: int) -> str:
-    if not 0 <= id_ < VOCABULARY_SIZE:
+    if not 0 <= id_ < CLIP_VOCABULARY_SIZE:
         return f"<{id_}>"
     token = _vocabulary()[id_]
     if id_ in (START, END):

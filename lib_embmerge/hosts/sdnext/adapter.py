@@ -32,16 +32,15 @@ from typing import Any
 
 import torch
 
-from ..families import ENCODER_WIDTHS, family_of
-from ..host_protocol import InstalledEmbedding
-from ..merge import MergeSettings
-from .comments import blank_comments
-from .embedding_words import digest_vectors
-from .host_encoder import HostEncoder
-from .host_table import CalledTable, HostTable
-from .running_host import RunningHost, RunningTextModel
-from .sdnext_prompts import SDNextPrompts
-from .webui import Part
+from ...families import ENCODER_WIDTHS, family_of
+from ...host_protocol import InstalledEmbedding
+from ...merge import MergeSettings
+from ..encoders.encoder import HostEncoder
+from ..encoders.installed_lookup import digest_vectors
+from ..encoders.token_table import CalledTable, HostTable
+from ..pipeline.comments import blank_comments
+from ..webui.running_host import Part, RunningHost, RunningTextModel
+from .prompts import SDNextPrompts
 
 __all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
 

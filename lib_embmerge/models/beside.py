@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..files.checkpoint_files import Checkpoint, TokenTable
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
-from .standalone import FileEncoder
+from .checkpoint import FileEncoder
 
 __all__ = ["HostTokenizedEncoder", "OtherCheckpoint"]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, did_you_mean
-from ..files.checkpoint_files import open_checkpoint
-from ..host_protocol import TextModel
-from .embedding_words import file_state
-from .other_checkpoint import OtherCheckpoint
+from ...errors import FileError, did_you_mean
+from ...files.checkpoint_files import open_checkpoint
+from ...host_protocol import TextModel
+from ...models.beside import OtherCheckpoint
+from ..encoders.installed_lookup import file_state
 
 __all__ = ["CheckpointList", "name_checkpoint", "read_record"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ModelNotLoaded
-from ..vectors.vocabulary import Vocabulary
+from ...errors import ModelNotLoaded
+from ...vectors.vocabulary import Vocabulary
 
 __all__ = ["CalledTable", "HostTable", "find_layer"]
 

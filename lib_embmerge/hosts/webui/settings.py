@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, TypeGuard
 
-from ..language.scan import Brackets
-from ..limits import Limits
+from ...language.scan import Brackets
+from ...limits import Limits
 
 __all__ = ["LIMIT_SETTINGS", "SETTINGS", "allows_words", "read_brackets", "read_limits"]
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib_embmerge.files import tokenizers
-from lib_embmerge.files.tokenizers import END, START, VOCABULARY_SIZE, spell, tokenizer
+from lib_embmerge.families import CLIP_VOCABULARY_SIZE
+from lib_embmerge.models import tokenizers
+from lib_embmerge.models.tokenizers import END, START, spell, tokenizer
 
 AWKWARD = [
     "",
@@ -162,7 +163,7 @@ def test_any_text_has_the_ids_of_both_references(text, transformers_tokenizer, o
 def test_vocabulary_is_that_of_open_clip(open_clip_tokenizer):
     encoder = open_clip_tokenizer.__self__.encoder
     ours = tokenizers._vocabulary()
-    assert len(ours) == VOCABULARY_SIZE == len(encoder)
+    assert len(ours) == CLIP_VOCABULARY_SIZE == len(encoder)
     assert [token for token in ours[:START] if encoder[token] != ours.index(token, encoder[token])] == []
 
 
@@ -207,7 +208,7 @@ def test_spelling_puts_a_text_together_again():
 
 def test_importing_loads_no_library():
     code = (
-        "import sys, lib_embmerge.files.tokenizers;"
+        "import sys, lib_embmerge.models.tokenizers;"
         "print([m for m in ('tokenizers', 'ftfy', 'regex', 'torch', 'transformers') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -215,7 +216,7 @@ def test_importing_loads_no_library():
 
 def test_plain_english_does_not_load_ftfy():
     code = (
-        "import sys; from lib_embmerge.files.tokenizers import tokenizer;"
+        "import sys; from lib_embmerge.models.tokenizers import tokenizer;"
         "tokenizer('clip_g')('a photo'); tokenizer('clip_l')('a photo');"
         "print([m for m in ('ftfy', 'torch', 'transformers') if m in sys.modules])"
     )

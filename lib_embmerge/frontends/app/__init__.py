@@ -1,0 +1,1 @@
+"""The app in the place of a WebUI: its server, and what the page asks of it."""

@@ -1,0 +1,1 @@
+"""SD.Next: its adapter, its prompts, and the tokens that it lends to our vectors."""
