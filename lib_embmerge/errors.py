@@ -77,7 +77,8 @@ class Span:
 class EmbeddingMergeError(Exception):
     """A user's mistake: what is wrong, where, and what to write instead.
 
-    `str()` of it is the whole message for a person, caret included; `message` is the sentence alone.
+    `str()` of it is the whole message for a person, caret included; `message` is the sentence alone. Each of the
+    `alternatives` may stand in the source where `span` is; without a span they are names for what was asked for.
     """
 
     def __init__(
@@ -87,21 +88,38 @@ class EmbeddingMergeError(Exception):
         source: str | None = None,
         span: Span | None = None,
         suggestion: str | None = None,
+        alternatives: Iterable[str] = (),
     ) -> None:
-        """Keep the parts; `span` is a stretch of `source`."""
+        """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given."""
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
-        self.suggestion = suggestion
+        self.alternatives = tuple(alternatives)
+        self._suggestion = suggestion
 
     def __str__(self) -> str:
-        """Give the line with its carets, the sentence and the suggestion."""
-        parts = []
-        if self.source is not None and self.span is not None:
-            parts.append(draw_caret(self.source, self.span))
-        parts.append(self.message if self.suggestion is None else f"{self.message} {self.suggestion}")
-        return "\n".join(parts)
+        """Return the line with its carets, and below it the sentence with the suggestion."""
+        return "\n".join(part for part in (self.excerpt, self.sentence) if part)
+
+    @property
+    def suggestion(self) -> str | None:
+        """What to write or do instead, as a sentence."""
+        return self._suggestion or (did_you_mean(self.alternatives) if self.alternatives else None)
+
+    @suggestion.setter
+    def suggestion(self, sentence: str | None) -> None:
+        self._suggestion = sentence
+
+    @property
+    def excerpt(self) -> str:
+        """The line of the source with carets below the span; empty where there is none."""
+        return "" if self.source is None or self.span is None else draw_caret(self.source, self.span)
+
+    @property
+    def sentence(self) -> str:
+        """The message with the suggestion, without the line."""
+        return self.message if self.suggestion is None else f"{self.message} {self.suggestion}"
 
     def located(self, source: str, offset: int = 0) -> EmbeddingMergeError:
         """Place this error into a longer text in which its own source begins at `offset`; return itself."""
@@ -194,18 +212,18 @@ def shorten(text: str, most: int = 40) -> str:
 
 
 def closest_names(name: str, known: Iterable[str]) -> list[str]:
-    """Give at most three of the known names that are spelled most like `name`."""
-    return difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    """Return at most three of the known names that are spelled most like `name`, upper and lower case alike."""
+    by_spelling: dict[str, list[str]] = {}
+    for other in known:
+        by_spelling.setdefault(other.casefold(), []).append(other)
+    found = difflib.get_close_matches(name.casefold(), by_spelling, n=3, cutoff=0.6)
+    return [other for spelling in found for other in by_spelling[spelling]][:3]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """Give the sentence that offers the closest known names, or None where nothing is close."""
-    close = closest_names(name, known)
-    if not close:
-        return None
-    if len(close) == 1:
-        return f"Did you mean {close[0]}?"
-    return f"Did you mean {', '.join(close[:-1])} or {close[-1]}?"
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return the question that offers names, of which there is at least one: `Did you mean a, b or c?`."""
+    others, last = names[:-1], names[-1]
+    return f"Did you mean {', '.join(others)} or {last}?" if others else f"Did you mean {last}?"
 
 
 def _shown(text: str) -> str:

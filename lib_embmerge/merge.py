@@ -92,8 +92,8 @@ def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeS
     for prompt in dict.fromkeys(prompts):
         with contextlib.suppress(EmbeddingMergeError):
             for island in _islands(prompt, model, settings):
-                notices = find_strangers(_parse_island(island, prompt, settings.limits), model)
-                found.update((notice.message, None) for notice in notices)
+                remarks = find_strangers(_parse_island(island, prompt, settings.limits), model)
+                found.update((remark.text, None) for remark in remarks)
     return list(found)
 
 

@@ -132,7 +132,7 @@ def _save(
 ) -> list[Saved]:
     try:
         tree = _without_own_name(entered.tree, name, model) if options.is_installed_here else entered.tree
-        notices = find_warnings(tree, model, limits=options.limits)
+        remarks = find_warnings(tree, model, limits=options.limits)
         parts = _divide(tree, name, model, options)
         values = [evaluate(part, model, limits=options.limits) for part in parts.values()]
         origins = [resolve(part, model, limits=options.limits) for part in parts.values()]
@@ -142,7 +142,7 @@ def _save(
         raise
     check(name)
     _check_free(parts, options)
-    said = [notice.message for notice in notices if notice.kind != "too long" or options.long == "keep"]
+    said = [remark.text for remark in remarks if remark.kind != "too long" or options.long == "keep"]
     return [
         _write(part, value, _metadata(part, entered.expression, origin, model, options), model, options, said)
         for part, value, origin in zip(parts, values, origins, strict=True)
@@ -312,7 +312,7 @@ def _write(
     metadata: Mapping[str, str],
     model: TextModel,
     options: SaveOptions,
-    notices: Sequence[str],
+    said: Sequence[str],
 ) -> Saved:
     advice = advise_on_name(name, others=_neighbours(name, options.folder), is_vocabulary_word=_word_test(model))
     path = write_embedding(
@@ -324,7 +324,7 @@ def _write(
         overwrite=options.overwrite,
     )
     shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
-    warnings = (*notices, *_large_numbers(value), *_zero_vectors(value), *advice)
+    warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *advice)
     return Saved(name, path, shapes, path.stat().st_size, metadata, warnings)
 
 

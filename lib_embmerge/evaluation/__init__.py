@@ -16,11 +16,10 @@ from .lengths import Length, judge_length
 from .parts import ReadPart, read_parts
 from .place import Source
 from .provenance import Provenance, resolve
-from .warnings import Notice, find_warnings
+from .warnings import find_warnings
 
 __all__ = [
     "Length",
-    "Notice",
     "Provenance",
     "ReadPart",
     "Source",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -63,7 +63,7 @@ def _rebuild(steps: Plan, readings: Readings) -> Expression:
         if step.name == QUOTED:
             stack.append(_resolve_text(step, readings))
         elif step.name == CHECKPOINT and isinstance(node, At):
-            stack.append(At(stack.pop(), node.checkpoint, node.span))
+            stack.append(replace(node, operand=stack.pop()))
         elif isinstance(node, Apply):
             first = len(stack) - step.operands
             operands = tuple(stack[first:])

@@ -14,9 +14,19 @@ from typing import Union
 import torch
 from torch import Tensor
 
-from ..errors import EmbeddingMergeError, ShapeMismatch, UnknownEmbedding, UnsupportedHost, WrongArgument, did_you_mean
+from ..errors import (
+    EmbeddingMergeError,
+    ShapeMismatch,
+    Span,
+    UnknownEmbedding,
+    UnsupportedHost,
+    WrongArgument,
+    closest_names,
+)
 from ..families import Family, family_of
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
+from ..language.nodes import Apply, Text
+from ..language.write import quote, write_checkpoint
 from .plan import QUOTED, Plan, Step
 
 __all__ = ["Leaf", "Readings", "Run", "Values", "describe_sizes", "fits"]
@@ -93,8 +103,8 @@ class Readings:
     def tables(self, step: Step) -> tuple[TextEncoder, ...]:
         """Give the encoders whose tables a step reads, in the order of the model's own.
 
-        Raises: FileError, with the span of its `@`, for a checkpoint that there is not; ShapeMismatch for one that
-        lacks an encoder of this model.
+        Raises: FileError for a checkpoint that there is not, ShapeMismatch for one that lacks an encoder of this
+        model; the span is the name's behind the `@`.
         """
         if step.checkpoint is None:
             return self.encoders
@@ -104,7 +114,8 @@ class Readings:
                 self._checkpoints[name] = self._matching(self.model.checkpoint(name))
             except EmbeddingMergeError as error:
                 if error.span is None:
-                    error.span = step.checkpoint.span
+                    error.span = step.checkpoint.name_span
+                    error.alternatives = tuple(map(write_checkpoint, error.alternatives))
                 raise
         return self._checkpoints[name]
 
@@ -157,7 +168,7 @@ class Readings:
             for run in runs:
                 if isinstance(run, InstalledEmbedding):
                     if not fits(run, self.model):
-                        raise _misfit(run, self.model, step)
+                        raise _misfit(run, self.model, step.span)
                 elif run and not 0 <= min(run) <= max(run) < encoder.size:
                     raise WrongArgument(
                         f"There is no token {max(run) if min(run) >= 0 else min(run)}: "
@@ -167,26 +178,36 @@ class Readings:
 
     def _installed(self, step: Step) -> InstalledEmbedding:
         name = str(step.values[0])
-        found = self.model.embeddings_named(name)
-        fitting = [embedding for embedding in found if fits(embedding, self.model)]
+        fitting = self._fitting(name)
         if len(fitting) == 1:
             return fitting[0]
         if len(fitting) > 1:
             raise UnknownEmbedding(
                 f"There are {len(fitting)} embeddings named {name}.",
-                span=step.span,
+                span=_name_span(step),
                 suggestion="Rename one of the files.",
             )
+        found = self.model.embeddings_named(name)
         if found:
-            raise _misfit(found[0], self.model, step)
+            raise _misfit(found[0], self.model, _name_span(step))
+        close = closest_names(name, self.model.embedding_names())
         raise UnknownEmbedding(
             f"There is no embedding named {name}.",
-            span=step.span,
-            suggestion=did_you_mean(name, self.model.embedding_names()),
+            span=_name_span(step),
+            alternatives=[quote(other) for other in close if len(self._fitting(other)) == 1],
         )
+
+    def _fitting(self, name: str) -> list[InstalledEmbedding]:
+        return [embedding for embedding in self.model.embeddings_named(name) if fits(embedding, self.model)]
 
 
 _SPECIAL: Mapping[str, str] = {"pad": "padding_id", "end": "end_id", "start": "start_id"}
+
+
+def _name_span(step: Step) -> Span:
+    """Return the place of the name in `emb('name')`."""
+    names = [a for a in step.node.arguments if isinstance(a, Text)] if isinstance(step.node, Apply) else []
+    return names[0].span if names else step.span
 
 
 def fits(embedding: InstalledEmbedding, model: TextModel) -> bool:
@@ -204,20 +225,20 @@ def describe_sizes(sizes: Mapping[str, int], family: Family | None = None) -> st
     return f"{family.title} ({shown})" if family else f"({shown})"
 
 
-def _misfit(embedding: InstalledEmbedding, model: TextModel, step: Step) -> EmbeddingMergeError:
+def _misfit(embedding: InstalledEmbedding, model: TextModel, span: Span) -> EmbeddingMergeError:
     sizes = {name: int(rows.shape[-1]) if rows.dim() else 0 for name, rows in embedding.vectors.items()}
     own = {encoder.name: encoder.width for encoder in model.encoders}
     if sizes == own:
         lengths = ", ".join(f"{name} {rows.shape[0]}" for name, rows in embedding.vectors.items())
         return ShapeMismatch(
             f"The embedding {embedding.name} has unequal numbers of vectors: {lengths}.",
-            span=step.span,
+            span=span,
             suggestion="Convert makes a file with equal numbers.",
         )
     return UnknownEmbedding(
         f"The embedding {embedding.name} is made for {describe_sizes(sizes)}; "
         f"this model is {describe_sizes(own, model.family)}.",
-        span=step.span,
+        span=span,
     )
 
 

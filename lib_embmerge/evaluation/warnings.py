@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
@@ -14,15 +12,14 @@ from ..host_protocol import TextModel
 from ..language.nodes import Expression
 from ..language.quoted_text import plain_text_warnings
 from ..limits import CHUNK, HALF_PRECISION_MAX, Limits
+from ..remarks import Remark
 from ..vectors.embedding import Embedding
 from .count import measure
 from .lengths import judge_length
 from .plan import QUOTED, Step, plan
 from .reading import Readings, describe_sizes, fits
 
-__all__ = ["Notice", "find_strangers", "find_warnings"]
-
-Kind = Literal["uneven", "too long", "prompt syntax", "other family", "half precision", "norm"]
+__all__ = ["find_strangers", "find_warnings"]
 
 LONGEST_NAME = 4
 """Words of a text that are tried together as the name of an embedding."""
@@ -31,18 +28,9 @@ MANY = 1e6
 """A factor from which only the size is worth writing."""
 
 
-@dataclass(frozen=True)
-class Notice:
-    """One warning: its kind, its sentence, and the place it speaks of where it has one."""
-
-    kind: Kind
-    message: str
-    span: Span | None = None
-
-
 def find_warnings(
     expression: Expression, model: TextModel, *, value: Embedding | None = None, limits: Limits | None = None
-) -> list[Notice]:
+) -> list[Remark]:
     """Give the warnings of an expression in the order of its text; those of its numbers only with its `value`.
 
     Raises: as `count`.
@@ -50,26 +38,26 @@ def find_warnings(
     steps = plan(expression)
     readings = Readings([steps], model)
     length = measure(steps, readings, limits or Limits())
-    notices = [notice for step in steps if step.reads for notice in _of_reading(step, readings)]
+    remarks = [remark for step in steps if step.reads for remark in _of_reading(step, readings)]
     if length > CHUNK:
-        notices.append(Notice("too long", f"This has {length} vectors; a text encoder's chunk holds {CHUNK}."))
+        remarks.append(Remark("too long", f"This has {length} vectors; a text encoder's chunk holds {CHUNK}."))
     if value is not None:
-        notices += [*_of_half_precision(value), *_of_norms(value, model)]
-    return list(dict.fromkeys(notices))
+        remarks += [*_of_half_precision(value), *_of_norms(value, model)]
+    return list(dict.fromkeys(remarks))
 
 
-def find_strangers(expression: Expression, model: TextModel) -> list[Notice]:
+def find_strangers(expression: Expression, model: TextModel) -> list[Remark]:
     """Give those warnings that speak of embeddings of another family; nothing is tokenized for them."""
     quoted = (step for step in plan(expression) if step.name == QUOTED)
-    notices = [notice for step in quoted for notice in _of_strangers(str(step.values[0]), step.span, model)]
-    return list(dict.fromkeys(notices))
+    remarks = [remark for step in quoted for remark in _of_strangers(str(step.values[0]), step.span, model)]
+    return list(dict.fromkeys(remarks))
 
 
-def _of_reading(step: Step, readings: Readings) -> Iterator[Notice]:
+def _of_reading(step: Step, readings: Readings) -> Iterator[Remark]:
     leaf = readings.leaf(step)
     if len(set(leaf.counts)) > 1:
         counts = " and ".join(f"{n} in {name}" for n, name in zip(leaf.counts, readings.names, strict=True))
-        yield Notice(
+        yield Remark(
             "uneven",
             f"'{step.values[0]}' has a different number of vectors per text encoder, {counts}; "
             "the shorter is filled up with zero vectors.",
@@ -78,16 +66,16 @@ def _of_reading(step: Step, readings: Readings) -> Iterator[Notice]:
     if step.name == QUOTED:
         text = str(step.values[0])
         for sentence in plain_text_warnings(text):
-            yield Notice("prompt syntax", sentence, step.span)
+            yield Remark("prompt syntax", sentence, step.span)
         yield from _of_strangers(text, step.span, readings.model)
 
 
-def _of_strangers(text: str, span: Span, model: TextModel) -> Iterator[Notice]:
+def _of_strangers(text: str, span: Span, model: TextModel) -> Iterator[Remark]:
     for name in _possible_names(text):
         found = model.embeddings_named(name)
         if found and not any(fits(embedding, model) for embedding in found):
             sizes = {key: int(rows.shape[-1]) for key, rows in found[0].vectors.items()}
-            yield Notice(
+            yield Remark(
                 "other family",
                 f"The embedding {found[0].name} is made for {describe_sizes(sizes)}, not for this model; "
                 "here its name is plain text.",
@@ -105,11 +93,11 @@ def _possible_names(text: str) -> Iterator[str]:
     yield from dict.fromkeys(name for name in names if name)
 
 
-def _of_half_precision(value: Embedding) -> Iterator[Notice]:
+def _of_half_precision(value: Embedding) -> Iterator[Remark]:
     for encoder, rows in value.items():
         largest = Embedding({encoder: rows}).largest()
         if largest > HALF_PRECISION_MAX:
-            yield Notice(
+            yield Remark(
                 "half precision",
                 f"A number of {encoder} is {largest:.4g}; float16 ends at {HALF_PRECISION_MAX:,.0f}.",
             )
@@ -119,7 +107,7 @@ def _times(factor: float) -> str:
     return f"{factor:,.1f}" if factor < MANY else f"{factor:.1e}"
 
 
-def _of_norms(value: Embedding, model: TextModel) -> Iterator[Notice]:
+def _of_norms(value: Embedding, model: TextModel) -> Iterator[Remark]:
     for encoder in model.encoders:
         vocabulary = encoder.vocabulary()
         usual = vocabulary.mean_norm
@@ -130,7 +118,7 @@ def _of_norms(value: Embedding, model: TextModel) -> Iterator[Notice]:
         for norm in dict.fromkeys((float(norms.max()), float(norms.min()))):
             sentence = _of_norm(norm / usual, vocabulary.percentile(norm), encoder.name)
             if sentence:
-                yield Notice("norm", f"{sentence} normalize( ) gives it the usual length.")
+                yield Remark("norm", f"{sentence} normalize( ) gives it the usual length.")
 
 
 def _of_norm(ratio: float, percentile: float, encoder: str) -> str:

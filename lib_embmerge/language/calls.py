@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import Span, UnknownFunction, WrongArgument, did_you_mean, shorten
+from ..errors import Span, UnknownFunction, WrongArgument, closest_names, shorten
 from ..operations import FUNCTIONS, OPERATIONS, Operation, Parameter, signature
 from .nodes import Apply, Expression, Number, Text
 from .numbers import LeadingZeros, plain
@@ -34,11 +34,15 @@ def check_call(name: str, arguments: tuple[Expression | Number, ...], name_span:
 
 
 def _unknown(name: str, span: Span) -> UnknownFunction:
+    close = () if name in OPERATIONS else closest_names(name.lower(), FUNCTIONS)
+    suggestion = None
     if name in OPERATIONS:
         suggestion = f"It is an operator: {OPERATIONS[name].example}."
-    else:
-        suggestion = did_you_mean(name.lower(), FUNCTIONS) or f"The functions are {', '.join(FUNCTIONS)}."
-    return UnknownFunction(f"There is no function {shorten(name)}.", span=span, suggestion=suggestion)
+    elif not close:
+        suggestion = f"The functions are {', '.join(FUNCTIONS)}."
+    return UnknownFunction(
+        f"There is no function {shorten(name)}.", span=span, suggestion=suggestion, alternatives=close
+    )
 
 
 def _check_count(operation: Operation, count: int, span: Span) -> None:

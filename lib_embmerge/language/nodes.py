@@ -66,11 +66,12 @@ class Apply(_Compared):
 
 @dataclass(frozen=True, eq=False)
 class At(_Compared):
-    """`operand @ checkpoint`: every table read inside is the other checkpoint's."""
+    """`operand @ checkpoint`: every table read inside is the other checkpoint's; `name_span` is the name's place."""
 
     operand: Expression
     checkpoint: str
     span: Span = field(default=NOWHERE, compare=False, repr=False)
+    name_span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 Expression = Union[Text, Apply, At]

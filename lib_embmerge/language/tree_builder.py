@@ -6,6 +6,7 @@ tokens, nodes, and the `Step`s that wait for the operand to their left.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple, Union
 
 from lark import Token, Transformer
@@ -53,7 +54,7 @@ def _respan(node: Operand, span: Span) -> Operand:
     if isinstance(node, Apply):
         return Apply(node.name, node.arguments, span)
     if isinstance(node, At):
-        return At(node.operand, node.checkpoint, span)
+        return replace(node, span=span)
     return type(node)(node.value, span)  # type: ignore[arg-type]
 
 
@@ -112,7 +113,8 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
         checkpoint = _unquote(name) if quoted else str(name)
         if not checkpoint.strip():
             raise SyntaxProblem("The checkpoint's name behind @ is empty.", span=_span(name))
-        return At(operand, checkpoint, Span(operand.span.start, _span(name).end))
+        place = _span(name)
+        return At(operand, checkpoint, Span(operand.span.start, place.end), place)
 
     def call(self, children: list[Any]) -> Apply:
         """`name(a, b, …)`."""

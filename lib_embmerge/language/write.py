@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .nodes import Apply, Argument, At, Expression, Number, Text, walk
 
-__all__ = ["Piece", "write", "write_number"]
+__all__ = ["Piece", "quote", "write", "write_checkpoint", "write_number"]
 
 SUM, TERM, PRODUCT, PRIMARY = range(4)
 """How tightly a piece holds together; an operand that holds less than its place asks for gets parentheses."""
@@ -51,11 +51,21 @@ def write_number(value: int | float) -> str:
     return repr(value)
 
 
+def quote(text: str) -> str:
+    """Return a text as it is quoted in an expression, quotes inside it doubled."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def write_checkpoint(name: str) -> str:
+    """Return a checkpoint's name as it stands behind an `@`: in quotes where it has to."""
+    return name if BARE_CHECKPOINT.fullmatch(name) else quote(name)
+
+
 def _write_node(node: Expression, written: Mapping[int, Piece]) -> Piece:
     if isinstance(node, Text):
-        return Piece(_quote(node.value), PRIMARY)
+        return Piece(quote(node.value), PRIMARY)
     if isinstance(node, At):
-        name = node.checkpoint if BARE_CHECKPOINT.fullmatch(node.checkpoint) else _quote(node.checkpoint)
+        name = write_checkpoint(node.checkpoint)
         operand = written[id(node.operand)]
         holds = operand.level == PRIMARY and not isinstance(node.operand, At)
         return Piece(f"{operand.text if holds else f'({operand.text})'}@{name}", PRIMARY)
@@ -63,10 +73,6 @@ def _write_node(node: Expression, written: Mapping[int, Piece]) -> Piece:
     if writer is None or (node.name == "concat" and len(node.arguments) != 2):
         return _write_call(node, written)
     return writer(node, written)
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _piece(argument: Argument, written: Mapping[int, Piece]) -> Piece:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..errors import FileError, did_you_mean
+from ..errors import FileError, closest_names
 from ..families import FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
 from ..files.embedding_files import EmbeddingFile
@@ -198,10 +198,15 @@ class CheckpointModel:
         known = {path.resolve(): path for folder in self.folders for path in _checkpoints_in(folder)}
         found = [path for path, listed in known.items() if name in (listed.name, _stem(listed))]
         if len(found) > 1:
-            raise FileError(f"Two checkpoints are named {name}: {found[0]} and {found[1]}. Quote the path of one.")
+            raise FileError(
+                f"Two checkpoints are named {name}: {found[0]} and {found[1]}.",
+                suggestion="Quote the path of one.",
+                alternatives=map(str, found),
+            )
         if not found:
-            names = sorted({_stem(path) for path in known.values()})
-            raise FileError(f"There is no checkpoint {name}.", suggestion=did_you_mean(name, names) or self._where())
+            close = _close_to(name, list(known.values()))
+            suggestion = None if close else self._where()
+            raise FileError(f"There is no checkpoint {name}.", suggestion=suggestion, alternatives=close)
         return found[0]
 
     def _where(self) -> str:
@@ -212,6 +217,15 @@ class CheckpointModel:
 
 def _installed(file: EmbeddingFile) -> InstalledEmbedding:
     return InstalledEmbedding(file.name, file.vectors, file.digest)
+
+
+def _close_to(name: str, paths: Sequence[Path]) -> list[str]:
+    """Return names like this one that each mean one file: where several have it, their paths."""
+    by_stem: dict[str, list[Path]] = {}
+    for path in sorted(paths):
+        by_stem.setdefault(_stem(path), []).append(path)
+    close = [(stem, by_stem[stem]) for stem in closest_names(name, by_stem)]
+    return [other for stem, found in close for other in ([stem] if len(found) == 1 else map(str, found))]
 
 
 def _is_path(name: str) -> bool:

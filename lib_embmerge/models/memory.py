@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import FileError
+from ..errors import FileError, closest_names
 from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..vectors.vocabulary import Vocabulary
@@ -204,7 +204,9 @@ class MemoryModel:
         Raises: FileError where there is none of that name.
         """
         if name not in self.checkpoints:
-            raise FileError(f"There is no checkpoint named {name}.")
+            raise FileError(
+                f"There is no checkpoint named {name}.", alternatives=closest_names(name, self.checkpoints)
+            )
         return self.checkpoints[name]
 
     def _fits(self, embedding: InstalledEmbedding) -> bool:

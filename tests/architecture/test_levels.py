@@ -21,6 +21,7 @@ LEVELS = {
     "version": 0,
     "language": 1,
     "vectors": 1,
+    "remarks": 1,
     "entry": 2,
     "host_protocol": 2,
     "files": 3,

@@ -47,13 +47,13 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "messages"), CASES, ids=[row[0] for row in CASES])
 def test_warnings_in_words(text: str, messages: list[str]) -> None:
-    assert [notice.message for notice in find_warnings(parse(text), model())] == messages
+    assert [remark.text for remark in find_warnings(parse(text), model())] == messages
 
 
 def test_a_warning_points_at_its_text() -> None:
     text = "'cat' + 'red owl' + 'red owl'"
-    notices = find_warnings(parse(text), model())
-    assert [text[n.span.start : n.span.end] for n in notices if n.span] == ["'red owl'", "'red owl'"]
+    remarks = find_warnings(parse(text), model())
+    assert [text[n.span.start : n.span.end] for n in remarks if n.span] == ["'red owl'", "'red owl'"]
 
 
 VALUES = [
@@ -70,7 +70,7 @@ VALUES = [
 def test_numbers_are_judged_with_the_value(text: str, kinds: list[str]) -> None:
     expression, sdxl = parse(text), MemoryModel.sdxl()
     value = evaluate(expression, sdxl)
-    assert [notice.kind for notice in find_warnings(expression, sdxl, value=value)] == kinds
+    assert [remark.kind for remark in find_warnings(expression, sdxl, value=value)] == kinds
     assert find_warnings(expression, sdxl) == []
 
 
@@ -78,8 +78,8 @@ def test_a_long_vector_is_told_how_long() -> None:
     sd1 = MemoryModel.sd1()
     usual = sd1.encoder("clip_l").vocabulary().mean_norm
     expression = parse("'cat' * 20, 'dog'")
-    (notice,) = find_warnings(expression, sd1, value=evaluate(expression, sd1))
-    assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in notice.message
+    (remark,) = find_warnings(expression, sd1, value=evaluate(expression, sd1))
+    assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in remark.text
 
 
 def test_what_is_longer_or_shorter_than_any_word_is_said_with_its_factor() -> None:
@@ -95,13 +95,13 @@ def test_what_is_longer_or_shorter_than_any_word_is_said_with_its_factor() -> No
         ratio = norm / vocabulary.mean_norm
         assert 1 / FAR_OFF < ratio < FAR_OFF
         value = Embedding({"clip_l": vocabulary.row(0)[None].double() * (norm / float(vocabulary.row(0).norm()))})
-        found = [notice.message for notice in find_warnings(parse("'cat'"), sd1, value=value)]
+        found = [remark.text for remark in find_warnings(parse("'cat'"), sd1, value=value)]
         sentence = f"A vector of clip_l is {ratio:.2g} × as long as a word, {said}."
         assert found == ([f"{sentence} normalize( ) gives it the usual length."] if said else [])
 
 
 def test_an_enormous_factor_is_written_by_its_size() -> None:
     tree = parse("normalize('cat', 1e30)")
-    messages = [notice.message for notice in find_warnings(tree, model(), value=evaluate(tree, model()))]
+    messages = [remark.text for remark in find_warnings(tree, model(), value=evaluate(tree, model()))]
     assert any("e+" in message and "times as long" in message for message in messages)
     assert all(len(message) < 200 for message in messages)

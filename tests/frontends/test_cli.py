@@ -624,7 +624,7 @@ def test_installed_embeddings_can_be_named(run: Run) -> None:
     run("save", "twice", "'blend-x' * 2", "--dir", "out", "--embeddings", "emb")
     one, two = load_file("emb/blend-x.safetensors"), load_file("out/twice.safetensors")
     assert torch.equal(one["clip_l"] * 2, two["clip_l"])
-    assert run("save", "x", "emb('blendx')", "--embeddings", "emb").err.endswith("Did you mean blend-x?\n")
+    assert run("save", "x", "emb('blendx')", "--embeddings", "emb").err.endswith("Did you mean 'blend-x'?\n")
 
 
 # --- convert and check ---------------------------------------------------------------------------------------------

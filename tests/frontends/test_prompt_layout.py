@@ -111,7 +111,7 @@ def test_each_expression_has_its_own_mistake() -> None:
     count_found(found, model)
     assert [one.vectors for one in found] == [0, 1, 0, 0]
     spans = [one.problem.span for one in found if one.problem is not None]
-    assert [prompt[span.start : span.end] for span in spans if span] == ["", "emb('nothing')", "<'EM_1'>"]
+    assert [prompt[span.start : span.end] for span in spans if span] == ["", "'nothing'", "<'EM_1'>"]
     assert all(one.problem is None or one.problem.source == prompt for one in found)
 
 

@@ -341,7 +341,7 @@ class HostContract:
             host.generate("a mat", "blurry <emb('nothing')>")
         shown = str(caught.value).splitlines()
         assert shown[0] == "blurry <emb('nothing')>"
-        assert shown[1].index("^") == len("blurry <")
+        assert shown[1].index("^") == len("blurry <emb(")
 
     def test_a_reload_of_embeddings_in_the_middle_loses_nothing(self, host: HostUnderTest, extension: WebUI) -> None:
         plain = host.condition("a cat", "a dog AND cat", "a [red:blue:0.5] sun")

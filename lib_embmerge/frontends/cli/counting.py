@@ -64,4 +64,4 @@ def _raise_first(found: Sequence[Found]) -> None:
 
 
 def _warnings(entered: Sequence[Entered], model: TextModel) -> list[str]:
-    return [notice.message for one in entered for notice in find_warnings(one.tree, model, limits=one.limits)]
+    return [remark.text for one in entered for remark in find_warnings(one.tree, model, limits=one.limits)]

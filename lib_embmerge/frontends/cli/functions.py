@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from ...errors import EmbeddingMergeError, did_you_mean
+from ...errors import EmbeddingMergeError, closest_names
 from ...operations import OPERATIONS, Operation, signature
 from .report import Report
 
@@ -33,7 +33,7 @@ def markdown_table(entries: Iterable[Operation]) -> str:
 def _find(name: str) -> Operation:
     entry = OPERATIONS.get(name)
     if entry is None:
-        raise EmbeddingMergeError(f"There is no function {name}.", suggestion=did_you_mean(name, OPERATIONS))
+        raise EmbeddingMergeError(f"There is no function {name}.", alternatives=closest_names(name, OPERATIONS))
     return entry
 
 

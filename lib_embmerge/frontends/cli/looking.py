@@ -168,7 +168,7 @@ def _warnings(subject: _Subject) -> list[str]:
         return [*_misfits(subject), *odd_numbers(subject.vectors)]
     entered = subject.entered
     found = find_warnings(entered.tree, subject.model, value=subject.vectors, limits=entered.limits)
-    return [notice.message for notice in found]
+    return [remark.text for remark in found]
 
 
 def _zero_vectors(vectors: Embedding) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import EmbeddingMergeError, did_you_mean
+from ...errors import EmbeddingMergeError, closest_names
 
 if TYPE_CHECKING:
         from .report import Report
@@ -56,7 +56,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     command = commands.COMMANDS.get(arguments[0])
     if command is None:
-        return _fail(_unknown_command(arguments[0], list(commands.COMMANDS)))
+        raise _unknown_command(arguments[0], list(commands.COMMANDS))
     options = commands.read_options(command, arguments[1:])
     return _show(command.load()(options), options.json)
 
@@ -73,11 +73,12 @@ def _show(report: Report, as_json: bool) -> int:
     return FAILED if report.errors else 0
 
 
-def _unknown_command(word: str, known: list[str]) -> str:
+def _unknown_command(word: str, known: list[str]) -> EmbeddingMergeError:
     if word.startswith("-"):
-        return f"The command comes first, then its options: embmerge {' | '.join(known)}"
-    suggestion = did_you_mean(word, known) or f"The commands are {', '.join(known)}."
-    return f"There is no command {word}. {suggestion}"
+        return EmbeddingMergeError(f"The command comes first, then its options: embmerge {' | '.join(known)}")
+    close = closest_names(word, known)
+    suggestion = None if close else f"The commands are {', '.join(known)}."
+    return EmbeddingMergeError(f"There is no command {word}.", suggestion=suggestion, alternatives=close)
 
 
 def _explain(error: EmbeddingMergeError) -> str:

@@ -23,15 +23,15 @@ from ...files.embedding_files import EmbeddingFile, load_embedding, read_embeddi
 from ...files.names import advise_on_name, check_name, folder_below
 from ...files.publish_check import FileFacts, describe_file, judge
 from ...host_protocol import PageHost, TextModel
+from ...remarks import Action
 from ...saving import DTYPES, SaveOptions, read_recipe, rebuild
 from .html import draw, draw_error
 from .loads import draw_loads, propose_name
-from .repairs import Fix
 from .saving import NameCheck, list_embeddings, read_folder
 from .things import find_file, list_files, loaded_model
 
 __all__ = [
-    "REPAIR_BOX",
+    "REPAIR_FIELD",
     "UNEQUAL_CHOICES",
     "FileView",
     "Made",
@@ -48,8 +48,8 @@ UNEQUAL = MappingProxyType({"refuse": "refuse", "pad with zero vectors": "pad", 
 UNEQUAL_CHOICES = tuple(UNEQUAL)
 """What can become of encoders with unequal numbers of vectors, in the page's words."""
 
-REPAIR_BOX = "embmerge_convert_repair"
-"""The elem_id of the hidden box into which a button of the page writes what is to be mended."""
+REPAIR_FIELD = "convert_repair"
+"""The hidden field into which a button of the page writes what is to be mended."""
 
 MOST_FILES = 100
 
@@ -208,15 +208,15 @@ def _shapes(file: EmbeddingFile) -> dict[str, tuple[int, int]]:
 
 def _find_fixes(
     host: PageHost, source: Source, file: EmbeddingFile, facts: FileFacts, model: TextModel | None
-) -> dict[str, Sequence[Fix]]:
+) -> dict[str, Sequence[Action]]:
     """Give the buttons by repair, and by the sentences of the cautions that the same click mends."""
 
-    def fix(label: str, do: str) -> Fix:
-        return Fix(label, REPAIR_BOX, json.dumps({"file": source.key, "do": do}))
+    def fix(label: str, do: str) -> Action:
+        return Action(label, REPAIR_FIELD, json.dumps({"file": source.key, "do": do}))
 
     is_word = _word_test(model)
     convert = (fix("convert", "convert"),)
-    fixes: dict[str, Sequence[Fix]] = {"convert": convert}
+    fixes: dict[str, Sequence[Action]] = {"convert": convert}
     if len({rows for rows, _ in _shapes(file).values()}) > 1:
         fixes["equal lengths"] = (fix("pad with zero vectors", "pad"), fix("cut to the shortest", "cut"))
         fixes["convert"] = ()

@@ -24,16 +24,7 @@ def draw(template: str, **values: object) -> str:
 
 def draw_error(error: EmbeddingMergeError) -> str:
     """Draw a user's mistake: the line with its caret in a monospace block, the sentence, the suggestion."""
-    source, sentence = _parts(error)
-    return draw("error", source=source, sentence=sentence)
-
-
-def _parts(error: EmbeddingMergeError) -> tuple[str, str]:
-    """Give the line with its caret, empty where there is none, and the sentence with the suggestion."""
-    lines = str(error).split("\n")
-    has_caret = error.source is not None and error.span is not None
-    source, said = ("\n".join(lines[:2]), lines[2:]) if has_caret else ("", lines)
-    return source, " ".join(said)
+    return draw("error", error=error)
 
 
 @lru_cache(maxsize=1)
@@ -48,5 +39,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"figure": figure, "amount": amount, "duration": duration, "parts": _parts, "bytes": size}
+    made.filters |= {"figure": figure, "amount": amount, "duration": duration, "bytes": size}
     return made

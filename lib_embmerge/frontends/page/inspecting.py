@@ -126,7 +126,7 @@ def _inspect_expression(thing: Thing) -> Inspected:
     assert entered is not None
     assert model is not None
     origin = resolve(entered.tree, model, limits=entered.limits)
-    notices = find_warnings(entered.tree, model, limits=entered.limits, value=thing.vectors)
+    remarks = find_warnings(entered.tree, model, limits=entered.limits, value=thing.vectors)
     return Inspected(
         title=thing.title,
         path="",
@@ -134,7 +134,7 @@ def _inspect_expression(thing: Thing) -> Inspected:
         encoders=_measure(thing.vectors, model),
         facts={"resolved": origin.text, "made with": model.title, "fingerprint": origin.rows},
         recipe=thing.title,
-        warnings=[notice.message for notice in notices],
+        warnings=[remark.text for remark in remarks],
         model=model,
     )
 
@@ -171,7 +171,7 @@ def _verify(
     try:
         return verify(file, model, limits), ""
     except EmbeddingMergeError as error:
-        return None, " ".join(part for part in (error.message, error.suggestion) if part)
+        return None, error.sentence
 
 
 def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:

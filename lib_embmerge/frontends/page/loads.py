@@ -19,15 +19,15 @@ from ...files.names import advise_on_name, check_name, check_new_name
 from ...files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
+from ...remarks import Action
 from ...saving import DTYPES
 from ...vectors.embedding import Embedding
 from .html import draw
 from .question import Answer, Question
-from .repairs import Fix
 from .saving import LONG, LONG_CHOICES, read_folder
 from .subject import Subject, read_subject
 
-__all__ = ["Fix", "Remark", "draw_loads", "loads", "propose_name"]
+__all__ = ["Ground", "draw_loads", "loads", "propose_name"]
 
 UNNAMED = "embedding"
 """What is judged while the name's box is empty."""
@@ -41,13 +41,13 @@ SAID = MappingProxyType({"yes": "loads", "care": "loads, with a remark", "no": "
 
 
 @dataclass(frozen=True)
-class Remark:
+class Ground:
     """One reason or caution, the places that it holds for, whether it keeps the file from loading, and its buttons."""
 
     kind: str
     sentence: str
     places: tuple[str, ...]
-    fixes: tuple[Fix, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def draw_loads(
     verdicts: Sequence[Verdict],
     *,
     families: Sequence[str] = (),
-    fixes: Mapping[str, Sequence[Fix]] | None = None,
+    fixes: Mapping[str, Sequence[Action]] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
     """Draw the grid of verdicts, and below it every reason and caution once.
@@ -113,7 +113,7 @@ def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list
     return FAMILIES[model].title, sum(v.loads for v in own), len(own), [v.host for v in own if not v.loads]
 
 
-def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Fix]]) -> list[Remark]:
+def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
     """Give each reason and caution once, reasons first."""
     places: dict[tuple[str, str, str], list[Verdict]] = {}
     is_one_family = len({verdict.model for verdict in verdicts}) == 1
@@ -124,7 +124,7 @@ def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Fix]]) -> 
         for sentence in verdict.cautions if verdict.loads else ():
             places.setdefault(("care", sentence, sentence), []).append(verdict)
     return [
-        Remark(kind, sentence, _places(found, is_one_family), tuple(fixes.get(key, ())))
+        Ground(kind, sentence, _places(found, is_one_family), tuple(fixes.get(key, ())))
         for (kind, sentence, key), found in places.items()
     ]
 
@@ -212,12 +212,12 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 
 
-def _find_fixes(wish: _Wish, subject: Subject, verdicts: Sequence[Verdict]) -> dict[str, Sequence[Fix]]:
+def _find_fixes(wish: _Wish, subject: Subject, verdicts: Sequence[Verdict]) -> dict[str, Sequence[Action]]:
     """Give the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)
-    renamed = (Fix(f"name it {proposed}", "embmerge_name", proposed),)
-    fixes: dict[str, Sequence[Fix]] = {"rename": renamed}
+    renamed = (Action(f"name it {proposed}", "name", proposed),)
+    fixes: dict[str, Sequence[Action]] = {"rename": renamed}
     cautions = {sentence for verdict in verdicts for sentence in verdict.cautions}
     for sentence in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
         fixes[sentence] = renamed
@@ -227,11 +227,11 @@ def _find_fixes(wish: _Wish, subject: Subject, verdicts: Sequence[Verdict]) -> d
     return fixes
 
 
-def _shorten(expression: str) -> Sequence[Fix]:
+def _shorten(expression: str) -> Sequence[Action]:
     split = next(label for label, choice in LONG.items() if choice == "split")
     return (
-        Fix(f"cut to {CHUNK}", "embmerge_expression", f"({expression}):{CHUNK}"),
-        Fix(split, "embmerge_long", split),
+        Action(f"cut to {CHUNK}", "expression", f"({expression}):{CHUNK}"),
+        Action(split, "long", split),
     )
 
 

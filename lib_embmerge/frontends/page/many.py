@@ -17,9 +17,9 @@ from ..lists import Line, Sweep, read_lines
 from .html import draw, draw_error
 from .jobs import Jobs, Standing, Task, draw_progress
 from .question import LONGEST_TEXT, Answer, Question
-from .saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, fix_length, list_embeddings
+from .saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, choose_length, list_embeddings
 
-__all__ = ["LONG_BOX", "MODES", "TICK", "LineView", "Wish", "many", "run_many"]
+__all__ = ["LONG_FIELD", "MODES", "TICK", "LineView", "Wish", "many", "run_many"]
 
 MODES = ("A list", "A sweep over a number")
 """What the lines are made of, in the page's words."""
@@ -27,8 +27,8 @@ MODES = ("A list", "A sweep over a number")
 TICK = "Use doubtful names all the same"
 """The tick that lets names through which `NameCheck` has doubts about."""
 
-LONG_BOX = "embmerge_many_long"
-"""The elem_id of the control that says what becomes of more than 75 vectors."""
+LONG_FIELD = "many_long"
+"""The field that says what becomes of more than 75 vectors."""
 
 MOST_LINES = 2000
 MOST_CHECKED = 200
@@ -107,7 +107,7 @@ def many(question: Question, host: PageHost) -> Answer:
         is_model_loaded=host.loaded_text_model() is not None,
         wish=wish,
         tick=TICK,
-        fixes=fix_length(LONG_BOX) if any(view.is_long and view.mistake for view in views) else (),
+        actions=choose_length(LONG_FIELD) if any(view.is_long and view.mistake for view in views) else (),
     )
     is_long = any(view.is_long for view in views)
     return Answer(slots={"many": drawn}, state={"count": len(lines), "isLong": is_long})
@@ -189,8 +189,8 @@ def _draw(standing: Standing[list[Saved]], model: TextModel) -> str:
     errors = [None if outcome.error is None else draw_error(outcome.error) for outcome in shown]
     rows = list(zip(shown, errors, strict=True))
     are_long = any(isinstance(outcome.error, TooLong) for outcome in shown)
-    fixes = fix_length(LONG_BOX) if standing.is_over and are_long else ()
-    return draw_progress(standing) + draw("many_result", rows=rows, standing=standing, model=model, fixes=fixes)
+    actions = choose_length(LONG_FIELD) if standing.is_over and are_long else ()
+    return draw_progress(standing) + draw("many_result", rows=rows, standing=standing, model=model, actions=actions)
 
 
 def _tasks(lines: Sequence[Line], wish: Wish, host: PageHost, model: TextModel) -> list[Task[list[Saved]]]:

@@ -11,7 +11,7 @@ from ...inspection import Neighbour, find_neighbours
 from ...vectors.embedding import Embedding
 from .html import draw
 from .question import Answer, Question
-from .repairs import mend_notice
+from .repairs import mend_remark
 
 __all__ = ["nearest"]
 
@@ -29,13 +29,12 @@ def nearest(question: Question, host: PageHost) -> Answer:
     entered = read_expression(text, limits=host.limits)
     value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
     found_here = find_warnings(entered.tree, model, limits=entered.limits, value=value)
-    notices = [notice for notice in found_here if notice.kind in ("norm", "half precision")]
-    warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
+    judged = [mend_remark(remark, entered) for remark in found_here if remark.kind in ("norm", "half precision")]
     shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in value.items()})
     found = find_neighbours(shown, model, k=SHOWN_WORDS)
     return Answer(
         slots={
-            "judged": draw("warnings", warnings=warnings),
+            "judged": draw("remarks", remarks=judged),
             "nearest": draw("nearest", encoders=_by_encoder(found), more=max(0, value.length - SHOWN_VECTORS)),
         }
     )

@@ -19,7 +19,7 @@ from ...limits import CHUNK
 from .html import draw, draw_error
 from .prompt_view import COLOURS, preview_prompt
 from .question import Answer, Question
-from .repairs import mend_error, mend_notice
+from .repairs import mend_error, mend_remark
 
 __all__ = ["EXAMPLES", "Bar", "PartView", "follow", "load", "preview", "view_parts"]
 
@@ -77,10 +77,8 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         entered = read_expression(text, limits=host.limits)
         return _describe(entered, model)
     except EmbeddingMergeError as error:
-        mends = mend_error(error, text)
-        return Answer(
-            slots={"messages": draw_error(error) + draw("mends", mends=mends), "judged": ""}, state={"broken": True}
-        )
+        drawn = draw_error(error) + draw("actions", actions=mend_error(error, text))
+        return Answer(slots={"messages": drawn, "judged": ""}, state={"broken": True})
 
 
 def load(question: Question, host: PageHost) -> Answer:
@@ -108,11 +106,11 @@ def _empty(model: TextModel | None) -> Answer:
 def _describe(entered: Entered, model: TextModel) -> Answer:
     number = count(entered.tree, model, limits=entered.limits, source=entered.source)
     parts = read_parts(entered.tree, model, limits=entered.limits)
-    notices = find_warnings(entered.tree, model, limits=entered.limits)
-    warnings = [(notice.message, mend_notice(notice, entered)) for notice in notices]
+    found = find_warnings(entered.tree, model, limits=entered.limits)
+    remarks = [mend_remark(remark, entered) for remark in found]
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
     summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model, entered.expression), model=model)
-    messages = draw("warnings", warnings=warnings)
+    messages = draw("remarks", remarks=remarks)
     state: dict[str, object] = {"count": number, "isLong": number > CHUNK}
     return Answer(slots={"messages": messages, "summary": summary}, state=state, then="nearest")
 

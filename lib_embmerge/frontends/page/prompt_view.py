@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ...errors import EmbeddingMergeError, shorten
@@ -11,11 +11,12 @@ from ...evaluation import find_warnings
 from ...host_protocol import TextModel
 from ...language import Brackets
 from ...limits import CHUNK, Limits
+from ...remarks import Remark
 from ..figures import amount
 from ..prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from .html import draw, draw_error
 from .question import Answer
-from .repairs import Mend, mend_error, mend_notice, mend_prompt
+from .repairs import mend_error, mend_prompt, mend_remark
 
 __all__ = ["COLOURS", "ExpressionLine", "Strip", "StripBlock", "preview_prompt", "view_lines", "view_map"]
 
@@ -153,25 +154,25 @@ def _view_block(block: Block) -> StripBlock:
 def _draw_messages(text: str, found: Sequence[Found], model: TextModel, brackets: Brackets) -> str:
     problems = [one.problem for one in found if one.problem is not None]
     drawn = [
-        draw_error(problem) + draw("mends", mends=mend_error(problem, text)) for problem in problems[:SHOWN_PROBLEMS]
+        draw_error(problem) + draw("actions", actions=mend_error(problem, text))
+        for problem in problems[:SHOWN_PROBLEMS]
     ]
     if not problems:
-        drawn.append(draw("prompt_note", mend=mend_prompt(text, brackets)))
-    return "".join([*drawn, draw("warnings", warnings=_warnings(text, found, model))])
+        drawn.append(draw("prompt_note", action=mend_prompt(text, brackets)))
+    return "".join([*drawn, draw("remarks", remarks=_remarks(text, found, model))])
 
 
-def _warnings(text: str, found: Sequence[Found], model: TextModel) -> list[tuple[str, Mend | None]]:
-    warnings: list[tuple[str, Mend | None]] = []
-    for number, one in enumerate(found, start=1):
-        if one.entered is None or one.problem is not None:
-            continue
-        for notice in find_warnings(one.entered.tree, model, limits=one.entered.limits):
-            mend = mend_notice(notice, one.entered)
-            warnings.append((f"Expression {number}: {notice.message}", mend and _in_prompt(mend, text, one)))
-    return warnings
+def _remarks(text: str, found: Sequence[Found], model: TextModel) -> list[Remark]:
+    return [
+        _in_prompt(mend_remark(remark, one.entered), text, number, one)
+        for number, one in enumerate(found, start=1)
+        if one.entered is not None and one.problem is None
+        for remark in find_warnings(one.entered.tree, model, limits=one.entered.limits)
+    ]
 
 
-def _in_prompt(mend: Mend, text: str, one: Found) -> Mend:
-    """Give a mend of an expression as one of the prompt that it stands in."""
-    start = one.island.offset
-    return Mend(mend.label, text[:start] + mend.text + text[start + len(one.island.text) :])
+def _in_prompt(remark: Remark, text: str, number: int, one: Found) -> Remark:
+    """Return a remark on an expression as one on the prompt that it stands in."""
+    before, after = text[: one.island.offset], text[one.island.offset + len(one.island.text) :]
+    actions = tuple(replace(action, value=before + action.value + after) for action in remark.actions)
+    return Remark(remark.kind, f"Expression {number}: {remark.text}", actions=actions)

@@ -15,10 +15,11 @@ from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import advise_on_name, check_new_name, folder_below
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
+from ...remarks import Action
 from ...saving import Long, Saved, SaveOptions, TooLong, save_expression
 from .html import draw, draw_error
 from .question import Answer, Question
-from .repairs import Fix, mend_error
+from .repairs import mend_error
 
 __all__ = [
     "LONG_CHOICES",
@@ -26,8 +27,8 @@ __all__ = [
     "check_length",
     "check_ticks",
     "check_wished_name",
+    "choose_length",
     "draw_saved",
-    "fix_length",
     "list_embeddings",
     "name",
     "read_folder",
@@ -152,8 +153,8 @@ def save_from_page(
         saved = save_expression(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
-        fixes = fix_length("embmerge_long") if isinstance(error, TooLong) else ()
-        return draw_error(error) + draw("mends", mends=mend_error(error, text)) + draw("fixes", fixes=fixes)
+        choices = choose_length("long") if isinstance(error, TooLong) else []
+        return draw_error(error) + draw("actions", actions=[*mend_error(error, text), *choices])
     return draw_saved(saved, model)
 
 
@@ -187,9 +188,9 @@ def check_length(entered: Entered, model: TextModel, long: str) -> int:
     return length
 
 
-def fix_length(target: str) -> list[Fix]:
-    """Give a button for each choice of the control with the elem_id `target`."""
-    return [Fix(label, target, label) for label, choice in LONG.items() if choice is not None]
+def choose_length(target: str) -> list[Action]:
+    """Return a button for each choice of the field `target`, which says what becomes of more than 75 vectors."""
+    return [Action(label, target, label) for label, choice in LONG.items() if choice is not None]
 
 
 def _shown(path: Path) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, then_javascript, uploaded_paths
 from ..page.converting import (
-    REPAIR_BOX,
+    REPAIR_FIELD,
     UNEQUAL_CHOICES,
     Options,
     check_from_page,
@@ -96,7 +96,7 @@ def _build_options() -> tuple[list[Any], Any]:
     )
     dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_convert_dtype")
     overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_convert_overwrite")
-    wanted = gr.Textbox(label="Repair", elem_id=REPAIR_BOX, elem_classes=["embmerge-hidden"])
+    wanted = gr.Textbox(label="Repair", elem_id=f"embmerge_{REPAIR_FIELD}", elem_classes=["embmerge-hidden"])
     return [name, folder, unequal, dtype, overwrite], wanted
 
 

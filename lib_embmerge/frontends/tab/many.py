@@ -12,7 +12,7 @@ from ..gradio_compat import on_change
 from ..lists import Sweep
 from ..page.html import draw
 from ..page.jobs import Jobs
-from ..page.many import LONG_BOX, MODES, TICK, Wish, run_many
+from ..page.many import LONG_FIELD, MODES, TICK, Wish, run_many
 from ..page.saving import LONG_CHOICES
 from .running import build_run_buttons, connect_run
 
@@ -86,7 +86,7 @@ def _build_options() -> list[Any]:
         dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_many_dtype")
     # The javascript shows it where a line has so many.
     long = gr.Radio(
-        list(LONG_CHOICES), value=LONG_CHOICES[0], label="More than 75 vectors", elem_id=LONG_BOX
+        list(LONG_CHOICES), value=LONG_CHOICES[0], label="More than 75 vectors", elem_id=f"embmerge_{LONG_FIELD}"
     )
     return [folder, overwrite, same_name, dtype, long, author, note]
 

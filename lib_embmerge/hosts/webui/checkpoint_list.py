@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import FileError, did_you_mean
+from ...errors import FileError, closest_names
 from ...files.checkpoint_files import open_checkpoint
 from ...host_protocol import TextModel
 from ...models.beside import OtherCheckpoint
@@ -33,11 +34,20 @@ class CheckpointList:
         """
         infos = {id(i): i for i in self.known.values() if name in _names(i)}
         if len(infos) != 1:
-            stems = sorted({Path(i.filename).stem for i in self.known.values()})
             problem = "No checkpoint" if not infos else "More than one checkpoint"
-            raise FileError(f"{problem} in the WebUI's list is named {name}.", suggestion=did_you_mean(name, stems))
+            known = self._unmistakable(infos.values() if infos else self.known.values())
+            raise FileError(
+                f"{problem} in the WebUI's list is named {name}.",
+                alternatives=known[:3] if infos else closest_names(name, known),
+            )
         info = next(iter(infos.values()))
         return OtherCheckpoint(open_checkpoint(Path(info.filename)), beside)
+
+    def _unmistakable(self, infos: Iterable[Any]) -> list[str]:
+        """Return for each of some checkpoints the shortest name that no other one has."""
+        taken = Counter(name for info in {id(i): i for i in self.known.values()}.values() for name in _names(info))
+        own = ([name for name in _names(info) if taken[name] == 1] for info in infos)
+        return sorted({min(names, key=lambda name: (len(name), name)) for names in own if names})
 
     def states(self, prompts: str) -> Sequence[tuple[object, ...]]:
         """Give the files' states of those that prompts may name behind an `@`."""

@@ -17,7 +17,7 @@ from lib_embmerge.entry import read_expression
 from lib_embmerge.files.embedding_files import read_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.converting import (
-    REPAIR_BOX,
+    REPAIR_FIELD,
     Options,
     check_from_page,
     convert_from_page,
@@ -63,7 +63,8 @@ def plain(text):
 
 def buttons(drawn):
     """What the page's buttons ask for: (file, what to do), by what is written on them."""
-    found = re.findall(rf'data-embmerge-fix="{REPAIR_BOX}" data-embmerge-value="([^"]*)">([^<]*)</button>', drawn)
+    pattern = rf'data-embmerge-fix="embmerge_{REPAIR_FIELD}" data-embmerge-value="([^"]*)">([^<]*)</button>'
+    found = re.findall(pattern, drawn)
     return {html.unescape(label): html.unescape(value) for value, label in found}
 
 

@@ -17,12 +17,13 @@ from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.publish_check import HOSTS, MODELS, check_file, describe_file
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
-from lib_embmerge.frontends.page.loads import Fix, draw_loads, propose_name
+from lib_embmerge.frontends.page.loads import draw_loads, propose_name
 from lib_embmerge.frontends.page.norms import judge_norm
 from lib_embmerge.frontends.page.pictures import WIDTH, place_norms, place_similarity
 from lib_embmerge.frontends.page.table import _cell
 from lib_embmerge.inspection import NormDistribution, measure_embedding
 from lib_embmerge.models.memory import MemoryModel
+from lib_embmerge.remarks import Action
 from lib_embmerge.vectors.embedding import Embedding
 
 
@@ -222,8 +223,13 @@ def loads(app: AppHost, text: str = "'cat' - 'adult'", name: str = "my-kitten", 
 
 
 def fixes(html: str) -> set[tuple[str | None, str | None]]:
-    buttons = [node for node in xml(html).iter("button") if node.get("data-embmerge-fix")]
-    return {(node.get("data-embmerge-fix"), node.get("data-embmerge-value")) for node in buttons}
+    found = set()
+    for node in xml(html).iter("button"):
+        if node.get("data-embmerge-fix"):
+            found.add((node.get("data-embmerge-fix"), node.get("data-embmerge-value")))
+        elif node.get("data-embmerge-text"):
+            found.add(("embmerge_expression", node.get("data-embmerge-text")))
+    return found
 
 
 def test_the_grid_has_every_host_and_family_and_no_colour_alone(app: AppHost) -> None:
@@ -290,9 +296,9 @@ def test_the_files_that_are_there_count(app: AppHost) -> None:
 def test_any_file_can_be_judged(app: AppHost, tmp_path: Path) -> None:
     path = write_embedding({"clip_l": app.model.encoders[0].rows([1])}, tmp_path, "o ne&amp;", metadata={})
     facts = describe_file(path)
-    html = draw_loads(check_file(path), families=facts.families, fixes={"rename": [Fix("<b>", "some_button")]})
+    html = draw_loads(check_file(path), families=facts.families, fixes={"rename": [Action("<b>", "some_button")]})
     assert "SD 1: " in said(html)
-    assert ("some_button", "") in fixes(html)
+    assert ("embmerge_some_button", "") in fixes(html)
     assert "<b>&lt;" not in html
     assert "o ne&amp;amp;" in html
     assert draw_loads(check_file(path))  # of no known family

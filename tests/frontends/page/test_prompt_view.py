@@ -140,7 +140,7 @@ MENDS = {
 @pytest.mark.parametrize(("prompt", "label", "text"), MENDS.values(), ids=MENDS.keys())
 def test_a_prompt_as_one_expression(prompt: str, label: str | None, text: str | None) -> None:
     mend = mend_prompt(prompt)
-    assert (mend and mend.label, mend and mend.text) == (label, text)
+    assert (mend and mend.label, mend and mend.value) == (label, text)
     if text is not None:
         parse(text)
 
@@ -148,14 +148,14 @@ def test_a_prompt_as_one_expression(prompt: str, label: str | None, text: str | 
 def test_it_has_the_vectors_of_the_prompt() -> None:
     mend = mend_prompt("a photo of <'cat' - 'adult' + 'red dog'> and {'child' * 2}")
     assert mend is not None
-    assert count(parse(mend.text), MemoryModel.sd1()) == 3 + 2 + 3 + 1  # "and" is a token for each letter
+    assert count(parse(mend.value), MemoryModel.sd1()) == 3 + 2 + 3 + 1  # "and" is a token for each letter
 
 
 @pytest.mark.parametrize("prompt", ["a photo of a cat " * 9, "a photo of <'cat' - 'adult'>, hd"])
 def test_saving_a_prompt_offers_it(host: AppHost, prompt: str) -> None:
     drawn = save_from_page(host, prompt, "my_prompt", "", False, False, "float32", "refuse", "", "", "", "", False)
     assert "This is a prompt" in drawn
-    assert list(buttons(drawn).values()) == [mend.text if (mend := mend_prompt(prompt)) else ""]
+    assert list(buttons(drawn).values()) == [mend.value if (mend := mend_prompt(prompt)) else ""]
     assert not list(host.embeddings_folder.iterdir())
 
 
