@@ -4,9 +4,11 @@ tokens       the tokens of quoted texts, per encoder
 statistics   rows of norms and moments, of what is read by part or token, of what results by vector
 neighbours   the vocabulary's words nearest to each vector
 compare      how far two embeddings are from each other
+explain      each vector as a sum of words, and what is left
 """
 
 from .compare import Difference, compare, measure_similarity
+from .explain import ExplainedVector, WeightedWord, explain, join_explained
 from .neighbours import Neighbour, find_neighbours
 from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
 from .tokens import Chip, Part, list_tokens
@@ -15,12 +17,16 @@ __all__ = [
     "By",
     "Chip",
     "Difference",
+    "ExplainedVector",
     "Neighbour",
     "NormDistribution",
     "Part",
     "RowStatistics",
+    "WeightedWord",
     "compare",
+    "explain",
     "find_neighbours",
+    "join_explained",
     "list_tokens",
     "measure_embedding",
     "measure_norms",

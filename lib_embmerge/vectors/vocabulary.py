@@ -100,6 +100,15 @@ class Vocabulary:
         """Give one row by token id: (width,), float32, a copy."""
         return self.read(token, token + 1)[0].detach().to(torch.float32, copy=True)
 
+    def products(self, vectors: Tensor) -> Tensor:
+        """Return the dot product of each vector with each row of the table, the excluded ones too.
+
+        Shapes: vectors (n, width) to (n, size), float32.
+        """
+        queries = vectors.detach().to(torch.float32)
+        parts = [queries @ rows.to(torch.float32).T for _, rows in self._searched_chunks()()]
+        return torch.cat(parts, dim=1) if parts else torch.zeros((len(queries), 0))
+
     def nearest(self, vectors: Tensor, *, k: int) -> tuple[Tensor, Tensor]:
         """Find the `k` rows most similar to each vector by cosine: their ids and the cosines.
 

@@ -1,0 +1,198 @@
+"""An embedding explained in words: each vector as a sum of at most eight words with weights, and what is left of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+from torch import Tensor, float32
+
+from ..errors import ShapeMismatch
+from ..host_protocol import TextEncoder, TextModel
+from ..language.nodes import Apply, Expression, Number, Text
+from ..language.write import write
+from ..vectors.embedding import Embedding
+from ..vectors.sparse_fit import MOST_WORDS, WordFit, WordTable, fit_words
+
+__all__ = ["ExplainedVector", "WeightedWord", "explain", "join_explained"]
+
+CLOSE = 5e-4
+"""How far a written weight may be from the best one, as a share of the vector's length."""
+EXACTLY = 0.9999
+"""Share of a vector from which on its words are all of it."""
+
+
+@dataclass(frozen=True)
+class WeightedWord:
+    """A word of a sum: its token id, its spelling, and what it is multiplied by in each text encoder."""
+
+    id: int
+    text: str
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ExplainedVector:
+    """One vector in words.
+
+    `share` is how much of the vector's squared length the words are, from 0 to 1, and `shares` the same by encoder,
+    without those in which the vector is zero. `most_share` is what as many words as are allowed would reach. Where
+    `is_chance` is set no word fits better than chance lets one expect: the words are the nearest, but explain nothing.
+    """
+
+    index: int
+    words: tuple[WeightedWord, ...]
+    share: float
+    shares: Mapping[str, float]
+    most_share: float
+    is_chance: bool
+    tree: Expression = field(repr=False)
+
+    @property
+    def expression(self) -> str:
+        """The words as an expression that can be evaluated."""
+        return write(self.tree)
+
+    @property
+    def verdict(self) -> str:
+        """Say in a sentence how much the words explain."""
+        if not self.shares:
+            return "This vector is zero."
+        if self.is_chance:
+            return f"No words: {_percent(self.most_share)} at {len(self.words)}, no more than chance."
+        these = "This word is" if len(self.words) == 1 else f"These {len(self.words)} words are"
+        if self.share >= EXACTLY:
+            return f"{these} all of it."
+        rest = "" if self.most_share - self.share < 0.005 else "; what is left is no word"
+        return f"{these} {_percent(self.share)} of it{rest}."
+
+
+def explain(embedding: Embedding, model: TextModel, *, most: int = MOST_WORDS) -> Iterator[ExplainedVector]:
+    """Yield each vector of an embedding as a sum of at most `most` words of the model's vocabulary.
+
+    One sum stands for all text encoders together; a word's weight may differ between them. Encoders that the model or
+    the embedding lacks are left out.
+
+    Raises: ShapeMismatch where the model has no encoder of the embedding's, or one of another width.
+    """
+    encoders = _common_encoders(embedding, model)
+    tables = [WordTable(encoder.vocabulary(), encoder.rows) for encoder in encoders]
+    vectors = [embedding[encoder.name] for encoder in encoders]
+    words = _Words(model, encoders)
+    for index, fit in enumerate(fit_words(vectors, tables, most=most, is_preferred=words.is_whole)):
+        yield words.explain(index, fit, [rows[index] for rows in vectors])
+
+
+def join_explained(vectors: Sequence[ExplainedVector]) -> Expression:
+    """Return one expression for several explained vectors, one behind the other."""
+    return reduce(lambda all_before, one: Apply("concat", (all_before, one)), [vector.tree for vector in vectors])
+
+
+def _common_encoders(embedding: Embedding, model: TextModel) -> list[TextEncoder]:
+    found = [encoder for encoder in model.encoders if encoder.name in embedding]
+    if not found:
+        own, others = " and ".join(embedding), " and ".join(encoder.name for encoder in model.encoders)
+        raise ShapeMismatch(f"This embedding is for {own}; {model.title} has {others}.")
+    for encoder in found:
+        width = int(embedding[encoder.name].shape[1])
+        if width != encoder.width:
+            raise ShapeMismatch(
+                f"The vectors of {encoder.name} have {width} columns; {encoder.width} in {model.title}."
+            )
+    return found
+
+
+class _Words:
+    """The vocabulary's tokens as words and as expressions."""
+
+    def __init__(self, model: TextModel, encoders: Sequence[TextEncoder]) -> None:
+        self.model = model
+        self.encoders = encoders
+
+    def is_whole(self, token: int) -> bool:
+        """Say whether a token is a whole word, not a piece of one."""
+        spelled = self.encoders[0].spell([token])[0]
+        return spelled.endswith(" ") and spelled.strip().isalpha()
+
+    def explain(self, index: int, fit: WordFit, vector: Sequence[Tensor]) -> ExplainedVector:
+        names = [encoder.name for encoder in self.encoders]
+        there = [name for name, share in zip(names, fit.shares, strict=True) if not math.isnan(share)]
+        words = tuple(
+            self._weighted(token, dict(zip(names, column, strict=True)), vector)
+            for token, column in zip(fit.ids, fit.weights.T.tolist(), strict=True)
+        )
+        shares = {name: share for name, share in zip(names, fit.shares, strict=True) if name in there}
+        tree = self._sum(_positive_first(words)) if words else Apply("scale", (Apply("pad", ()), Number(0)))
+        return ExplainedVector(index, words, fit.share, shares, fit.most_share, fit.is_chance, tree)
+
+    def _weighted(self, token: int, weights: Mapping[str, float], vector: Sequence[Tensor]) -> WeightedWord:
+        """Write a word's weights as short as is close enough, and as one where they are that close to each other."""
+        tolerances = {
+            encoder.name: CLOSE * float(rows.to(float32).norm()) / max(1e-30, self._norm(encoder, token))
+            for encoder, rows in zip(self.encoders, vector, strict=True)
+        }
+        counted = {name: weight for name, weight in weights.items() if tolerances[name] > 0}
+        middle = sum(counted.values()) / max(1, len(counted))
+        common = _shortest(middle, min((tolerances[name] for name in counted), default=1.0))
+        if all(abs(common - weight) <= 2 * tolerances[name] for name, weight in counted.items()):
+            shown = {name: common if name in counted else 0 for name in weights}
+        else:
+            shown = {name: _shortest(weight, tolerances[name]) for name, weight in weights.items()}
+        return WeightedWord(token, self.encoders[0].spell([token])[0].strip(), shown)
+
+    def _norm(self, encoder: TextEncoder, token: int) -> float:
+        return float(encoder.vocabulary().norms[token])
+
+    def _sum(self, words: Sequence[WeightedWord]) -> Expression:
+        total: Expression | None = None
+        for word in words:
+            weights = word.weights
+            is_negative = all(weight <= 0 for weight in weights.values()) and any(weights.values())
+            term = self._term(word, {name: abs(w) if is_negative else w for name, w in weights.items()})
+            if total is None:
+                total = Apply("negate", (term,)) if is_negative else term
+            else:
+                total = Apply("subtract" if is_negative else "add", (total, term))
+        assert total is not None
+        return total
+
+    def _term(self, word: WeightedWord, weights: Mapping[str, float]) -> Expression:
+        term = self._written(word)
+        if len(set(weights.values())) == 1:
+            weight = next(iter(weights.values()))
+            return term if weight == 1 else Apply("scale", (term, Number(weight)))
+        for name, weight in weights.items():
+            if weight != 1:
+                term = Apply("scale", (term, Number(weight), name))
+        return term
+
+    def _written(self, word: WeightedWord) -> Expression:
+        """Return what stands for a token in an expression: its word where that is read as this token alone."""
+        if all(pieces == [[word.id]] for pieces in self.model.pieces([word.text])[0].values()):
+            return Text(word.text)
+        if all(encoder.tokenize([word.text]) == [[word.id]] for encoder in self.model.encoders):
+            return Apply("text", (Text(word.text),))  # an embedding has this name
+        return Apply("token", (Number(word.id),))
+
+
+def _positive_first(words: Sequence[WeightedWord]) -> list[WeightedWord]:
+    """Put the first word that is added before those that are subtracted, so that no sign begins the sum."""
+    first = next((word for word in words if max(word.weights.values()) > 0), None)
+    return list(words) if first is None else [first, *(word for word in words if word is not first)]
+
+
+def _shortest(value: float, tolerance: float) -> float:
+    """Return the number of fewest digits that is within the tolerance."""
+    if abs(value) <= tolerance:
+        return 0
+    for digits in range(1, 9):
+        rounded = float(f"{value:.{digits}g}")
+        if abs(rounded - value) <= tolerance:
+            return int(rounded) if rounded == int(rounded) and abs(rounded) < 1e6 else rounded
+    return value
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share < 0.995 else "over 99 %"
