@@ -8,7 +8,7 @@ explain      each vector as a sum of words, and what is left
 """
 
 from .compare import Difference, compare, measure_similarity
-from .explain import ExplainedVector, WeightedWord, explain, join_explained
+from .explain import ExplainedVector, WeightedWord, explain, join_explained, write_words
 from .neighbours import Neighbour, find_neighbours
 from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
 from .tokens import Chip, Part, list_tokens
@@ -32,4 +32,5 @@ __all__ = [
     "measure_norms",
     "measure_parts",
     "measure_similarity",
+    "write_words",
 ]

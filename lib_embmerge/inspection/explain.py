@@ -16,7 +16,7 @@ from ..language.write import write
 from ..vectors.embedding import Embedding
 from ..vectors.sparse_fit import MOST_WORDS, WordFit, WordTable, fit_words
 
-__all__ = ["ExplainedVector", "WeightedWord", "explain", "join_explained"]
+__all__ = ["ExplainedVector", "WeightedWord", "explain", "join_explained", "write_words"]
 
 CLOSE = 5e-4
 """How far a written weight may be from the best one, as a share of the vector's length."""
@@ -85,9 +85,14 @@ def explain(embedding: Embedding, model: TextModel, *, most: int = MOST_WORDS) -
         yield words.explain(index, fit, [rows[index] for rows in vectors])
 
 
-def join_explained(vectors: Sequence[ExplainedVector]) -> Expression:
-    """Return one expression for several explained vectors, one behind the other."""
-    return reduce(lambda all_before, one: Apply("concat", (all_before, one)), [vector.tree for vector in vectors])
+def join_explained(vectors: Sequence[ExplainedVector], model: TextModel | None = None) -> Expression:
+    """Return one expression for several explained vectors, one behind the other.
+
+    It is for the model that they were explained with, or for another one: there a word that is a token of another id,
+    or of none, is written as text.
+    """
+    trees = [vector.tree if model is None else write_words(vector.words, model) for vector in vectors]
+    return reduce(lambda all_before, one: Apply("concat", (all_before, one)), trees)
 
 
 def _common_encoders(embedding: Embedding, model: TextModel) -> list[TextEncoder]:
@@ -124,7 +129,7 @@ class _Words:
             for token, column in zip(fit.ids, fit.weights.T.tolist(), strict=True)
         )
         shares = {name: share for name, share in zip(names, fit.shares, strict=True) if name in there}
-        tree = self._sum(_positive_first(words)) if words else Apply("scale", (Apply("pad", ()), Number(0)))
+        tree = write_words(words, self.model)
         return ExplainedVector(index, words, fit.share, shares, fit.most_share, fit.is_chance, tree)
 
     def _weighted(self, token: int, weights: Mapping[str, float], vector: Sequence[Tensor]) -> WeightedWord:
@@ -145,36 +150,51 @@ class _Words:
     def _norm(self, encoder: TextEncoder, token: int) -> float:
         return float(encoder.vocabulary().norms[token])
 
-    def _sum(self, words: Sequence[WeightedWord]) -> Expression:
-        total: Expression | None = None
-        for word in words:
-            weights = word.weights
-            is_negative = all(weight <= 0 for weight in weights.values()) and any(weights.values())
-            term = self._term(word, {name: abs(w) if is_negative else w for name, w in weights.items()})
-            if total is None:
-                total = Apply("negate", (term,)) if is_negative else term
-            else:
-                total = Apply("subtract" if is_negative else "add", (total, term))
-        assert total is not None
-        return total
 
-    def _term(self, word: WeightedWord, weights: Mapping[str, float]) -> Expression:
-        term = self._written(word)
-        if len(set(weights.values())) == 1:
-            weight = next(iter(weights.values()))
-            return term if weight == 1 else Apply("scale", (term, Number(weight)))
-        for name, weight in weights.items():
-            if weight != 1:
-                term = Apply("scale", (term, Number(weight), name))
-        return term
+def write_words(words: Sequence[WeightedWord], model: TextModel) -> Expression:
+    """Return a sum of words as an expression for a model: for an encoder without a weight the mean of all weights.
 
-    def _written(self, word: WeightedWord) -> Expression:
-        """Return what stands for a token in an expression: its word where that is read as this token alone."""
-        if all(pieces == [[word.id]] for pieces in self.model.pieces([word.text])[0].values()):
-            return Text(word.text)
-        if all(encoder.tokenize([word.text]) == [[word.id]] for encoder in self.model.encoders):
-            return Apply("text", (Text(word.text),))  # an embedding has this name
-        return Apply("token", (Number(word.id),))
+    A sum of no words is one vector of zeros.
+    """
+    if not words:
+        return Apply("scale", (Apply("pad", ()), Number(0)))
+    total: Expression | None = None
+    for word in _positive_first(words):
+        weights = _weights_in(word, model)
+        is_negative = all(weight <= 0 for weight in weights.values()) and any(weights.values())
+        term = _term(word, {name: abs(w) if is_negative else w for name, w in weights.items()}, model)
+        if total is None:
+            total = Apply("negate", (term,)) if is_negative else term
+        else:
+            total = Apply("subtract" if is_negative else "add", (total, term))
+    assert total is not None
+    return total
+
+
+def _weights_in(word: WeightedWord, model: TextModel) -> dict[str, float]:
+    usual = word.weights.values()
+    middle = next(iter(usual)) if len(set(usual)) == 1 else sum(usual) / len(usual)
+    return {encoder.name: word.weights.get(encoder.name, middle) for encoder in model.encoders}
+
+
+def _term(word: WeightedWord, weights: Mapping[str, float], model: TextModel) -> Expression:
+    term = _written(word, model)
+    if len(set(weights.values())) == 1:
+        weight = next(iter(weights.values()))
+        return term if weight == 1 else Apply("scale", (term, Number(weight)))
+    for name, weight in weights.items():
+        if weight != 1:
+            term = Apply("scale", (term, Number(weight), name))
+    return term
+
+
+def _written(word: WeightedWord, model: TextModel) -> Expression:
+    """Return what stands for a token in an expression: its word where that is read as this token alone."""
+    if all(pieces == [[word.id]] for pieces in model.pieces([word.text])[0].values()):
+        return Text(word.text)
+    if all(encoder.tokenize([word.text]) == [[word.id]] for encoder in model.encoders):
+        return Apply("text", (Text(word.text),))  # an embedding has this name
+    return Apply("token", (Number(word.id),))
 
 
 def _positive_first(words: Sequence[WeightedWord]) -> list[WeightedWord]:

@@ -30,6 +30,7 @@ LEVELS = {
     "merge": 4,
     "saving": 4,
     "legacy": 4,
+    "carry": 4,
     "models": 4,
     "frontends": 5,
     "hosts": 5,

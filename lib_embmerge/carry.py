@@ -1,0 +1,133 @@
+"""An embedding for one model family becomes one for another, as far as that can be.
+
+Vectors of one token table mean nothing in another. What can be carried over is what they say in words: `carry_words`
+explains each vector with the model that it was made for, and writes the same sum of words for the other one. Beside it
+stand two ways that carry numbers: a linear map between the tables (`carry_map`), fitted on the words that both have,
+and the vectors of an encoder that both families share, with zeros for the others (`carry_shared`). Each says how much
+of the embedding it is; none is a match for training anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import ShapeMismatch
+from .host_protocol import TextEncoder, TextModel
+from .inspection.explain import ExplainedVector, explain, join_explained
+from .language.nodes import Expression
+from .vectors.embedding import Embedding
+from .vectors.linear_map import FittedMap, fit_ridge, fit_rotation, judge_map
+
+__all__ = ["MAPS", "WAYS", "CarriedMap", "CarriedWords", "carry_map", "carry_shared", "carry_words"]
+
+WAYS: Mapping[str, str] = {
+    "words": "what each vector is in words, written for the other model",
+    "ridge": "a linear map between the two models' words, by least squares",
+    "rotation": "the rotation and the factor of length between the two models' words",
+    "shared": "the vectors of an encoder that both models have, zeros for the others",
+}
+"""How an embedding can be carried to another model."""
+
+MAPS: Mapping[str, Callable[[Tensor, Tensor], FittedMap]] = {"ridge": fit_ridge, "rotation": fit_rotation}
+
+MOST_COMMON = 12_000
+"""Words that a map is fitted on, at most: several times as many as a table has columns."""
+FEWEST_COMMON = 100
+"""Words that it is fitted on, at least."""
+
+
+@dataclass(frozen=True)
+class CarriedWords:
+    """The vectors in words, and the expression that makes them for the other model."""
+
+    vectors: tuple[ExplainedVector, ...]
+    tree: Expression
+
+    @property
+    def share(self) -> float:
+        """How much of the embedding the words are, from 0 to 1: the mean over its vectors."""
+        shares = [0.0 if one.is_chance else one.share for one in self.vectors if one.shares]
+        return sum(shares) / len(shares) if shares else 0.0
+
+
+@dataclass(frozen=True)
+class CarriedMap:
+    """The vectors as a map makes them; `cosines` is by encoder how near it brings words that it was not fitted on."""
+
+    value: Embedding
+    cosines: Mapping[str, float]
+
+
+def carry_words(embedding: Embedding, source: TextModel, target: TextModel) -> Iterator[ExplainedVector | CarriedWords]:
+    """Yield each vector in words as it is found, and at last all of it for the other model.
+
+    Raises: ShapeMismatch where the embedding is not for the source's encoders.
+    """
+    found = []
+    for vector in explain(embedding, source):
+        found.append(vector)
+        yield vector
+    yield CarriedWords(tuple(found), join_explained(found, target))
+
+
+def carry_map(embedding: Embedding, source: TextModel, target: TextModel, way: str) -> CarriedMap:
+    """Map the vectors of all the embedding's encoders together to each encoder of the other model.
+
+    Raises: ShapeMismatch where the embedding is not for the source's encoders, or the models share too few words.
+    """
+    own = [encoder for encoder in source.encoders if encoder.name in embedding]
+    if not own or any(embedding[encoder.name].shape[1] != encoder.width for encoder in own):
+        raise ShapeMismatch(f"This embedding is not for the text encoders of {source.title}.")
+    vectors = torch.cat([embedding[encoder.name].to(torch.float32) for encoder in own], dim=1)
+    value, cosines = {}, {}
+    for encoder in target.encoders:
+        ids, others = _common_words(own[0], encoder)
+        if len(ids) < FEWEST_COMMON:
+            raise ShapeMismatch(f"{source.title} and {target.title} share only {len(ids)} words.")
+        rows = torch.cat([one.rows(ids) for one in own], dim=1)
+        counterparts = encoder.rows(others)
+        value[encoder.name] = MAPS[way](rows, counterparts)(vectors)
+        cosines[encoder.name] = judge_map(MAPS[way], rows, counterparts)
+    return CarriedMap(Embedding(value), cosines)
+
+
+def carry_shared(embedding: Embedding, target: TextModel) -> Embedding:
+    """Take the vectors of each encoder of the same name and width, zeros for the other ones.
+
+    Raises: ShapeMismatch where there is no such encoder.
+    """
+    shared = [e.name for e in target.encoders if e.name in embedding and embedding[e.name].shape[1] == e.width]
+    if not shared:
+        raise ShapeMismatch(f"{' and '.join(embedding)} is no text encoder of {target.title}.")
+    return Embedding(
+        {
+            encoder.name: embedding[encoder.name].to(torch.float32)
+            if encoder.name in shared
+            else torch.zeros((embedding.length, encoder.width))
+            for encoder in target.encoders
+        }
+    )
+
+
+def _common_words(left: TextEncoder, right: TextEncoder) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the ids of whole words that both have, in both, evenly chosen where there are many."""
+    words, others = _words_of(left), _words_of(right)
+    common = [(token, others[word]) for word, token in words.items() if word in others]
+    step = max(1, -(-len(common) // MOST_COMMON))
+    chosen = common[::step]
+    return [token for token, _ in chosen], [token for _, token in chosen]
+
+
+def _words_of(encoder: TextEncoder) -> dict[str, int]:
+    norms = encoder.vocabulary().norms
+    spelled = encoder.spell(range(encoder.size))
+    is_there = (norms > 0).tolist()
+    return {
+        text.strip(): token
+        for token, text in enumerate(spelled)
+        if text.endswith(" ") and text.strip().isalpha() and is_there[token]
+    }
