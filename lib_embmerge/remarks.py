@@ -20,12 +20,18 @@ RemarkKind = Literal[
     "other family",
     "half precision",
     "norm",
+    "not finite",
+    "zero",
+    "number format",
+    "pickle",
     "name: characters",
     "name: word",
     "name: taken",
-    "note",
+    "name: twins",
+    "program",
+    "refused",
 ]
-"""What a remark speaks of; `note` asks for nothing."""
+"""What a remark speaks of; `program` is what one program does with a file, `refused` why it does not load it."""
 
 
 @dataclass(frozen=True)

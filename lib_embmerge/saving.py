@@ -324,7 +324,7 @@ def _write(
         overwrite=options.overwrite,
     )
     shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
-    warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *advice)
+    warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
     return Saved(name, path, shapes, path.stat().st_size, metadata, warnings)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import NameProblem
+from ..remarks import Remark
 
 __all__ = ["EXTENSIONS", "LONGEST_NAME", "advise_on_name", "check_name", "check_new_name", "folder_below"]
 
@@ -83,8 +84,8 @@ def _check_characters(name: str) -> None:
 
 def advise_on_name(
     name: str, *, others: Iterable[str] = (), is_vocabulary_word: Callable[[str], bool] | None = None
-) -> list[str]:
-    """Give a sentence for each reason why a name that may be saved will be trouble.
+) -> list[Remark]:
+    """Return a remark for each reason why a name that may be saved will be trouble.
 
     `others` are the names of the embeddings that are there; `is_vocabulary_word` says whether a text is a single token.
     """
@@ -95,24 +96,28 @@ def advise_on_name(
     ]
 
 
-def _advise_on_characters(name: str) -> list[str]:
+def _advise_on_characters(name: str) -> list[Remark]:
     if _ADVISED.fullmatch(name):
         return []
     odd = sorted({c for c in name if not _ADVISED.fullmatch(c)})
     shown = ", ".join("a blank" if c == " " else c for c in odd)
     return [
-        f"The name holds {shown}; only ASCII letters, digits, _ - and . can be typed in every WebUI's prompt"
-        " (InvokeAI and ComfyUI stop at others)."
+        Remark(
+            "name: characters",
+            f"The name holds {shown}; only ASCII letters, digits, _ - and . can be typed in every WebUI's prompt"
+            " (InvokeAI and ComfyUI stop at others).",
+        )
     ]
 
 
-def _advise_on_word(name: str, is_vocabulary_word: Callable[[str], bool] | None) -> list[str]:
+def _advise_on_word(name: str, is_vocabulary_word: Callable[[str], bool] | None) -> list[Remark]:
     if is_vocabulary_word is None or not is_vocabulary_word(name):
         return []
-    return [f"{name} is a word of the model's own vocabulary: every prompt with that word would use the embedding."]
+    said = f"{name} is a word of the model's own vocabulary: every prompt with that word would use the embedding."
+    return [Remark("name: word", said)]
 
 
-def _advise_on_others(name: str, others: list[str]) -> list[str]:
+def _advise_on_others(name: str, others: list[str]) -> list[Remark]:
     advice = [
         f"The name differs only by case from {other}; prompts are lower-cased, so only one of them can be found."
         for other in others
@@ -126,7 +131,7 @@ def _advise_on_others(name: str, others: list[str]) -> list[str]:
         for other in others
         if (match := _NUMBERED.fullmatch(other)) and match[1] == name
     ]
-    return advice
+    return [Remark("name: taken", said) for said in advice]
 
 
 def folder_below(root: Path, relative: str) -> Path:

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..errors import FileError
 from ..families import ENCODER_WIDTHS, FAMILIES
 from ..limits import CHUNK
+from ..remarks import Remark, RemarkKind
 from .embedding_files import EXTENSIONS, read_tensors, tensors_to_write
 from .names import advise_on_name
 
@@ -142,7 +143,7 @@ class Verdict:
     loads: bool
     reason: str
     repair: Repair | None = None
-    cautions: tuple[str, ...] = ()
+    cautions: tuple[Remark, ...] = ()
 
 
 Rule = Callable[[FileFacts, str], "Problem | None"]
@@ -227,31 +228,34 @@ def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None 
     return [_verdict(host, facts, model, common) for host in HOSTS.values() for model in MODELS]
 
 
-def _verdict(host: Host, facts: FileFacts, model: str, common: tuple[str, ...]) -> Verdict:
+def _verdict(host: Host, facts: FileFacts, model: str, common: tuple[Remark, ...]) -> Verdict:
     for rule in (_has_vectors, *host.rules, _lines_up):
         problem = rule(facts, model)
         if problem is not None:
             return Verdict(host.name, model, False, problem.reason, problem.repair)
-    own = tuple(text for caution in host.cautions if (text := caution(facts, model)) is not None)
+    said = (caution(facts, model) for caution in host.cautions)
+    own = tuple(Remark("program", text) for text in said if text is not None)
     return Verdict(host.name, model, True, f"{host.name} loads it for {FAMILIES[model].title}.", None, own + common)
 
 
-def _common_cautions(facts: FileFacts) -> list[str]:
-    cautions = []
+def _common_cautions(facts: FileFacts) -> list[Remark]:
+    cautions: dict[RemarkKind, str] = {}
     rows = max((tensor.rows for tensor in facts.tensors.values()), default=0)
     if rows > CHUNK:
-        cautions.append(f"It has {rows} vectors; a prompt's chunk holds {CHUNK}, so most hosts cut it or fail.")
+        cautions["too long"] = f"It has {rows} vectors; a prompt's chunk holds {CHUNK}, so most hosts cut it or fail."
     if not facts.is_finite:
-        cautions.append("It holds infinity or NaN: pictures come out black.")
+        cautions["not finite"] = "It holds infinity or NaN: pictures come out black."
     if facts.is_zero:
-        cautions.append("All its vectors are zero: nothing of it will be seen.")
+        cautions["zero"] = "All its vectors are zero: nothing of it will be seen."
     if facts.twins:
-        cautions.append(f"Another file here has this name: {', '.join(facts.twins)}. Only one of them is found by it.")
+        twins = ", ".join(facts.twins)
+        cautions["name: twins"] = f"Another file here has this name: {twins}. Only one of them is found by it."
     if any(tensor.dtype == "float64" for tensor in facts.tensors.values()):
-        cautions.append("It is kept in float64, which is twice the size and rejected by some sites; convert it.")
+        said = "It is kept in float64, which is twice the size and rejected by some sites; convert it."
+        cautions["number format"] = said
     if facts.extension != ".safetensors":
-        cautions.append("It is a pickle: sites scan those, and some users refuse them; convert it.")
-    return cautions
+        cautions["pickle"] = "It is a pickle: sites scan those, and some users refuse them; convert it."
+    return [Remark(kind, text) for kind, text in cautions.items()]
 
 
 # --- Rules that several hosts share --------------------------------------------------------------------------------

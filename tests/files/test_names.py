@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lib_embmerge.errors import NameProblem
 from lib_embmerge.files.names import advise_on_name, check_name, folder_below
+from lib_embmerge.remarks import Remark
 
 REFUSED = [
     ("", "The name is empty."),
@@ -84,12 +85,15 @@ ADVICE = [
 def test_advice(name, others, advice):
     found = advise_on_name(name, others=others)
     assert len(found) == len(advice)
-    assert all(text.startswith(start) for text, start in zip(found, advice, strict=True))
+    assert all(remark.text.startswith(start) for remark, start in zip(found, advice, strict=True))
 
 
 def test_advice_on_a_vocabulary_word():
     assert advise_on_name("cat", is_vocabulary_word=lambda text: text == "cat") == [
-        "cat is a word of the model's own vocabulary: every prompt with that word would use the embedding."
+        Remark(
+            "name: word",
+            "cat is a word of the model's own vocabulary: every prompt with that word would use the embedding.",
+        )
     ]
     assert advise_on_name("catx", is_vocabulary_word=lambda text: text == "cat") == []
 

@@ -213,12 +213,12 @@ CAUTIONS = [
 def test_cautions(facts, host, model, text):
     found = verdict(facts, host, model)
     assert found.loads
-    assert any(text in caution for caution in found.cautions)
+    assert any(text in caution.text for caution in found.cautions)
 
 
 def test_a_vocabulary_word_is_a_caution():
     verdicts = judge(file("cat"), is_vocabulary_word=lambda text: text == "cat")
-    assert any("a word of the model's own vocabulary" in text for text in verdicts[0].cautions)
+    assert any("a word of the model's own vocabulary" in caution.text for caution in verdicts[0].cautions)
 
 
 def test_the_safest_files_load_wherever_the_family_does():
@@ -254,7 +254,7 @@ def test_twins_are_no_files_of_another_folder(tmp_path):
     torch.save({"emb_params": torch.ones(1, 768)}, tmp_path / "a.b.pt")
     facts = describe_file(tmp_path / "a.b.safetensors", neighbours=["a.b"])
     assert facts.twins == ("a.b.pt",)
-    assert "subfolder" not in " ".join(text for found in judge(facts) for text in found.cautions)
+    assert "subfolder" not in " ".join(caution.text for found in judge(facts) for caution in found.cautions)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float8_e4m3fn])

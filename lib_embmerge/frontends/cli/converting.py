@@ -58,7 +58,7 @@ def check_files(options: argparse.Namespace) -> Report:
         except EmbeddingMergeError as error:
             report.errors.append(f"{path}:\n{describe_error(error)}")
             continue
-        checked.append({"file": str(path), "verdicts": [asdict(verdict) for verdict in verdicts]})
+        checked.append({"file": str(path), "verdicts": [_fields(verdict) for verdict in verdicts]})
         report.lines += ([""] if report.lines else []) + _describe(path, verdicts)
     report.figures["checked"] = checked
     return report
@@ -84,6 +84,10 @@ def _describe(path: Path, verdicts: Sequence[Verdict]) -> list[str]:
     return [str(path), *(f"  {line}" for line in table), *(f"  {line}" for line in _remarks(verdicts))]
 
 
+def _fields(verdict: Verdict) -> dict[str, object]:
+    return asdict(verdict) | {"cautions": [remark.text for remark in verdict.cautions]}
+
+
 def _cell(verdict: Verdict) -> str:
     return NO if not verdict.loads else CARE if verdict.cautions else YES
 
@@ -93,7 +97,8 @@ def _remarks(verdicts: Sequence[Verdict]) -> list[str]:
     places: dict[str, list[str]] = {}
     for verdict in verdicts:
         place = f"{verdict.host} {FAMILIES[verdict.model].title}"
-        for text in verdict.cautions if verdict.loads else (verdict.reason,):
+        said = [remark.text for remark in verdict.cautions] if verdict.loads else [verdict.reason]
+        for text in said:
             places.setdefault(text, []).append(place)
     return [f"{text} ({_places(found)})" for text, found in places.items()]
 

@@ -209,7 +209,7 @@ def _shapes(file: EmbeddingFile) -> dict[str, tuple[int, int]]:
 def _find_fixes(
     host: PageHost, source: Source, file: EmbeddingFile, facts: FileFacts, model: TextModel | None
 ) -> dict[str, Sequence[Action]]:
-    """Give the buttons by repair, and by the sentences of the cautions that the same click mends."""
+    """Return the buttons by repair, and by the kind of the cautions that the same click mends."""
 
     def fix(label: str, do: str) -> Action:
         return Action(label, REPAIR_FIELD, json.dumps({"file": source.key, "do": do}))
@@ -224,13 +224,11 @@ def _find_fixes(
         fixes["split"] = (fix(f"split into {' and '.join(part_names(file.name, file.vectors).values())}", "split"),)
     renamed = (fix(f"copy as {_propose(host, file.name, is_word)}", "rename"),)
     fixes["rename"] = renamed
-    for sentence in advise_on_name(file.name, others=facts.neighbours, is_vocabulary_word=is_word):
-        fixes[sentence] = renamed
+    for remark in advise_on_name(file.name, others=facts.neighbours, is_vocabulary_word=is_word):
+        fixes[remark.kind] = renamed
     if _can_remake(file, model):
         fixes["remake"] = (fix("make it again with the loaded checkpoint", "remake"),)
-    for verdict in judge(facts):
-        fixes.update({sentence: fixes["convert"] for sentence in verdict.cautions if sentence.endswith("convert it.")})
-    return fixes
+    return fixes | {"number format": fixes["convert"], "pickle": fixes["convert"]}
 
 
 def _propose(host: PageHost, name: str, is_word: Callable[[str], bool] | None) -> str:
@@ -419,6 +417,6 @@ def _made(host: PageHost, path: Path, notes: Sequence[str], place: _Place) -> Ma
         _shapes(file),
         path.stat().st_size,
         tuple(notes),
-        tuple(check.doubts),
+        tuple(doubt.text for doubt in check.doubts),
         draw_loads(verdicts, families=facts.families),
     )

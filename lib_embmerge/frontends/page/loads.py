@@ -19,7 +19,7 @@ from ...files.names import advise_on_name, check_name, check_new_name
 from ...files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
-from ...remarks import Action
+from ...remarks import Action, Remark
 from ...saving import DTYPES
 from ...vectors.embedding import Embedding
 from .html import draw
@@ -42,10 +42,10 @@ SAID = MappingProxyType({"yes": "loads", "care": "loads, with a remark", "no": "
 
 @dataclass(frozen=True)
 class Ground:
-    """One reason or caution, the places that it holds for, whether it keeps the file from loading, and its buttons."""
+    """One reason or caution, how its cells are marked, the places that it holds for, and its buttons."""
 
-    kind: str
-    sentence: str
+    mark: str
+    remark: Remark
     places: tuple[str, ...]
     actions: tuple[Action, ...] = ()
 
@@ -77,7 +77,7 @@ def draw_loads(
 
     `families` are the keys of the model families that the vectors are made for (`FileFacts.families`): their columns
     stand out, and what holds only for the others is folded. `fixes` gives the buttons by what they mend: a `Repair`
-    of the verdicts, or the whole sentence of a caution. `notes` are sentences above the grid.
+    of the verdicts, or the kind of a caution. `notes` are sentences above the grid.
     """
     grid: dict[str, dict[str, _Cell]] = {}
     for verdict in verdicts:
@@ -86,7 +86,7 @@ def draw_loads(
     others = [verdict for verdict in verdicts if verdict.model not in families]
     models = list(dict.fromkeys(verdict.model for verdict in verdicts))
     known = _remark(home, fixes or {})
-    told = {remark.sentence for remark in known}
+    told = {ground.remark for ground in known}
     return draw(
         "loads",
         grid=grid,
@@ -94,7 +94,7 @@ def draw_loads(
         families=families,
         counts=[_count(home, model) for model in families],
         remarks=known,
-        other_remarks=[remark for remark in _remark(others, fixes or {}) if remark.sentence not in told],
+        other_remarks=[ground for ground in _remark(others, fixes or {}) if ground.remark not in told],
         legend=[(kind, MARKS[kind], SAID[kind]) for kind in MARKS],
         marks=MARKS,
         notes=notes,
@@ -104,7 +104,8 @@ def draw_loads(
 def _cell(verdict: Verdict) -> _Cell:
     if not verdict.loads:
         return _Cell("no", (verdict.reason,))
-    return _Cell("care", verdict.cautions) if verdict.cautions else _Cell("yes", (verdict.reason,))
+    said = tuple(caution.text for caution in verdict.cautions)
+    return _Cell("care", said) if said else _Cell("yes", (verdict.reason,))
 
 
 def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list[str]]:
@@ -115,17 +116,18 @@ def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list
 
 def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
     """Give each reason and caution once, reasons first."""
-    places: dict[tuple[str, str, str], list[Verdict]] = {}
+    places: dict[tuple[str, Remark, str], list[Verdict]] = {}
     is_one_family = len({verdict.model for verdict in verdicts}) == 1
     for verdict in verdicts:
         if not verdict.loads:
-            places.setdefault(("no", verdict.reason, verdict.repair or ""), []).append(verdict)
+            key = ("no", Remark("refused", verdict.reason), verdict.repair or "")
+            places.setdefault(key, []).append(verdict)
     for verdict in verdicts:
-        for sentence in verdict.cautions if verdict.loads else ():
-            places.setdefault(("care", sentence, sentence), []).append(verdict)
+        for caution in verdict.cautions if verdict.loads else ():
+            places.setdefault(("care", caution, caution.kind), []).append(verdict)
     return [
-        Ground(kind, sentence, _places(found, is_one_family), tuple(fixes.get(key, ())))
-        for (kind, sentence, key), found in places.items()
+        Ground(mark, remark, _places(found, is_one_family), tuple(fixes.get(mended, ())))
+        for (mark, remark, mended), found in places.items()
     ]
 
 
@@ -151,7 +153,7 @@ def loads(question: Question, host: PageHost) -> Answer:
     verdicts = judge(wish.facts, is_vocabulary_word=wish.is_word)
     family = subject.model.family
     families = (family.key,) if family is not None and family.key in MODELS else ()
-    drawn = draw_loads(verdicts, families=families, fixes=_find_fixes(wish, subject, verdicts), notes=wish.notes)
+    drawn = draw_loads(verdicts, families=families, fixes=_find_fixes(wish, subject), notes=wish.notes)
     return Answer(slots={"loads": drawn})
 
 
@@ -212,19 +214,15 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 
 
-def _find_fixes(wish: _Wish, subject: Subject, verdicts: Sequence[Verdict]) -> dict[str, Sequence[Action]]:
+def _find_fixes(wish: _Wish, subject: Subject) -> dict[str, Sequence[Action]]:
     """Give the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)
     renamed = (Action(f"name it {proposed}", "name", proposed),)
     fixes: dict[str, Sequence[Action]] = {"rename": renamed}
-    cautions = {sentence for verdict in verdicts for sentence in verdict.cautions}
-    for sentence in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
-        fixes[sentence] = renamed
-    for sentence in cautions:
-        if sentence.startswith(f"It has {subject.value.length} vectors"):
-            fixes[sentence] = _shorten(subject.entered.expression.strip())
-    return fixes
+    for remark in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
+        fixes[remark.kind] = renamed
+    return fixes | {"too long": _shorten(subject.entered.expression.strip())}
 
 
 def _shorten(expression: str) -> Sequence[Action]:

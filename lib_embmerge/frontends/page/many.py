@@ -12,6 +12,7 @@ from ...entry import Entered
 from ...errors import EmbeddingMergeError, LimitExceeded
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
+from ...remarks import Remark
 from ...saving import DTYPES, Long, Saved, SaveOptions, TooLong, save_expression
 from ..lists import Line, Sweep, read_lines
 from .html import draw, draw_error
@@ -80,7 +81,7 @@ class LineView:
     vectors: int | None = None
     mistake: str = ""
     is_long: bool = False
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Remark, ...] = ()
     exists: bool = False
 
 
@@ -103,7 +104,7 @@ def many(question: Question, host: PageHost) -> Answer:
         mistakes=mistakes[:SHOWN_MISTAKES],
         mistaken=len(mistakes),
         existing=[view.line.name for view in views if view.exists],
-        doubts=[sentence for view in views for sentence in view.doubts],
+        doubts=[doubt for view in views for doubt in view.doubts],
         is_model_loaded=host.loaded_text_model() is not None,
         wish=wish,
         tick=TICK,

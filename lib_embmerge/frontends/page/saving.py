@@ -15,7 +15,7 @@ from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import advise_on_name, check_new_name, folder_below
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
-from ...remarks import Action
+from ...remarks import Action, Remark
 from ...saving import Long, Saved, SaveOptions, TooLong, save_expression
 from .html import draw, draw_error
 from .question import Answer, Question
@@ -70,10 +70,11 @@ class NameCheck:
         self.exists = self.path.exists()
         others = list_embeddings(host) if others is None else others
         twins = [path for path in others.get(wished, []) if path != self.path]
-        self.characters = advise_on_name(wished)
         said = advise_on_name(wished, others=others, is_vocabulary_word=lambda text: _is_word(text, model))
-        self.doubts = [sentence for sentence in said if sentence not in self.characters]
-        self.doubts += [f"{path} has this name, too: only one of them will be found." for path in twins]
+        self.characters = [remark for remark in said if remark.kind == "name: characters"]
+        self.doubts = [remark for remark in said if remark.kind != "name: characters"]
+        for path in twins:
+            self.doubts.append(Remark("name: twins", f"{path} has this name, too: only one of them will be found."))
 
 
 def read_folder(text: str) -> str:
@@ -174,7 +175,7 @@ def check_ticks(
     if place.exists and not overwrite:
         raise FileExists(f"{_shown(place.path)} exists already.", suggestion='Tick "Overwrite" to replace it.')
     if place.doubts and not same_name:
-        raise NameProblem(place.doubts[0], suggestion=f'Tick "{tick}", or take another.')
+        raise NameProblem(place.doubts[0].text, suggestion=f'Tick "{tick}", or take another.')
 
 
 def check_length(entered: Entered, model: TextModel, long: str) -> int:

@@ -1,0 +1,112 @@
+"""What is said to people is drawn from data, and no code decides by the words of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = [*sorted((ROOT / "lib_embmerge").rglob("*.py")), *sorted((ROOT / "scripts").glob("*.py"))]
+JAVASCRIPT = sorted((ROOT / "javascript").glob("*.js"))
+
+SENTENCES = {"message", "suggestion", "sentence", "excerpt", "reason", "verdict"}
+"""Attributes and variables that hold what is said to people."""
+
+QUESTIONS = {
+    *("startswith", "endswith", "find", "rfind", "index", "count", "split", "rsplit", "splitlines", "partition"),
+    *("rpartition", "removeprefix", "removesuffix", "strip", "isdigit"),
+}
+"""What asks a text for its words, or takes it apart."""
+
+PATTERNS = {"search", "match", "fullmatch", "findall", "finditer", "split", "sub", "subn"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_said(node: ast.AST, caught: set[str]) -> bool:
+    """Say whether a value is a sentence: `error.message`, or `str(error)` of an exception that was caught."""
+    if isinstance(node, ast.BoolOp):
+        return any(is_said(value, caught) for value in node.values)
+    if isinstance(node, (ast.Attribute, ast.Name)):
+        return (node.attr if isinstance(node, ast.Attribute) else node.id) in SENTENCES
+    is_text = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("str", "repr")
+    return is_text and any(isinstance(a, ast.Name) and a.id in caught for a in node.args)  # type: ignore[attr-defined]
+
+
+def decisions(source: str) -> Iterator[int]:
+    """Yield the lines that compare a sentence, search it, take it apart, or look something up by it."""
+    tree = ast.parse(source)
+    caught = {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name} | {"error", "problem"}
+    for node in ast.walk(tree):
+        parts: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            others = [node.left, *node.comparators]
+            if not any(isinstance(other, ast.Constant) and other.value is None for other in others):
+                parts = list(others)
+        elif isinstance(node, ast.Subscript):
+            parts = [node.value if isinstance(node.slice, ast.Slice) else node.slice]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in QUESTIONS:
+                parts = [node.func.value]
+            if node.func.attr in PATTERNS | {"get"}:
+                parts += node.args
+        if any(is_said(part, caught) for part in parts):
+            yield node.lineno  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name_of)
+def test_no_code_decides_by_a_sentence(path: Path) -> None:
+    assert list(decisions(path.read_text(encoding="utf-8"))) == []
+
+
+DECIDING = [
+    "if 'exists' in error.message: pass",
+    "if remark.sentence == 'Equal.': pass",
+    "error.message.startswith('There is no')",
+    "error.suggestion.split(' or ')",
+    "re.search('mean (.*)', error.suggestion or '')",
+    "PATTERN.sub('', error.sentence)",
+    "try:\n    pass\nexcept OSError as e:\n    str(e).split(':')",
+    "str(error).split('\\n')",
+    "buttons[verdict.reason]",
+    "buttons.get(remark.sentence)",
+    "error.message[3:]",
+    "for sentence in verdict.cautions:\n    if sentence.endswith('convert it.'): pass",
+    "[sentence for sentence in said if sentence not in others]",
+]
+
+
+@pytest.mark.parametrize("source", DECIDING)
+def test_a_decision_is_seen(source: str) -> None:
+    assert list(decisions(source))
+
+
+SHOWING = ["print(str(error))", "error.suggestion is None", "said = [error.message]", "a.split('b')"]
+
+
+@pytest.mark.parametrize("source", SHOWING)
+def test_showing_is_none(source: str) -> None:
+    assert list(decisions(source)) == []
+
+
+JS_DECISION = re.compile(
+    r"(?:textContent|innerText|innerHTML)(?:\.trim\(\)|\.toLowerCase\(\))*"
+    r"(?:\s*[!=]==\s*[\"'`]\w|\.(?:includes|startsWith|endsWith|match|search|indexOf|split|replace)\(\s*[\"'`/]\w)"
+)
+
+
+@pytest.mark.parametrize("path", JAVASCRIPT, ids=name_of)
+def test_no_javascript_decides_by_a_sentence(path: Path) -> None:
+    assert JS_DECISION.findall(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_decision_in_javascript_is_seen() -> None:
+    assert JS_DECISION.search('if (slot.textContent.includes("exists already")) {')
+    assert JS_DECISION.search('note.innerText === "Saved"')
+    assert not JS_DECISION.search('slot.innerHTML.trim() === ""')
