@@ -45,6 +45,7 @@ __all__ = [
     "rebuild",
     "refuse_paths",
     "save_expression",
+    "save_vectors",
 ]
 
 DEMONSTRATION = "demonstration"
@@ -147,6 +148,20 @@ def _save(
         _write(part, value, _metadata(part, entered.expression, origin, model, options), model, options, said)
         for part, value, origin in zip(parts, values, origins, strict=True)
     ]
+
+
+def save_vectors(
+    value: Embedding, name: str, model: TextModel, options: SaveOptions, *, origin: Mapping[str, str]
+) -> Saved:
+    """Write vectors that no expression makes; `origin` says in the header where they come from.
+
+    Raises: NameProblem, FileExists, NotFinite and FileError as `write_embedding`.
+    """
+    check_new_name(name)
+    _check_free([name], options)
+    texts = {"embmerge.version": __version__, **origin, **modelspec_fields(name, model.family)}
+    texts |= {f"modelspec.{key}": text for key, text in options.about.items() if text}
+    return _write(name, value, texts | _checkpoint_texts(model, options.checkpoint), model, options, ())
 
 
 def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list[Saved]:

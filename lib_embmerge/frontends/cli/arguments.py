@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "Command", "help_text", "read_options"]
 
+CARRY_WAYS = ("words", "ridge", "rotation", "shared")
+"""Of `carry`, whose module brings torch."""
+
 HELP = Path(__file__).parent / "help"
 
 SHIELD = "\0"
@@ -199,6 +202,26 @@ def _nearest(parser: argparse.ArgumentParser) -> None:
     _model(parser)
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", metavar="EXPRESSION-OR-FILE")
+    parser.add_argument("-k", type=_positive, default=8, metavar="N")
+    _kind(parser)
+    _model(parser)
+
+
+def _carry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=_path)
+    parser.add_argument("--from", dest="source", type=_path, metavar="CHECKPOINT")
+    parser.add_argument("--to", dest="checkpoint", type=_path, metavar="CHECKPOINT", required=True)
+    parser.add_argument("--way", choices=CARRY_WAYS)
+    parser.add_argument("--name", metavar="NAME")
+    parser.add_argument("--embeddings", type=_path, metavar="DIR")
+    parser.add_argument("--checkpoints", type=_path, metavar="DIR")
+    parser.add_argument("--limit", action=_SetLimit, dest="limits", default=Limits(), metavar="NAME=NUMBER")
+    _file(parser)
+    _recipe(parser)
+
+
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="EXPRESSION-OR-FILE", nargs="+")
     _kind(parser)
@@ -266,8 +289,10 @@ COMMANDS: Mapping[str, Command] = {
         Command("save", "writing", "save_one", _save),
         Command("inspect", "looking", "inspect_vectors", _inspect),
         Command("nearest", "looking", "list_nearest", _nearest),
+        Command("explain", "explaining", "explain_vectors", _explain),
         Command("compare", "comparing", "compare_two", _compare),
         Command("rebuild", "writing", "rebuild_files", _rebuild),
+        Command("carry", "explaining", "carry_file", _carry),
         Command("batch", "writing", "save_list", _batch),
         Command("convert", "converting", "convert_files", _convert),
         Command("check", "converting", "check_files", _check),

@@ -18,7 +18,7 @@ from ...vectors.embedding import Embedding
 from .inputs import find_file, open_model, read_source
 from .report import Report, align, amount, describe_model, figure, model_note
 
-__all__ = ["inspect_vectors", "list_nearest", "odd_numbers"]
+__all__ = ["inspect_vectors", "list_nearest", "odd_numbers", "open_subject"]
 
 DEMONSTRATION = "demonstration"
 
@@ -49,7 +49,7 @@ class _Subject:
 
 def inspect_vectors(options: argparse.Namespace) -> Report:
     """Show shapes, recipe, figures and nearest words."""
-    subject = _open_subject(options)
+    subject = open_subject(options)
     rows = _measure(subject, options.rows)
     near = find_neighbours(subject.vectors, subject.model, k=options.k) if subject.model else []
     figures = {
@@ -64,7 +64,7 @@ def inspect_vectors(options: argparse.Namespace) -> Report:
 
 def list_nearest(options: argparse.Namespace) -> Report:
     """Show the words nearest to each vector."""
-    subject = _open_subject(options, always=True)
+    subject = open_subject(options, always=True)
     if subject.model is None:
         raise FileError("There is nothing to compare with.", suggestion="Give --checkpoint FILE.")
     near = find_neighbours(subject.vectors, subject.model, k=options.k)
@@ -77,7 +77,7 @@ def list_nearest(options: argparse.Namespace) -> Report:
     return Report(figures, [*lines, model_note(subject.model)], warnings)
 
 
-def _open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subject:
+def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subject:
     """Open what the argument names; for a file, a model only where one is given, or `always`.
 
     A file without a checkpoint is compared with the demonstration encoder only where that made it: its invented words

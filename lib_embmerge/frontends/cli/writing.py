@@ -19,7 +19,7 @@ from .report import Progress, Report, describe_error, describe_model, model_note
 if TYPE_CHECKING:
     from ...models.checkpoint import CheckpointModel
 
-__all__ = ["rebuild_files", "save_list", "save_one"]
+__all__ = ["rebuild_files", "report_saved", "save_list", "save_one", "save_options"]
 
 STDIN = Path("-")
 
@@ -31,14 +31,14 @@ def save_one(options: argparse.Namespace) -> Report:
     """Save one expression."""
     entered = read_source(options.text, options.kind, options.limits)
     model = open_model(options)
-    saved = save_expression(entered, options.name, model, _save_options(options, model, options.dir))
-    return _report(saved, [], model)
+    saved = save_expression(entered, options.name, model, save_options(options, model, options.dir))
+    return report_saved(saved, [], model)
 
 
 def rebuild_files(options: argparse.Namespace) -> Report:
     """Make files again from their recipes, each in its own folder or in `--dir`."""
     model = open_model(options)
-    common = _save_options(options, model, Path())
+    common = save_options(options, model, Path())
 
     def remake(path: Path) -> list[Saved]:
         file = read_embedding(path)
@@ -47,7 +47,7 @@ def rebuild_files(options: argparse.Namespace) -> Report:
         return rebuild(file, model, replace(common, folder=options.dir or path.parent))
 
     jobs = [(str(path), _bind(remake, path)) for path in options.file]
-    return _report(*_do_all(jobs), model)
+    return report_saved(*_do_all(jobs), model)
 
 
 def _refuse_invented(file: EmbeddingFile) -> None:
@@ -64,7 +64,7 @@ def save_list(options: argparse.Namespace) -> Report:
     if not lines:
         raise FileError(f"There are no lines in {options.list_file}.")
     model = open_model(options)
-    wishes = _save_options(options, model, options.dir)
+    wishes = save_options(options, model, options.dir)
     skipped: list[str] = []
 
     def save_line(line: Line) -> list[Saved]:
@@ -78,7 +78,7 @@ def save_list(options: argparse.Namespace) -> Report:
             return []
 
     jobs = [(f"{options.list_file}:{line.number}", _bind(save_line, line)) for line in lines]
-    report = _report(*_do_all(jobs), model)
+    report = report_saved(*_do_all(jobs), model)
     if options.skip_existing:
         report.figures["skipped"] = skipped
         report.lines.insert(-1, f"{len(skipped):,} skipped, which exist already.")
@@ -136,7 +136,8 @@ def _read_bytes(path: Path) -> bytes:
         raise FileError(f"There is no file {path}.") from error
 
 
-def _save_options(options: argparse.Namespace, model: CheckpointModel, folder: Path) -> SaveOptions:
+def save_options(options: argparse.Namespace, model: CheckpointModel, folder: Path) -> SaveOptions:
+    """Return how to save, by the options of a command that writes."""
     about = {
         "author": options.author,
         "description": options.note,
@@ -161,7 +162,8 @@ def _is_below(folder: Path, root: Path) -> bool:
     return folder.resolve().is_relative_to(root.resolve())
 
 
-def _report(saved: Sequence[Saved], errors: Sequence[str], model: CheckpointModel) -> Report:
+def report_saved(saved: Sequence[Saved], errors: Sequence[str], model: CheckpointModel) -> Report:
+    """Report what was saved, and what went wrong."""
     figures = {"saved": [_fields(one) for one in saved], **describe_model(model)}
     lines = [line for one in saved for line in _describe(one)]
     warnings = [f"{one.name}: {text}" if len(saved) > 1 else text for one in saved for text in one.warnings]

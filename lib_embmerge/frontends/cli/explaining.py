@@ -1,0 +1,162 @@
+"""`embmerge explain` and `carry`: what vectors are in words, and the same words for another model."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from dataclasses import dataclass, replace
+
+from ...carry import MAPS, WAYS, CarriedMap, CarriedWords, carry_map, carry_shared, carry_words
+from ...entry import read_expression
+from ...errors import EmbeddingMergeError, FileError
+from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...host_protocol import TextModel
+from ...inspection import ExplainedVector, explain, join_explained
+from ...language import write
+from ...models.checkpoint import CheckpointModel
+from ...saving import SaveOptions, rebuild, save_expression, save_vectors
+from ...vectors.embedding import Embedding
+from .inputs import open_model
+from .looking import open_subject
+from .report import Progress, Report, describe_model, model_note
+from .writing import report_saved, save_options
+
+__all__ = ["carry_file", "explain_vectors"]
+
+ENOUGH = 0.5
+"""How much of an embedding words have to be, for carrying them without being asked to."""
+
+
+def explain_vectors(options: argparse.Namespace) -> Report:
+    """Show each vector as a sum of words."""
+    subject = open_subject(options, always=True)
+    assert subject.model is not None
+    found = _explain_all(subject.vectors, subject.model, options.k)
+    joined = write(join_explained(found)) if found else ""
+    figures = {"expression": joined, "vectors": [_fields(one) for one in found], **describe_model(subject.model)}
+    lines = [line for one in found for line in _lines(one, of_several=len(found) > 1)]
+    if len(found) > 1:
+        lines += ["", "All of it:", f"  {joined}"]
+    return Report(figures, [*lines, model_note(subject.model)])
+
+
+def carry_file(options: argparse.Namespace) -> Report:
+    """Make a file for another model, by the way that was chosen, or by its words where they are enough of it."""
+    file = read_embedding(options.file)
+    target = open_model(options)
+    wanted = save_options(options, target, options.dir)
+    name = options.name or file.name
+    if "embmerge.resolved" in file.metadata and options.way is None:
+        renamed = replace(file, path=file.path.with_name(f"{name}{file.path.suffix}"))
+        report = report_saved(rebuild(renamed, target, wanted), [], target)
+        return replace(report, lines=["Made again from the words in the file.", *report.lines])
+    if options.source is None:
+        raise FileError(
+            f"{file.path.name} does not say what it was made of.",
+            suggestion="Give the model that it was made for with --from CHECKPOINT.",
+        )
+    carrier = _Carrier(file, name, open_model(options, options.source), target, wanted)
+    if options.way in MAPS:
+        return carrier.by_map(options.way)
+    return carrier.shared() if options.way == "shared" else carrier.in_words(is_wished=options.way is not None)
+
+
+@dataclass(frozen=True)
+class _Carrier:
+    """A file, the model that it was made for, and the one that it shall be for."""
+
+    file: EmbeddingFile
+    name: str
+    source: TextModel
+    target: CheckpointModel
+    wanted: SaveOptions
+
+    @property
+    def vectors(self) -> Embedding:
+        return Embedding(self.file.vectors)
+
+    def in_words(self, *, is_wished: bool) -> Report:
+        words = self._find_words()
+        share = f"{100 * words.share:.0f} %"
+        if not is_wished and words.share < ENOUGH:
+            raise FileError(
+                f"Words are only {share} of {self.file.path.name}; nothing was written.",
+                suggestion=f"Choose a way with --way. {self._describe_ways()}",
+            )
+        entered = read_expression(write(words.tree), kind="expression", limits=self.wanted.limits)
+        report = report_saved(save_expression(entered, self.name, self.target, self.wanted), [], self.target)
+        said = [f"Words are {share} of {self.file.path.name}; the rest is left out."]
+        said += [line for one in words.vectors for line in _lines(one, of_several=len(words.vectors) > 1)]
+        figures = {"way": "words", "share": words.share, "vectors": [_fields(one) for one in words.vectors]}
+        return replace(report, figures=figures | report.figures, lines=[*said, *report.lines])
+
+    def by_map(self, way: str) -> Report:
+        made = carry_map(self.vectors, self.source, self.target, way)
+        report = self._saved(made.value, way, f"By {WAYS[way]}: {_reach(made)}")
+        return replace(report, figures={**report.figures, "cosines": dict(made.cosines)})
+
+    def shared(self) -> Report:
+        value = carry_shared(self.vectors, self.target)
+        there = [name for name, rows in value.items() if rows.any()]
+        missing = [name for name in value if name not in there]
+        said = f"{' and '.join(there)} as in the file" + (f"; {' and '.join(missing)} has zeros." if missing else ".")
+        return self._saved(value, "shared", said)
+
+    def _find_words(self) -> CarriedWords:
+        progress = Progress(self.vectors.length)
+        found: ExplainedVector | CarriedWords | None = None
+        for found in carry_words(self.vectors, self.source, self.target):
+            if isinstance(found, ExplainedVector):
+                progress.step("vectors explained")
+        progress.finish()
+        assert isinstance(found, CarriedWords)
+        return found
+
+    def _describe_ways(self) -> str:
+        """Say of each way what it reaches."""
+        said = [f"words: {WAYS['words']}, all the same."]
+        for way in MAPS:
+            with contextlib.suppress(EmbeddingMergeError):
+                said.append(f"{way}: {WAYS[way]}; {_reach(carry_map(self.vectors, self.source, self.target, way))}")
+        return " ".join([*said, f"shared: {WAYS['shared']}."])
+
+    def _saved(self, value: Embedding, way: str, said: str) -> Report:
+        origin = {"embmerge.carried": f"{way}, from {self.source.title}", "embmerge.source_file": self.file.path.name}
+        saved = save_vectors(value, self.name, self.target, self.wanted, origin=origin)
+        report = report_saved([saved], [], self.target)
+        return replace(report, figures={"way": way, **report.figures}, lines=[said, *report.lines])
+
+
+def _reach(made: CarriedMap) -> str:
+    cosines = ", ".join(f"{cosine:.2f} in {encoder}" for encoder, cosine in made.cosines.items())
+    return f"words that it was not made of come out with a cosine of {cosines}."
+
+
+def _explain_all(vectors: Embedding, model: TextModel, most: int) -> list[ExplainedVector]:
+    progress = Progress(vectors.length)
+    found = []
+    for one in explain(vectors, model, most=most):
+        progress.step("vectors explained")
+        found.append(one)
+    progress.finish()
+    return found
+
+
+def _lines(found: ExplainedVector, *, of_several: bool) -> list[str]:
+    where = f"vector {found.index}: " if of_several else ""
+    return [f"{where}{found.expression}", f"  {found.verdict}"]
+
+
+def _fields(found: ExplainedVector) -> dict[str, object]:
+    return {
+        "index": found.index,
+        "expression": found.expression,
+        "verdict": found.verdict,
+        "share": found.share,
+        "shares": dict(found.shares),
+        "most_share": found.most_share,
+        "is_chance": found.is_chance,
+        "words": [{"id": word.id, "text": word.text, "weights": dict(word.weights)} for word in found.words],
+    }
+
+
