@@ -28,6 +28,7 @@ from .evaluation import Provenance, count, evaluate, find_warnings, resolve
 from .files.embedding_files import EXTENSIONS, EmbeddingFile, write_embedding
 from .files.modelspec import modelspec_fields
 from .files.names import advise_on_name, check_name, check_new_name
+from .files.paths import exists, full_path, list_folder, size_of
 from .host_protocol import TextModel
 from .language import Apply, At, Expression, Number, Text, walk
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
@@ -221,7 +222,7 @@ def refuse_paths(file_name: str, tree: Expression) -> None:
 def _is_same(file: EmbeddingFile, folder: Path) -> bool:
     """Say whether the file made again would take the place of the old one."""
     target = folder / f"{file.name}.safetensors"
-    return target.exists() and file.path.exists() and target.samefile(file.path)
+    return exists(target) and exists(file.path) and target.samefile(file.path)
 
 
 # --- What is saved -------------------------------------------------------------------------------------------------
@@ -259,9 +260,9 @@ def _check_free(names: Iterable[str], options: SaveOptions) -> None:
     for name in names:
         check_name(name)
         paths[name] = options.folder / f"{name}.safetensors"
-    there = [path for path in paths.values() if path.exists()]
+    there = [path for path in paths.values() if exists(path)]
     if there and not options.overwrite:
-        place = options.folder.resolve() / there[0].name
+        place = full_path(options.folder) / there[0].name
         missing = [name for name, path in paths.items() if path not in there]
         but = f", its part {missing[0]} does not" if missing else ""
         error = FileExists(f"{place} exists already{but}.", suggestion="Ask for overwrite to replace it.")
@@ -340,7 +341,7 @@ def _write(
     )
     shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
     warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
-    return Saved(name, path, shapes, path.stat().st_size, metadata, warnings)
+    return Saved(name, path, shapes, size_of(path), metadata, warnings)
 
 
 def _metadata(name: str, expression: str, origin: Provenance, model: TextModel, options: SaveOptions) -> dict[str, str]:
@@ -380,9 +381,7 @@ def _zero_vectors(value: Embedding) -> list[str]:
 
 
 def _neighbours(name: str, folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return [path.stem for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and path.stem != name]
+    return [path.stem for path in list_folder(folder) if path.suffix.lower() in EXTENSIONS and path.stem != name]
 
 
 def _word_test(model: TextModel) -> Callable[[str], bool]:

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
 from ..families import CLIP_VOCABULARY_SIZE, ENCODER_WIDTHS, FAMILIES, Family, family_of
+from .paths import exists, full_path, is_file, is_folder, list_folder, walk_folders
 from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Checkpoint:
     @property
     def title(self) -> str:
         """The file's or folder's name without its extension."""
-        return self.path.stem if self.path.is_file() else self.path.name
+        return self.path.name if is_folder(self.path) else self.path.stem
 
     def record(self, *, with_hash: bool = False) -> dict[str, str]:
         """Give what identifies the checkpoint in a saved file: name, size in bytes, the header's SHA-256.
@@ -125,7 +126,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Raises: FileError where it cannot be read, is a pickle, or holds no CLIP text encoder; the sentence says what it
     seems to be and what to give instead.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _open_folder(path)
     _refuse_other_kinds(path)
     file = open_safetensors(path)
@@ -141,18 +142,13 @@ def find_checkpoints(folder: Path) -> list[Path]:
     A diffusers folder is listed as itself, not by the files in it. No file is opened.
     """
     found: list[Path] = []
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        if _is_diffusers_folder(Path(root), files):
-            found.append(Path(root))
+    for place, folders, files in walk_folders(folder):
+        if "model_index.json" in files or "text_encoder" in folders:
+            found.append(place)
             folders.clear()
         else:
-            found += [Path(root, name) for name in sorted(files) if name.lower().endswith(".safetensors")]
+            found += [place / name for name in files if name.lower().endswith(".safetensors")]
     return found
-
-
-def _is_diffusers_folder(folder: Path, files: Iterable[str]) -> bool:
-    return "model_index.json" in files or (folder / "text_encoder").is_dir()
 
 
 def _checkpoint(path: Path, tables: Sequence[TokenTable], family: Family | None) -> Checkpoint:
@@ -168,7 +164,7 @@ def _identity(tables: Iterable[TokenTable]) -> str:
     """
     digest = hashlib.sha256()
     for table in tables:
-        facts = (str(table.file.path.resolve()), table.key, table.file.header_sha256, *table.file.stamp)
+        facts = (str(full_path(table.file.path)), table.key, table.file.header_sha256, *table.file.stamp)
         digest.update(repr(facts).encode("utf-8", errors="surrogateescape"))
         ids = range(table.size // (2 * _FINGERPRINTED_ROWS), table.size, table.size // _FINGERPRINTED_ROWS)
         digest.update(table.rows(ids).numpy().tobytes())
@@ -249,7 +245,7 @@ def _why_no_table(file: SafetensorsFile) -> str:
 
 def _refuse_other_kinds(path: Path) -> None:
     suffix = path.suffix.lower()
-    if suffix in _PICKLES and path.exists():
+    if suffix in _PICKLES and exists(path):
         raise FileError(
             f"{path.name} is a pickle, which can run code when it is opened; it is not read."
             " Convert it to safetensors first, in the WebUI's checkpoint merger for instance."
@@ -264,7 +260,7 @@ def _refuse_other_kinds(path: Path) -> None:
 def _open_folder(folder: Path) -> Checkpoint:
     tables: list[TokenTable] = []
     for name in ("text_encoder", "text_encoder_2"):
-        if (folder / name).is_dir():
+        if is_folder(folder / name):
             tables += _tables_of_encoder(folder / name)
     if not tables and (files := _weight_files(folder)):
         tables = _find_tables(open_safetensors(file) for file in files)
@@ -276,7 +272,7 @@ def _open_folder(folder: Path) -> Checkpoint:
 def _tables_of_encoder(folder: Path) -> list[TokenTable]:
     files = _weight_files(folder)
     if not files:
-        if any(folder.glob("*.bin")):
+        if any(path.suffix == ".bin" for path in list_folder(folder)):
             raise FileError(f"{folder} holds only pickles (.bin), which are not read; convert them to safetensors.")
         raise FileError(f"{folder} holds no model.safetensors.")
     return _find_tables(open_safetensors(file) for file in files)
@@ -290,9 +286,13 @@ def _weight_files(folder: Path) -> list[Path]:
 
     Raises: FileError where several files have other names: which of them is meant cannot be known.
     """
-    for index in sorted(folder.glob("*.safetensors.index*.json"), key=lambda path: len(path.name)):
+    listed = list_folder(folder)
+    indexes = [path for path in listed if fnmatch(path.name, "*.safetensors.index*.json")]
+    for index in sorted(indexes, key=lambda path: len(path.name)):
         return [_inside(folder, name) for name in _shards_with_table(index)]
-    whole = sorted(folder.glob("*.safetensors"), key=lambda path: (len(path.name), path.name))
+    whole = sorted(
+        (path for path in listed if path.suffix == ".safetensors"), key=lambda path: (len(path.name), path.name)
+    )
     variants = [path for path in whole if path.name.startswith("model.")]
     if len(whole) > 1 and not variants:
         names = sorted(path.name for path in whole)
@@ -316,7 +316,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _family_of_folder(folder: Path, tables: Sequence[TokenTable]) -> Family | None:
     index = folder / "model_index.json"
-    pipeline = str(_read_json(index).get("_class_name", "")) if index.is_file() else ""
+    pipeline = str(_read_json(index).get("_class_name", "")) if is_file(index) else ""
     by_encoders = _family(tables, ())
     for beginning, key in _FAMILY_OF_PIPELINE.items():
         family = FAMILIES[key]

@@ -14,6 +14,7 @@ from ..errors import FileError, FileExists
 from ..families import family_of
 from .embedding_files import EmbeddingFile, check_lengths, load_embedding, write_embedding
 from .modelspec import modelspec_fields
+from .paths import exists, full_path
 
 __all__ = ["Conversion", "Unequal", "convert_file", "equal_lengths", "part_names", "split_file"]
 
@@ -83,8 +84,8 @@ def split_file(
         raise FileError(f"{source.name} serves one encoder; there is nothing to split.")
     names = part_names(name if name is not None else found.name, found.vectors)
     for target in (folder / f"{part}.safetensors" for part in names.values()):
-        if target.exists() and not overwrite:
-            raise FileExists(f"{target.name} exists already in {folder.resolve()}.", suggestion="Ask for overwrite.")
+        if exists(target) and not overwrite:
+            raise FileExists(f"{target.name} exists already in {full_path(folder)}.", suggestion="Ask for overwrite.")
     notes = (*found.notes, *_notes_on_precision(found.vectors, dtype))
     made = []
     for encoder, part in names.items():

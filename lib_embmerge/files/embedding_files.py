@@ -30,6 +30,7 @@ from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
 from ..limits import HALF_PRECISION_MAX, HIGHEST
 from .names import EXTENSIONS, check_name
+from .paths import exists, full_path, make_folder
 from .safetensors_reader import check_regular, open_safetensors
 
 __all__ = [
@@ -154,7 +155,7 @@ def read_tensors(path: Path) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         return _read_safetensors(path)
     if suffix in (".pt", ".bin"):
         return _read_pickle(path), {}
-    if not path.exists():
+    if not exists(path):
         raise FileError(f"There is no file {path}.")
     raise FileError(f"{path.name} is not an embedding file: {', '.join(EXTENSIONS)} are.")
 
@@ -344,13 +345,11 @@ def write_embedding(
     data = encode_embedding(vectors, metadata=metadata, dtype=dtype)
     target = folder / f"{name}.safetensors"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _write_atomically(data, target, overwrite=overwrite)
     except FileExistsError as error:
-        if folder.exists() and not folder.is_dir():
-            raise FileError(f"{folder} is not a folder.") from error
         raise FileExists(
-            f"{target.name} exists already in {folder.resolve()}.", suggestion="Ask for overwrite to replace it."
+            f"{target.name} exists already in {full_path(folder)}.", suggestion="Ask for overwrite to replace it."
         ) from error
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}.") from error

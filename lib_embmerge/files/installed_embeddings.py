@@ -6,13 +6,13 @@ register_embedding_by_name and find_embedding_at_position (longest run of tokens
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import FileError
 from .embedding_files import EXTENSIONS, EmbeddingFile, load_embedding
+from .paths import size_of, walk_folders
 
 __all__ = ["EmbeddingFolder", "Pieces"]
 
@@ -128,15 +128,14 @@ class EmbeddingFolder:
 
 def _walk(root: Path) -> Iterator[Path]:
     """Yield the embedding files below a folder, links followed as A1111 does, each folder once."""
-    seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:
-            folders.clear()
-            continue
-        seen.add(place)
-        folders.sort()
-        for name in sorted(files):
-            path = Path(folder, name)
-            if path.suffix.lower() in EXTENSIONS and path.exists() and path.stat().st_size:
-                yield path
+    for folder, _, files in walk_folders(root, follow_links=True):
+        paths = (folder / name for name in files)
+        yield from (path for path in paths if path.suffix.lower() in EXTENSIONS and _holds_anything(path))
+
+
+def _holds_anything(path: Path) -> bool:
+    """Say whether a file is there with a byte in it; one that nobody lets us look at is none."""
+    try:
+        return size_of(path) > 0
+    except FileError:
+        return False

@@ -11,8 +11,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..errors import NameProblem
+from ..errors import FileError, NameProblem
 from ..remarks import Remark
+from .paths import is_below
 
 __all__ = ["EXTENSIONS", "LONGEST_NAME", "advise_on_name", "check_name", "check_new_name", "folder_below"]
 
@@ -144,14 +145,16 @@ def folder_below(root: Path, relative: str) -> Path:
     if len(relative) > LONGEST_FOLDER:
         raise NameProblem(f"The folder has {len(relative)} characters; at most {LONGEST_FOLDER} are allowed.")
     parts = relative.split("/") if relative else []
+    if relative.startswith("~"):  # which a person means as the home folder
+        raise NameProblem(f"The folder {relative!r} must be a plain path below the embeddings folder.")
     for part in parts:
         if part in ("", ".", ".."):
             raise NameProblem(f"The folder {relative!r} must be a plain path below the embeddings folder.")
         check_name(part, extension="")
     folder = root.joinpath(*parts)
     try:
-        inside = folder.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError) as error:  # a loop of links: RuntimeError before Python 3.13, OSError since
+        inside = is_below(folder, root)
+    except FileError as error:
         raise NameProblem(f"The folder {relative!r} cannot be resolved.") from error
     if not inside:
         raise NameProblem(f"The folder {relative!r} leads out of the embeddings folder.")

@@ -27,6 +27,7 @@ from ..limits import CHUNK
 from ..remarks import Remark, RemarkKind
 from .embedding_files import EXTENSIONS, read_tensors, tensors_to_write
 from .names import advise_on_name
+from .paths import is_file
 
 __all__ = [
     "HOSTS",
@@ -205,7 +206,7 @@ def _has_numbers(tensor: Tensor) -> bool:
 
 def _find_twins(path: Path) -> tuple[str, ...]:
     others = (path.with_suffix(extension) for extension in EXTENSIONS if extension != path.suffix.lower())
-    return tuple(other.name for other in others if other.is_file())
+    return tuple(other.name for other in others if is_file(other))
 
 
 # --- Judging -------------------------------------------------------------------------------------------------------

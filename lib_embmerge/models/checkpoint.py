@@ -7,6 +7,7 @@ embeddings searched as A1111 does, and other checkpoints for `@name`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ from ..families import FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
 from ..files.embedding_files import EmbeddingFile
 from ..files.installed_embeddings import EmbeddingFolder
+from ..files.paths import exists, full_path, is_folder, read_path
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..vectors.vocabulary import Vocabulary
 from .demonstration import DEMONSTRATION, demonstration_tables
@@ -30,28 +32,48 @@ _PADDING = {"clip_l": END, "clip_h": 0, "clip_g": 0}
 
 
 def open_model(
-    checkpoint: Path | None, *, embeddings: Path | None = None, checkpoints: Path | None = None
+    checkpoint: Path | None,
+    *,
+    embeddings: Path | EmbeddingFolder | None = None,
+    checkpoints: Path | None = None,
+    opens_paths: bool = True,
 ) -> CheckpointModel:
     """Open a checkpoint file or diffusers folder as a text model; the demonstration encoder where it is None.
 
     `embeddings` is the folder whose embeddings can be named in expressions, `checkpoints` the one that `@name` is
-    looked up in, beside the checkpoint's own folder.
+    looked up in, beside the checkpoint's own folder. An `EmbeddingFolder` need not be there yet. `opens_paths` says
+    that `@` takes any path, not only of files in these folders: not where expressions come from other people.
 
     Raises: FileError where the checkpoint holds no CLIP text encoder, or a folder is missing.
     """
     for folder in (embeddings, checkpoints):
-        if folder is not None and not folder.is_dir():
+        if isinstance(folder, Path) and not is_folder(folder):
             raise FileError(f"There is no folder {folder}.")
+    installed = embeddings if isinstance(embeddings, EmbeddingFolder) else EmbeddingFolder(embeddings)
     folders = [folder for folder in (checkpoint.parent if checkpoint else None, checkpoints) if folder is not None]
-    return _open(checkpoint, EmbeddingFolder(embeddings), tuple(folders))
+    places = _Places(installed, tuple(folders), opens_paths)
+    if checkpoint is None:
+        return CheckpointModel(None, FAMILIES["sdxl"], _encoders(demonstration_tables("sdxl")), places)
+    return _open(checkpoint, places)
 
 
-def _open(path: Path | None, installed: EmbeddingFolder, folders: tuple[Path, ...]) -> CheckpointModel:
-    if path is None:
-        return CheckpointModel(None, FAMILIES["sdxl"], _encoders(demonstration_tables("sdxl")), installed, folders)
+@dataclass(frozen=True)
+class _Places:
+    """Where a model finds embeddings, and what `@` names; one for all checkpoints that are opened beside each other."""
+
+    installed: EmbeddingFolder
+    folders: tuple[Path, ...]
+    opens_paths: bool
+
+    def checkpoints(self) -> list[Path]:
+        """Return what can be a checkpoint in the folders."""
+        return [path for folder in self.folders for path in find_checkpoints(folder)]
+
+
+def _open(path: Path, places: _Places) -> CheckpointModel:
     source = open_checkpoint(path)
     tables: Mapping[str, Table] = {table.encoder: table for table in source.tables}
-    return CheckpointModel(source, source.family, _encoders(tables), installed, folders)
+    return CheckpointModel(source, source.family, _encoders(tables), places)
 
 
 def _encoders(tables: Mapping[str, Table]) -> list[FileEncoder]:
@@ -125,15 +147,14 @@ class CheckpointModel:
         source: Checkpoint | None,
         family: Family | None,
         encoders: Sequence[FileEncoder],
-        installed: EmbeddingFolder,
-        folders: Sequence[Path],
+        places: _Places,
     ) -> None:
         """Take what `open_model` has found."""
         self.source = source
         self.family = family
         self.encoders = tuple(encoders)
-        self.installed = installed
-        self.folders = tuple(folders)
+        self._places = places
+        self.installed = places.installed
         self.title = source.title if source else DEMONSTRATION
         self.identity = source.identity if source else DEMONSTRATION
         self.half_precision = False  # nothing here runs the model, so nothing is cast
@@ -180,22 +201,24 @@ class CheckpointModel:
         """
         path = self._find_checkpoint(name)
         if path not in self._others:
-            self._others[path] = _open(path, self.installed, self.folders)
+            self._others[path] = _open(path, self._places)
         return self._others[path]
 
     def checkpoint_names(self) -> list[str]:
         """Give the stems of the checkpoints beside this one and in the folder of checkpoints, sorted."""
-        return sorted({_stem(path) for folder in self.folders for path in _checkpoints_in(folder)}, key=str.casefold)
+        return sorted({_stem(path) for path in self._places.checkpoints()}, key=str.casefold)
 
     def refresh_embeddings(self) -> None:
         """List the folder of embeddings again on the next use."""
         self.installed.refresh()
 
     def _find_checkpoint(self, name: str) -> Path:
-        given = Path(name).expanduser()
-        if _is_path(name) and given.exists():
-            return given.resolve()
-        known = {path.resolve(): path for folder in self.folders for path in _checkpoints_in(folder)}
+        given = full_path(read_path(name)) if _is_path(name) else None
+        if given is not None and self._places.opens_paths and exists(given):
+            return given
+        known = {full_path(path): path for path in self._places.checkpoints()}
+        if given in known:
+            return given
         found = [path for path, listed in known.items() if name in (listed.name, _stem(listed))]
         if len(found) > 1:
             raise FileError(
@@ -210,9 +233,9 @@ class CheckpointModel:
         return found[0]
 
     def _where(self) -> str:
-        if not self.folders:
+        if not self._places.folders:
             return "Give the folder that it lies in with --checkpoints, or quote its path."
-        return f"Looked in {', '.join(str(folder) for folder in self.folders)}."
+        return f"Looked in {', '.join(str(folder) for folder in self._places.folders)}."
 
 
 def _installed(file: EmbeddingFile) -> InstalledEmbedding:
@@ -233,9 +256,5 @@ def _is_path(name: str) -> bool:
     return "/" in name or "\\" in name or Path(name).suffix != ""
 
 
-def _checkpoints_in(folder: Path) -> list[Path]:
-    return find_checkpoints(folder) if folder.is_dir() else []
-
-
 def _stem(path: Path) -> str:
-    return path.name if path.is_dir() else path.stem
+    return path.stem if path.suffix.lower() == ".safetensors" else path.name

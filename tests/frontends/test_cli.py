@@ -696,6 +696,35 @@ def test_what_is_no_file_is_not_opened(run: Run, arguments: list[str], message: 
     assert message in shown.err
 
 
+@pytest.mark.parametrize("path", ["~nosuch", "~nosuch/x.pt", "x" * 300, "x" * 300 + ".safetensors", "a/" * 3000])
+def test_a_path_that_can_be_none_ends_no_command(run: Run, path: str) -> None:
+    Path("list.txt").write_text("a = 'cat'\n")
+    for arguments in (
+        ["count", "'a'", "--checkpoint", path],
+        ["count", "'a'", "--embeddings", path],
+        ["count", "'a'", "--checkpoints", path],
+        ["count", f"'a'@\"{path}\""],
+        ["save", "x", "'a'", "--dir", path + "/" + path],
+        ["inspect", path],
+        ["compare", path, path],
+        ["rebuild", path],
+        ["batch", path],
+        ["convert", path],
+        ["check", path],
+    ):
+        shown = run(*arguments)
+        assert shown.status == 2
+        assert shown.err.strip().endswith((".", "?", "'"))
+    assert [item.name for item in Path().iterdir()] == ["list.txt"]
+
+
+def test_the_home_folder_is_meant_by_its_sign(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert run("save", "kittens", KITTEN, "--dir=~/x").status == 0
+    assert not Path("~").exists()
+    assert (tmp_path / "home" / "x" / "kittens.safetensors").is_file()
+
+
 # --- wrong input ---------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ...errors import FileError, shorten
 from ...files.checkpoint_files import find_checkpoints
+from ...files.installed_embeddings import EmbeddingFolder
+from ...files.paths import exists, full_path, is_folder, read_path
 from ...language.scan import Brackets
 from ...limits import Limits
 from ...models.checkpoint import CheckpointModel, open_model
@@ -45,15 +47,14 @@ class AppHost:
     def choose(self, checkpoint: Path | None, embeddings: Path) -> None:
         """Take another checkpoint file, None for the demonstration encoder, and another folder of embeddings.
 
+        A folder that is not there yet is made when something is saved in it, never here.
         Raises: FileError where one of them cannot be used; everything stays as it was then.
         """
-        if embeddings.exists() and not embeddings.is_dir():
+        if exists(embeddings) and not is_folder(embeddings):
             raise FileError(f"{embeddings} is not a folder.")
-        try:
-            embeddings.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"The folder {embeddings} cannot be made: {error.strerror or error}.") from error
-        model = open_model(checkpoint, embeddings=embeddings, checkpoints=self._checkpoints)
+        model = open_model(
+            checkpoint, embeddings=EmbeddingFolder(embeddings), checkpoints=self._checkpoints, opens_paths=False
+        )
         self.model: CheckpointModel = model
         self.checkpoint = checkpoint
         self.embeddings_folder = embeddings
@@ -65,17 +66,16 @@ class AppHost:
         """
         if not folder.strip():
             raise FileError("The name of the embeddings folder is empty.")
-        self.choose(self._find(checkpoint.strip().strip('"')), Path(folder.strip()).expanduser())
+        place = read_path(folder.strip())
+        if not is_folder(place) and place != self.embeddings_folder:
+            raise FileError(f"There is no folder {place}.", suggestion="Make it first, or write another.")
+        self.choose(self._find(checkpoint.strip().strip('"')), place)
 
     def _find(self, checkpoint: str) -> Path | None:
         if checkpoint in ("", DEMONSTRATION):
             return None
-        path = Path(checkpoint).expanduser()
-        try:
-            is_there = path.exists()
-        except (OSError, ValueError):  # too long for a path, or a character that none may hold
-            is_there = False
-        if is_there:
+        path = read_path(checkpoint)
+        if exists(path):
             return path
         named = [known for known in self.checkpoint_files() if checkpoint in (known.name, known.stem)]
         if len(named) == 1:
@@ -85,7 +85,7 @@ class AppHost:
     def checkpoint_files(self) -> list[Path]:
         """Give the checkpoints beside the chosen one and in the folder of checkpoints."""
         folders = [self.checkpoint.parent if self.checkpoint else None, self._checkpoints]
-        found = {path.resolve(): path for folder in folders if folder is not None for path in find_checkpoints(folder)}
+        found = {full_path(path): path for folder in folders if folder is not None for path in find_checkpoints(folder)}
         return sorted(found.values(), key=lambda path: path.name.casefold())
 
     def read_tables(self) -> Iterator[str]:

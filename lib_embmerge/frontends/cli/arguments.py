@@ -13,7 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ...errors import EmbeddingMergeError
+from ...errors import EmbeddingMergeError, FileError
+from ...files.paths import read_path
 from ...limits import HIGHEST, Limits
 
 if TYPE_CHECKING:
@@ -265,7 +266,10 @@ def _app(parser: argparse.ArgumentParser) -> None:
 def _path(text: str) -> Path:
     if not text:  # which Path takes for the current folder; a script's variable was empty
         raise argparse.ArgumentTypeError("it is empty")
-    return Path(text.removeprefix(SHIELD))
+    try:
+        return read_path(text.removeprefix(SHIELD))
+    except FileError as error:
+        raise argparse.ArgumentTypeError(error.message) from error
 
 
 def _positive(text: str) -> int:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from ...errors import EmbeddingMergeError
+from ...errors import EmbeddingMergeError, FileError
 from ...families import FAMILIES
 from ...files.convert import convert_file
 from ...files.embedding_files import EXTENSIONS
+from ...files.paths import list_folder
 from ...files.publish_check import HOSTS, MODELS, Verdict, check_file
 from ...models.tokenizers import tokenizer
 from .report import Progress, Report, align, describe_error
@@ -71,8 +72,8 @@ def _is_vocabulary_word(text: str) -> bool:
 def _neighbours(path: Path) -> list[str]:
     """Give the names of the embeddings beside a file; none where its folder is missing or may not be listed."""
     try:
-        others = [other for other in path.parent.iterdir() if other.suffix.lower() in EXTENSIONS]
-    except OSError:
+        others = [other for other in list_folder(path.parent) if other.suffix.lower() in EXTENSIONS]
+    except FileError:
         return []
     return [other.stem for other in others if other.name != path.name]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import FileError
+from ...files.paths import is_file, is_folder, kind_of
 
 if TYPE_CHECKING:
     from ...entry import Entered
@@ -22,7 +23,7 @@ def open_model(options: argparse.Namespace, checkpoint: Path | None = None) -> C
     if checkpoint is None and not isinstance(options.checkpoint, list):
         checkpoint = options.checkpoint
     for folder, option in ((options.embeddings, "--embeddings"), (options.checkpoints, "--checkpoints")):
-        if folder is not None and not folder.is_dir():
+        if folder is not None and not is_folder(folder):
             raise FileError(f"{option}: {folder} is not a folder.")
         if folder is not None and not os.access(folder, os.R_OK | os.X_OK):
             raise FileError(f"{option}: {folder} may not be read.")
@@ -37,10 +38,7 @@ def find_file(text: str, kind: str) -> Path | None:
     if kind != "any":
         return None
     path = Path(text)
-    try:
-        return path if path.is_file() else None
-    except (OSError, ValueError):  # too long for a path, or a character that none may hold
-        return None
+    return path if is_file(path) else None
 
 
 def read_source(text: str, kind: str, limits: Limits) -> Entered:
@@ -51,18 +49,12 @@ def read_source(text: str, kind: str, limits: Limits) -> Entered:
     from ...entry import is_prompt, read_expression
 
     if kind == "any" and is_prompt(text):
-        if _exists(text):  # and is no file, or `find_file` had found it
-            raise FileError(f"{text} is {'a folder, not a file' if Path(text).is_dir() else 'not a regular file'}.")
+        found = kind_of(Path(text))
+        if found is not None:  # and is no file, or `find_file` had found it
+            raise FileError(f"{text} is {'a folder, not a file' if found == 'folder' else 'not a regular file'}.")
         if _looks_like_path(text):
             raise FileError(f"There is no file {text}.")
     return read_expression(text, kind=kind, limits=limits)  # type: ignore[arg-type]  # argparse knows only its choices
-
-
-def _exists(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):  # as in `find_file`
-        return False
 
 
 def _looks_like_path(text: str) -> bool:

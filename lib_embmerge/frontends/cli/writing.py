@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...files.paths import is_below, unreadable
 from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
 from .inputs import open_model, read_source
@@ -134,6 +135,8 @@ def _read_bytes(path: Path) -> bytes:
             return file.read(LONGEST_LIST + 1)
     except FileNotFoundError as error:
         raise FileError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def save_options(options: argparse.Namespace, model: CheckpointModel, folder: Path) -> SaveOptions:
@@ -153,13 +156,9 @@ def save_options(options: argparse.Namespace, model: CheckpointModel, folder: Pa
         long=options.long,
         about={key: value for key, value in about.items() if value},
         checkpoint=record if isinstance(record, Mapping) else {},
-        is_installed_here=options.embeddings is not None and _is_below(folder, options.embeddings),
+        is_installed_here=options.embeddings is not None and is_below(folder, options.embeddings),
         limits=options.limits,
     )
-
-
-def _is_below(folder: Path, root: Path) -> bool:
-    return folder.resolve().is_relative_to(root.resolve())
 
 
 def report_saved(saved: Sequence[Saved], errors: Sequence[str], model: CheckpointModel) -> Report:

@@ -21,6 +21,7 @@ from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.convert import Conversion, Unequal, convert_file, part_names, split_file
 from ...files.embedding_files import EmbeddingFile, load_embedding, read_embedding
 from ...files.names import advise_on_name, check_name, folder_below
+from ...files.paths import size_of
 from ...files.publish_check import FileFacts, describe_file, judge
 from ...host_protocol import PageHost, TextModel
 from ...remarks import Action
@@ -415,7 +416,7 @@ def _made(host: PageHost, path: Path, notes: Sequence[str], place: _Place) -> Ma
         path.stem,
         path,
         _shapes(file),
-        path.stat().st_size,
+        size_of(path),
         tuple(notes),
         tuple(doubt.text for doubt in check.doubts),
         draw_loads(verdicts, families=facts.families),

@@ -209,7 +209,7 @@ def _take_part(value: Embedding, long: str) -> tuple[Embedding, str]:
 def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Give all names that are taken, and those of other files than the one that would be written."""
     root = host.embeddings_folder
-    paths = EmbeddingFolder(root if root.is_dir() else None).paths()
+    paths = EmbeddingFolder(root).paths()
     own = root.joinpath(*read_folder(folder).split("/"), f"{name}.safetensors")
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 

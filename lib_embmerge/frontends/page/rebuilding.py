@@ -12,6 +12,7 @@ import torch
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.embedding_files import read_embedding
 from ...files.names import check_name, folder_below
+from ...files.paths import exists
 from ...files.safetensors_reader import open_safetensors
 from ...host_protocol import PageHost, TextModel
 from ...saving import Saved, SaveOptions, read_recipe, rebuild
@@ -93,7 +94,7 @@ class _Rebuilding:
         check_name(name)
         wished = replace(file, path=path.with_name(f"{name}{path.suffix}"))
         target = folder / f"{name}.safetensors"
-        if target.exists() and not self.overwrite:
+        if exists(target) and not self.overwrite:
             raise FileExists(f"{target.name} exists already.", suggestion='Tick "Overwrite", or give another suffix.')
         is_half = all(rows.dtype == torch.float16 for rows in file.vectors.values())
         options = SaveOptions(

@@ -13,6 +13,7 @@ from ...errors import EmbeddingMergeError, FileExists, NameProblem
 from ...evaluation import count
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import advise_on_name, check_new_name, folder_below
+from ...files.paths import exists
 from ...host_protocol import PageHost, TextModel
 from ...limits import CHUNK
 from ...remarks import Action, Remark
@@ -67,7 +68,7 @@ class NameCheck:
         root = host.embeddings_folder
         self.folder = folder_below(root, read_folder(folder))
         self.path = self.folder / f"{wished}.safetensors"
-        self.exists = self.path.exists()
+        self.exists = exists(self.path)
         others = list_embeddings(host) if others is None else others
         twins = [path for path in others.get(wished, []) if path != self.path]
         said = advise_on_name(wished, others=others, is_vocabulary_word=lambda text: _is_word(text, model))
@@ -86,7 +87,7 @@ def read_folder(text: str) -> str:
 def list_embeddings(host: PageHost) -> Mapping[str, Sequence[Path]]:
     """Give the files in the host's embeddings folder and below it, by name."""
     root = host.embeddings_folder
-    return EmbeddingFolder(root if root.is_dir() else None).paths()
+    return EmbeddingFolder(root).paths()
 
 
 def check_wished_name(host: PageHost, wished: str, folder: str) -> NameCheck:

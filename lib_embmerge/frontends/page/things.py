@@ -13,6 +13,7 @@ from ...evaluation import evaluate
 from ...files.embedding_files import EmbeddingFile, read_embedding
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import check_name, folder_below
+from ...files.paths import is_file
 from ...host_protocol import PageHost, TextModel
 from ...vectors.embedding import Embedding
 
@@ -83,7 +84,7 @@ class Thing:
 def list_files(host: PageHost) -> list[str]:
     """Give the embedding files in the folder and below it, as paths relative to it with `/`, sorted."""
     root = host.embeddings_folder
-    found = EmbeddingFolder(root if root.is_dir() else None).paths()
+    found = EmbeddingFolder(root).paths()
     relative = (Path(os.path.relpath(path, root)).as_posix() for paths in found.values() for path in paths)
     return sorted(filter(_is_text, relative), key=lambda path: (path.count("/"), path.casefold()))
 
@@ -107,7 +108,7 @@ def find_file(host: PageHost, relative: str, listed: Container[str] | None = Non
     folder, _, name = relative.rpartition("/")
     check_name(name, extension="")
     path = folder_below(root, folder) / name
-    if not path.is_file():
+    if not is_file(path):
         raise FileError(f"There is no file {relative} in the embeddings folder.", suggestion="Refresh the list.")
     if path.is_symlink():
         raise FileError(f"{relative} is a link, and no embedding file of the list.")

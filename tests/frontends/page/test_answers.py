@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from lib_embmerge.errors import FileError
 from lib_embmerge.frontends.app.host import AppHost
-from lib_embmerge.frontends.page.answers import answer
+from lib_embmerge.frontends.page.answers import ASKED, answer
 from lib_embmerge.frontends.page.saving import LONG_CHOICES, save_from_page
 from lib_embmerge.inspection import find_neighbours
 from lib_embmerge.limits import Limits
+
+from ..checkpoints import make_checkpoint
 
 
 @pytest.fixture
@@ -23,6 +26,88 @@ def ask(host, kind, **fields):
 
 def save(host, text, name, folder=""):
     return save_from_page(host, text, name, folder, False, False, "float32", "refuse", "", "", "", "", False)
+
+
+HOSTILE = (
+    "'cat'@\"~nosuch.x\"",
+    "'cat'@\"~nosuch/x\"",
+    f"'cat'@\"{'x' * 300}.safetensors\"",
+    f"'cat'@\"/{'x/' * 2_500}\"",
+    f"'cat'@{'x' * 300}",
+    "'cat'@\"/etc/passwd\"",
+    "'cat'@\"/\"",
+    "'cat'@\"../../x.safetensors\"",
+    "'cat'@\"\0.x\"",
+    "'cat'@\"\ud83d.x\"",
+    "emb('~nosuch')",
+    f"emb('{'x' * 300}')",
+    "~nosuch",
+    "\0",
+    "x" * 300,
+    "a/" * 90,
+    "{" * 9_000,
+    "[" * 50_000,
+)
+"""What nobody means, in each field of a question."""
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:30]))
+@pytest.mark.parametrize("kind", ASKED)
+def test_every_question_is_answered_at_once(host, kind, text):
+    fields = ("text", "name", "folder", "expression", "pattern", "start", "stop", "steps", "negative", "caret", "rows")
+    for value in (text, f"a <{text}>", {"a": [text]}, [text, [text]], 10**400, -1.5, None):
+        found = ask(host, kind, **dict.fromkeys(fields, value))
+        assert (found["id"], found["kind"]) == (7, kind)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:30]))
+def test_saving_answers_whatever_was_written(host, tmp_path, text):
+    assert "embmerge-error" in save(host, text, "x-y")
+    for said in (save(host, "'cat'", text), save(host, "'cat'", "x-y", text)):
+        assert "embmerge-error" in said or "embmerge-saved" in said
+    assert {path.name for path in tmp_path.iterdir()} <= {"embeddings"}
+
+
+@pytest.mark.parametrize("question", ["", "[", "[" * 100_000, "7", "null", '{"id": "x", "kind": []}', '{"id": 1e999}'])
+def test_what_is_no_question_is_answered_too(host, question):
+    assert json.loads(answer(question, host))["state"]["failed"]
+
+
+def test_no_path_is_opened_for_an_expression(host, tmp_path):
+    path = make_checkpoint(tmp_path / "small.safetensors", seed=1)
+    assert "There is no checkpoint" in ask(host, "preview", text=f"'cat'@\"{path}\"")["slots"]["messages"]
+    assert "There is no checkpoint" in save(host, f"'cat'@\"{path}\"", "x-y")
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "folder"),
+    [
+        ("~nosuch/x", ""),
+        ("x" * 300, ""),
+        ("\0", ""),
+        ("/nowhere/x.safetensors", ""),
+        ("", "~nosuch"),
+        ("", "\0"),
+        ("", "x" * 300),
+        ("", "/nowhere/new"),
+        ("", "  "),
+        ("", "new"),
+    ],
+)
+def test_what_cannot_be_opened_changes_nothing(host, tmp_path, monkeypatch, checkpoint, folder):
+    monkeypatch.chdir(tmp_path)
+    model = host.model
+    with pytest.raises(FileError):
+        host.choose_named(checkpoint, folder or str(host.embeddings_folder))
+    assert host.model is model
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_opening_makes_no_folder_and_saving_does(host, tmp_path):
+    host.choose_named("", str(host.embeddings_folder))
+    assert list(tmp_path.iterdir()) == []
+    save(host, "'cat'", "x-y")
+    assert "x-y" in host.model.embedding_names()
 
 
 @pytest.mark.parametrize("broken", ["\ud83d", "\0"])
@@ -46,7 +131,7 @@ def test_a_folder_of_many_parts_is_too_long(host):
 def test_an_absolute_folder_is_refused(host, folder):
     assert "must be a plain path below" in ask(host, "name", name="x-y", folder=folder)["slots"]["name"]
     assert "must be a plain path below" in save(host, "'a'", "x-y", folder)
-    assert list(host.embeddings_folder.iterdir()) == []
+    assert not host.embeddings_folder.exists()
 
 
 def test_the_limits_are_the_host_s(tmp_path):
@@ -58,7 +143,7 @@ def test_the_limits_are_the_host_s(tmp_path):
     assert "nested 1 deep" in ask(host, "preview", text="(('cat'))")["slots"]["messages"]
     assert refusal in ask(host, "prompt_lines", text=f"a <{text}>")["slots"]["lines"]
     assert refusal in save(host, text, "four-words")
-    assert list(host.embeddings_folder.iterdir()) == []
+    assert not host.embeddings_folder.exists()
 
 
 def test_limits_can_be_raised(tmp_path):

@@ -42,6 +42,7 @@ class Host(AppHost):
 
 @pytest.fixture
 def host(tmp_path):
+    (tmp_path / "embeddings").mkdir()
     return Host(None, tmp_path / "embeddings", None)
 
 

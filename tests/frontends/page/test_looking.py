@@ -88,7 +88,7 @@ def test_files_of_the_whole_tree_are_listed_those_of_the_folder_itself_first(hos
 
 
 def test_a_folder_that_is_not_there_yet_has_no_files(host):
-    host.embeddings_folder.rmdir()
+    assert not host.embeddings_folder.exists()
     assert list_files(host) == []
 
 
