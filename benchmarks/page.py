@@ -27,7 +27,7 @@ from lib_embmerge.entry import read_expression
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
-from lib_embmerge.frontends.page.nearest import SHOWN_WORDS
+from lib_embmerge.frontends.page.build.nearest import SHOWN_WORDS
 from lib_embmerge.vectors.embedding import Embedding
 
 MOST_MS = 50.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lib_embmerge.frontends.page.html import draw
-from lib_embmerge.frontends.page.prompt_view import ExpressionLine
+from lib_embmerge.frontends.page.prompt.view import ExpressionLine
 
 from .app_server import REPOSITORY
 from .tab import Tab
@@ -77,7 +77,7 @@ def test_the_lines_follow_when_the_host_has_loaded_its_model(webui: Tab) -> None
     from playwright.sync_api import expect
 
     line = ExpressionLine(number=1, colour=1, text="'cat'", vectors=None, problem=None)
-    unloaded = draw("prompt_lines", lines=[line], more=0, problem=None)
+    unloaded = draw("prompt/lines", lines=[line], more=0, problem=None)
     webui.page.evaluate(
         """html => {
             const ask = embmerge.ask;

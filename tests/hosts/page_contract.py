@@ -10,7 +10,7 @@ import pytest
 from lib_embmerge.entry import read_expression
 from lib_embmerge.errors import ModelNotLoaded
 from lib_embmerge.evaluation import evaluate
-from lib_embmerge.frontends.page.prompt_lines import prompt_lines
+from lib_embmerge.frontends.page.prompt.lines import prompt_lines
 from lib_embmerge.frontends.page.question import Question
 from lib_embmerge.host_protocol import PageHost
 from lib_embmerge.saving import SaveOptions, save_expression

@@ -1,10 +1,13 @@
 """What the page shows, without gradio: figures become HTML, and the page's questions get their answers.
 
-answers      the page's one channel: a question in JSON, its answer in JSON
-preview      what is written in the box: counts, tokens, warnings, a mistake with its caret
-prompt_view  a whole prompt in the box: its chunks, a line for each expression
-prompt_lines those lines under a WebUI's prompt boxes
-nearest      the second answer: nearest words, norms against the vocabulary's
-help         how expressions are written, and the table of functions
-html         templates/ drawn from dataclasses, everything escaped
+answers    the page's one channel: a question in JSON, its answer in JSON
+question   both as values
+source     what can be looked at: an expression, a file of the folder, an upload
+repairs    the buttons that mend a mistake or follow a remark
+jobs       long work with its progress, and stopping it
+html       templates drawn from dataclasses, everything escaped
+help       how expressions are written, and the table of functions
+
+Each feature has a folder with its templates beside it: build, inspect, many, convert, prompt. What several of them
+show stands here.
 """

@@ -18,16 +18,16 @@ from types import MappingProxyType
 
 from ...errors import EmbeddingMergeError
 from ...host_protocol import PageHost
+from .build.nearest import nearest
+from .build.pictures import pictures
+from .build.preview import follow, load, preview
+from .build.saving import name
+from .build.table import csv_file, table
+from .convert.loads import loads
 from .html import draw_error
-from .loads import loads
-from .many import many
-from .nearest import nearest
-from .pictures import pictures
-from .preview import follow, load, preview
-from .prompt_lines import prompt_lines
+from .many.batch import many
+from .prompt.lines import prompt_lines
 from .question import Answer, Question
-from .saving import name
-from .table import csv_file, table
 
 __all__ = ["ASKED", "answer"]
 

@@ -1,4 +1,4 @@
-"""HTML of the page: the templates in templates/, drawn with values that are always escaped."""
+"""HTML of the page: the templates that lie here and in the features' folders, drawn with values always escaped."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "draw_error"]
 
-TEMPLATES = Path(__file__).parent / "templates"
+FOLDER = Path(__file__).parent
 
 
 def draw(template: str, **values: object) -> str:
-    """Draw `templates/{template}.html`; a value that the template names and nobody gave is a KeyError of jinja2."""
+    """Draw the template of that name, `error` or `build/summary`.
+
+    Raises: jinja2's UndefinedError for a value that the template names and nobody gave.
+    """
     return _environment().get_template(f"{template}.html").render(**values)
 
 
@@ -33,7 +36,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,9 +6,9 @@ import gradio as gr
 
 from ...host_protocol import PageHost
 from ..gradio_compat import on_click, then_javascript
+from ..page.build.saving import LONG_CHOICES, save_from_page
+from ..page.build.table import TABLE_ROWS
 from ..page.html import draw
-from ..page.saving import LONG_CHOICES, save_from_page
-from ..page.table import TABLE_ROWS
 
 __all__ = ["build"]
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, then_javascript, uploaded_paths
-from ..page.converting import (
+from ..page.convert.converting import (
     REPAIR_FIELD,
     UNEQUAL_CHOICES,
     Options,
@@ -35,7 +35,7 @@ def build(host: PageHost) -> None:
                 check = gr.Button("Check", elem_id="embmerge_convert_check")
         with gr.Column(scale=6, min_width=320):
             made = gr.HTML(elem_id="embmerge_convert_made")
-            checked = gr.HTML(draw("convert_empty"), elem_id="embmerge_convert_checked")
+            checked = gr.HTML(draw("convert/empty"), elem_id="embmerge_convert_checked")
     files = [uploads, picked]
 
     def look(upload: Any, chosen: Any) -> str:

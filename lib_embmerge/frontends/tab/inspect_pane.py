@@ -9,12 +9,12 @@ import gradio as gr
 
 from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, on_select, uploaded_paths
-from ..page.comparing import compare_from_page
 from ..page.html import draw
-from ..page.inspecting import inspect_from_page
+from ..page.inspect.comparing import compare_from_page
+from ..page.inspect.inspecting import inspect_from_page
+from ..page.inspect.rebuilding import SUFFIX, list_rebuildable, rebuild_from_page
 from ..page.jobs import Jobs
-from ..page.rebuilding import SUFFIX, list_rebuildable, rebuild_from_page
-from ..page.things import KINDS, LOADED, Choice, list_checkpoints, list_files
+from ..page.source import KINDS, LOADED, Choice, list_checkpoints, list_files
 from .running import build_run_buttons, connect_run
 
 __all__ = ["build"]
@@ -94,7 +94,7 @@ def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[s
             thing = _ThingInputs("embmerge_inspect", "Inspect", files, checkpoints, "'cat' - 'adult' + 'child'")
             button = gr.Button("Inspect", variant="primary", elem_id="embmerge_inspect")
         with gr.Column(scale=6, min_width=320):
-            result = gr.HTML(draw("look_empty"), elem_id="embmerge_inspect_result")
+            result = gr.HTML(draw("inspect/empty"), elem_id="embmerge_inspect_result")
 
     def inspect(*values: Any) -> str:
         return inspect_from_page(host, _read(*values))

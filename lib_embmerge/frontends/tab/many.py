@@ -10,10 +10,10 @@ import gradio as gr
 from ...host_protocol import PageHost
 from ..gradio_compat import on_change
 from ..lists import Sweep
+from ..page.build.saving import LONG_CHOICES
 from ..page.html import draw
 from ..page.jobs import Jobs
-from ..page.many import LONG_FIELD, MODES, TICK, Wish, run_many
-from ..page.saving import LONG_CHOICES
+from ..page.many.batch import LONG_FIELD, MODES, TICK, Wish, run_many
 from .running import build_run_buttons, connect_run
 
 __all__ = ["build"]

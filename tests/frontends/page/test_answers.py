@@ -7,7 +7,7 @@ import pytest
 from lib_embmerge.errors import FileError
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import ASKED, answer
-from lib_embmerge.frontends.page.saving import LONG_CHOICES, save_from_page
+from lib_embmerge.frontends.page.build.saving import LONG_CHOICES, save_from_page
 from lib_embmerge.inspection import find_neighbours
 from lib_embmerge.limits import Limits
 
@@ -175,6 +175,6 @@ def test_words_are_searched_for_the_vectors_that_are_shown(host, monkeypatch):
         searched.append(vectors.length)
         return find_neighbours(vectors, *args, **options)
 
-    monkeypatch.setattr("lib_embmerge.frontends.page.nearest.find_neighbours", search)
+    monkeypatch.setattr("lib_embmerge.frontends.page.build.nearest.find_neighbours", search)
     assert "and 72 more in the table" in ask(host, "nearest", text="repeat('cat', 80)")["slots"]["nearest"]
     assert searched == [8]

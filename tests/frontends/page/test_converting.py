@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from lib_embmerge.entry import read_expression
 from lib_embmerge.files.embedding_files import read_embedding
 from lib_embmerge.frontends.app.host import AppHost
-from lib_embmerge.frontends.page.converting import (
+from lib_embmerge.frontends.page.convert.converting import (
     REPAIR_FIELD,
     Options,
     check_from_page,

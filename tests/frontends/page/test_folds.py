@@ -17,10 +17,10 @@ from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.publish_check import HOSTS, MODELS, check_file, describe_file
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
-from lib_embmerge.frontends.page.loads import draw_loads, propose_name
-from lib_embmerge.frontends.page.norms import judge_norm
-from lib_embmerge.frontends.page.pictures import WIDTH, place_norms, place_similarity
-from lib_embmerge.frontends.page.table import _cell
+from lib_embmerge.frontends.page.build.norms import judge_norm
+from lib_embmerge.frontends.page.build.pictures import WIDTH, place_norms, place_similarity
+from lib_embmerge.frontends.page.build.table import _cell
+from lib_embmerge.frontends.page.convert.loads import draw_loads, propose_name
 from lib_embmerge.inspection import NormDistribution, measure_embedding
 from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.remarks import Action

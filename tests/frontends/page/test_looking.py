@@ -15,12 +15,12 @@ from lib_embmerge.entry import read_expression
 from lib_embmerge.errors import FileError, NameProblem, UnsupportedHost
 from lib_embmerge.files.embedding_files import read_embedding, write_embedding
 from lib_embmerge.frontends.app.host import AppHost
-from lib_embmerge.frontends.page.comparing import compare_from_page
-from lib_embmerge.frontends.page.inspecting import inspect_from_page
+from lib_embmerge.frontends.page.inspect.comparing import compare_from_page
+from lib_embmerge.frontends.page.inspect.inspecting import inspect_from_page
+from lib_embmerge.frontends.page.inspect.rebuilding import list_rebuildable, rebuild_from_page
+from lib_embmerge.frontends.page.inspect.verifying import verify
 from lib_embmerge.frontends.page.jobs import Jobs
-from lib_embmerge.frontends.page.rebuilding import list_rebuildable, rebuild_from_page
-from lib_embmerge.frontends.page.things import KINDS, LOADED, Choice, find_file, list_checkpoints, list_files
-from lib_embmerge.frontends.page.verifying import verify
+from lib_embmerge.frontends.page.source import KINDS, LOADED, Choice, find_file, list_checkpoints, list_files
 from lib_embmerge.models.checkpoint import open_model
 from lib_embmerge.saving import SaveOptions, save_expression
 from tests.files.builders import SDXL_G, SDXL_L, header_bytes, sd1, sdxl

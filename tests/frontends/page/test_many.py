@@ -12,7 +12,7 @@ from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.lists import Sweep
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.jobs import Jobs
-from lib_embmerge.frontends.page.many import MODES, Wish, many, run_many
+from lib_embmerge.frontends.page.many.batch import MODES, Wish, many, run_many
 from lib_embmerge.frontends.page.question import Question
 
 LIST, SWEEP = MODES

@@ -12,9 +12,9 @@ import pytest
 from lib_embmerge.evaluation import count
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
-from lib_embmerge.frontends.page.prompt_lines import read_lines
+from lib_embmerge.frontends.page.build.saving import save_from_page
+from lib_embmerge.frontends.page.prompt.lines import read_lines
 from lib_embmerge.frontends.page.repairs import mend_prompt
-from lib_embmerge.frontends.page.saving import save_from_page
 from lib_embmerge.language import Brackets, parse
 from lib_embmerge.models.memory import MemoryModel
 

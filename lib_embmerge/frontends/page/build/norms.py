@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...evaluation import judge_length
-from ..figures import figure
+from ....evaluation import judge_length
+from ...figures import figure
 
 __all__ = ["NormVerdict", "judge_norm"]
 

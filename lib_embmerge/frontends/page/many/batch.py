@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from ...entry import Entered
-from ...errors import EmbeddingMergeError, LimitExceeded
-from ...host_protocol import PageHost, TextModel
-from ...limits import CHUNK
-from ...remarks import Remark
-from ...saving import DTYPES, Long, Saved, SaveOptions, TooLong, save_expression
-from ..lists import Line, Sweep, read_lines
-from .html import draw, draw_error
-from .jobs import Jobs, Standing, Task, draw_progress
-from .question import LONGEST_TEXT, Answer, Question
-from .saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, choose_length, list_embeddings
+from ....entry import Entered
+from ....errors import EmbeddingMergeError, LimitExceeded
+from ....host_protocol import PageHost, TextModel
+from ....limits import CHUNK
+from ....remarks import Remark
+from ....saving import DTYPES, Long, Saved, SaveOptions, TooLong, save_expression
+from ...lists import Line, Sweep, read_lines
+from ..build.saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, choose_length, list_embeddings
+from ..html import draw, draw_error
+from ..jobs import Jobs, Standing, Task, draw_progress
+from ..question import LONGEST_TEXT, Answer, Question
 
 __all__ = ["LONG_FIELD", "MODES", "TICK", "LineView", "Wish", "many", "run_many"]
 
@@ -89,7 +89,7 @@ def many(question: Question, host: PageHost) -> Answer:
     """Answer which files the lines would make, and what is wrong with the first of them."""
     wish = _read_wish(question)
     if _is_empty(wish):
-        return Answer(slots={"many": draw("many_empty", modes=MODES, mode=wish.mode)})
+        return Answer(slots={"many": draw("many/empty", modes=MODES, mode=wish.mode)})
     try:
         lines = wish.lines()
         views = _view(lines[:MOST_CHECKED], wish, host)
@@ -97,7 +97,7 @@ def many(question: Question, host: PageHost) -> Answer:
         return Answer(slots={"many": draw_error(error)}, state={"broken": True})
     mistakes = [view for view in views if view.mistake]
     drawn = draw(
-        "many_preview",
+        "many/preview",
         total=len(lines),
         checked=len(views),
         shown=views[:SHOWN_LINES],
@@ -191,7 +191,7 @@ def _draw(standing: Standing[list[Saved]], model: TextModel) -> str:
     rows = list(zip(shown, errors, strict=True))
     are_long = any(isinstance(outcome.error, TooLong) for outcome in shown)
     actions = choose_length(LONG_FIELD) if standing.is_over and are_long else ()
-    return draw_progress(standing) + draw("many_result", rows=rows, standing=standing, model=model, actions=actions)
+    return draw_progress(standing) + draw("many/result", rows=rows, standing=standing, model=model, actions=actions)
 
 
 def _tasks(lines: Sequence[Line], wish: Wish, host: PageHost, model: TextModel) -> list[Task[list[Saved]]]:

@@ -10,16 +10,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...entry import Entered, is_one_expression, read_expression
-from ...errors import EmbeddingMergeError
-from ...evaluation import ReadPart, count, find_warnings, read_parts
-from ...host_protocol import PageHost, TextModel
-from ...inspection import Chip, list_tokens
-from ...limits import CHUNK
-from .html import draw, draw_error
-from .prompt_view import COLOURS, preview_prompt
-from .question import Answer, Question
-from .repairs import mend_error, mend_remark
+from ....entry import Entered, is_one_expression, read_expression
+from ....errors import EmbeddingMergeError
+from ....evaluation import ReadPart, count, find_warnings, read_parts
+from ....host_protocol import PageHost, TextModel
+from ....inspection import Chip, list_tokens
+from ....limits import CHUNK
+from ..html import draw, draw_error
+from ..prompt.view import COLOURS, preview_prompt
+from ..question import Answer, Question
+from ..repairs import mend_error, mend_remark
 
 __all__ = ["EXAMPLES", "Bar", "PartView", "follow", "load", "preview", "view_parts"]
 
@@ -98,7 +98,7 @@ def _identity(model: TextModel | None) -> str:
 
 def _empty(model: TextModel | None) -> Answer:
     return Answer(
-        slots={"messages": "", "judged": "", "summary": draw("empty", examples=EXAMPLES, model=model)},
+        slots={"messages": "", "judged": "", "summary": draw("build/empty", examples=EXAMPLES, model=model)},
         state={"empty": True},
     )
 
@@ -109,7 +109,8 @@ def _describe(entered: Entered, model: TextModel) -> Answer:
     found = find_warnings(entered.tree, model, limits=entered.limits)
     remarks = [mend_remark(remark, entered) for remark in found]
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
-    summary = draw("summary", count=number, bars=bars, parts=view_parts(parts, model, entered.expression), model=model)
+    shown = view_parts(parts, model, entered.expression)
+    summary = draw("build/summary", count=number, bars=bars, parts=shown, model=model)
     messages = draw("remarks", remarks=remarks)
     state: dict[str, object] = {"count": number, "isLong": number > CHUNK}
     return Answer(slots={"messages": messages, "summary": summary}, state=state, then="nearest")

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from ...errors import NameProblem
-from ...evaluation import read_parts
-from ...files.names import check_name
-from ...host_protocol import PageHost
-from ...inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
-from ...vectors.embedding import Embedding
-from .html import draw
+from ....errors import NameProblem
+from ....evaluation import read_parts
+from ....files.names import check_name
+from ....host_protocol import PageHost
+from ....inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
+from ....vectors.embedding import Embedding
+from ..html import draw
+from ..question import Answer, Question
+from ..subject import Subject, read_subject
 from .norms import NormVerdict, judge_norm
-from .question import Answer, Question
-from .subject import Subject, read_subject
 
 __all__ = ["TABLE_ROWS", "Row", "as_csv", "csv_file", "find_rows", "table"]
 
@@ -63,7 +63,7 @@ def table(question: Question, host: PageHost) -> Answer:
     groups = {name: found[:SHOWN] for name, found in all_rows.items()}
     totals = {name: subject.value.length if by == "vector" else len(found) for name, found in all_rows.items()}
     more = {name: totals[name] - len(found) for name, found in groups.items()}
-    return Answer(slots={"table": draw("table", by=by, groups=groups, more=more, heads=HEADS)})
+    return Answer(slots={"table": draw("build/table", by=by, groups=groups, more=more, heads=HEADS)})
 
 
 def csv_file(question: Question, host: PageHost) -> Answer:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
-from ...errors import EmbeddingMergeError, FileError, FileExists
-from ...files.embedding_files import read_embedding
-from ...files.names import check_name, folder_below
-from ...files.paths import exists
-from ...files.safetensors_reader import open_safetensors
-from ...host_protocol import PageHost, TextModel
-from ...saving import Saved, SaveOptions, read_recipe, rebuild
-from .html import draw, draw_error
-from .jobs import Jobs, Standing, Task, draw_progress
-from .things import find_file, list_files
+from ....errors import EmbeddingMergeError, FileError, FileExists
+from ....files.embedding_files import read_embedding
+from ....files.names import check_name, folder_below
+from ....files.paths import exists
+from ....files.safetensors_reader import open_safetensors
+from ....host_protocol import PageHost, TextModel
+from ....saving import Saved, SaveOptions, read_recipe, rebuild
+from ..html import draw, draw_error
+from ..jobs import Jobs, Standing, Task, draw_progress
+from ..source import find_file, list_files
 
 __all__ = ["SUFFIX", "list_rebuildable", "rebuild_from_page"]
 
@@ -115,4 +115,4 @@ def _draw(standing: Standing[list[Saved]], model: TextModel) -> str:
         (outcome.name, outcome.result or (), draw_error(outcome.error) if outcome.error else "")
         for outcome in standing.outcomes
     ]
-    return draw_progress(standing) + draw("rebuilt", rows=rows, is_over=standing.is_over, model=model)
+    return draw_progress(standing) + draw("inspect/rebuilt", rows=rows, is_over=standing.is_over, model=model)

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from itertools import chain, count
 from types import MappingProxyType
 
-from ...errors import NameProblem
-from ...families import FAMILIES
-from ...files.installed_embeddings import EmbeddingFolder
-from ...files.names import advise_on_name, check_name, check_new_name
-from ...files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
-from ...host_protocol import PageHost, TextModel
-from ...limits import CHUNK
-from ...remarks import Action, Remark
-from ...saving import DTYPES
-from ...vectors.embedding import Embedding
-from .html import draw
-from .question import Answer, Question
-from .saving import LONG, LONG_CHOICES, read_folder
-from .subject import Subject, read_subject
+from ....errors import NameProblem
+from ....families import FAMILIES
+from ....files.installed_embeddings import EmbeddingFolder
+from ....files.names import advise_on_name, check_name, check_new_name
+from ....files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
+from ....host_protocol import PageHost, TextModel
+from ....limits import CHUNK
+from ....remarks import Action, Remark
+from ....saving import DTYPES
+from ....vectors.embedding import Embedding
+from ..build.saving import LONG, LONG_CHOICES, read_folder
+from ..html import draw
+from ..question import Answer, Question
+from ..subject import Subject, read_subject
 
 __all__ = ["Ground", "draw_loads", "loads", "propose_name"]
 
@@ -88,7 +88,7 @@ def draw_loads(
     known = _remark(home, fixes or {})
     told = {ground.remark for ground in known}
     return draw(
-        "loads",
+        "convert/loads",
         grid=grid,
         titles={model: FAMILIES[model].title for model in models},
         families=families,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...entry import is_one_expression, read_expression
-from ...evaluation import evaluate, find_warnings
-from ...host_protocol import PageHost
-from ...inspection import Neighbour, find_neighbours
-from ...vectors.embedding import Embedding
-from .html import draw
-from .question import Answer, Question
-from .repairs import mend_remark
+from ....entry import is_one_expression, read_expression
+from ....evaluation import evaluate, find_warnings
+from ....host_protocol import PageHost
+from ....inspection import Neighbour, find_neighbours
+from ....vectors.embedding import Embedding
+from ..html import draw
+from ..question import Answer, Question
+from ..repairs import mend_remark
 
 __all__ = ["nearest"]
 
@@ -35,7 +35,7 @@ def nearest(question: Question, host: PageHost) -> Answer:
     return Answer(
         slots={
             "judged": draw("remarks", remarks=judged),
-            "nearest": draw("nearest", encoders=_by_encoder(found), more=max(0, value.length - SHOWN_VECTORS)),
+            "nearest": draw("build/nearest", encoders=_by_encoder(found), more=max(0, value.length - SHOWN_VECTORS)),
         }
     )
 

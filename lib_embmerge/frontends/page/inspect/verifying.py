@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
-from ...entry import read_expression
-from ...errors import FileError
-from ...evaluation import evaluate, resolve
-from ...files.embedding_files import EmbeddingFile
-from ...host_protocol import TextModel
-from ...inspection import Difference, compare
-from ...limits import Limits
-from ...saving import read_recipe, refuse_paths
-from ...vectors.embedding import Embedding
+from ....entry import read_expression
+from ....errors import FileError
+from ....evaluation import evaluate, resolve
+from ....files.embedding_files import EmbeddingFile
+from ....host_protocol import TextModel
+from ....inspection import Difference, compare
+from ....limits import Limits
+from ....saving import read_recipe, refuse_paths
+from ....vectors.embedding import Embedding
 
 __all__ = ["Verification", "verify"]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ...errors import EmbeddingMergeError
-from ...families import family_of
-from ...host_protocol import PageHost, TextModel
-from ...inspection import Difference, compare
-from ...vectors.embedding import Embedding
-from .html import draw, draw_error
-from .things import Choice, Thing, open_thing
+from ....errors import EmbeddingMergeError
+from ....families import family_of
+from ....host_protocol import PageHost, TextModel
+from ....inspection import Difference, compare
+from ....vectors.embedding import Embedding
+from ..html import draw, draw_error
+from ..source import Choice, Thing, open_thing
 
 __all__ = ["Compared", "Side", "compare_from_page", "compare_things"]
 
@@ -58,7 +58,7 @@ def compare_from_page(host: PageHost, a: Choice, b: Choice) -> str:
         found = compare_things(_open(a, "A", host), _open(b, "B", host))
     except EmbeddingMergeError as error:
         return draw_error(error)
-    return draw("compared", found=found, shown=SHOWN_VECTORS)
+    return draw("inspect/compared", found=found, shown=SHOWN_VECTORS)
 
 
 def compare_things(a: Thing, b: Thing) -> Compared:

@@ -8,19 +8,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from ...entry import Entered, read_expression
-from ...errors import EmbeddingMergeError, FileExists, NameProblem
-from ...evaluation import count
-from ...files.installed_embeddings import EmbeddingFolder
-from ...files.names import advise_on_name, check_new_name, folder_below
-from ...files.paths import exists
-from ...host_protocol import PageHost, TextModel
-from ...limits import CHUNK
-from ...remarks import Action, Remark
-from ...saving import Long, Saved, SaveOptions, TooLong, save_expression
-from .html import draw, draw_error
-from .question import Answer, Question
-from .repairs import mend_error
+from ....entry import Entered, read_expression
+from ....errors import EmbeddingMergeError, FileExists, NameProblem
+from ....evaluation import count
+from ....files.installed_embeddings import EmbeddingFolder
+from ....files.names import advise_on_name, check_new_name, folder_below
+from ....files.paths import exists
+from ....host_protocol import PageHost, TextModel
+from ....limits import CHUNK
+from ....remarks import Action, Remark
+from ....saving import Long, Saved, SaveOptions, TooLong, save_expression
+from ..html import draw, draw_error
+from ..question import Answer, Question
+from ..repairs import mend_error
 
 __all__ = [
     "LONG_CHOICES",
@@ -108,7 +108,7 @@ def name(question: Question, host: PageHost) -> Answer:
     except NameProblem as error:
         return Answer(slots={"name": draw_error(error)}, state={"exists": False, "doubtful": False})
     return Answer(
-        slots={"name": draw("name", check=found)},
+        slots={"name": draw("build/name", check=found)},
         state={"exists": found.exists, "doubtful": bool(found.doubts)},
     )
 
@@ -163,7 +163,7 @@ def save_from_page(
 def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
     """Draw what was saved: a line for each file, with a button that sends its name to a prompt."""
     # The time tells this answer from the one before, where the same file is saved twice.
-    return draw("saved", saved=saved, model=model, time=time.strftime("%H:%M:%S"))
+    return draw("build/saved", saved=saved, model=model, time=time.strftime("%H:%M:%S"))
 
 
 def check_ticks(

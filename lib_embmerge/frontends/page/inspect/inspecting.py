@@ -8,17 +8,17 @@ from types import MappingProxyType
 
 import torch
 
-from ...errors import EmbeddingMergeError
-from ...evaluation import find_warnings, resolve
-from ...files.embedding_files import EmbeddingFile
-from ...host_protocol import PageHost, TextModel
-from ...inspection import find_neighbours, measure_embedding
-from ...limits import Limits
-from ...saving import DEMONSTRATION
-from ...vectors.embedding import Embedding
-from ..figures import amount
-from .html import draw, draw_error
-from .things import Choice, Thing, loaded_model, open_thing
+from ....errors import EmbeddingMergeError
+from ....evaluation import find_warnings, resolve
+from ....files.embedding_files import EmbeddingFile
+from ....host_protocol import PageHost, TextModel
+from ....inspection import find_neighbours, measure_embedding
+from ....limits import Limits
+from ....saving import DEMONSTRATION
+from ....vectors.embedding import Embedding
+from ...figures import amount
+from ..html import draw, draw_error
+from ..source import Choice, Thing, loaded_model, open_thing
 from .verifying import Verification, verify
 
 __all__ = ["EncoderFigures", "Inspected", "VectorFigures", "inspect_from_page", "inspect_thing"]
@@ -106,7 +106,7 @@ def inspect_from_page(host: PageHost, choice: Choice) -> str:
         found = inspect_thing(thing, model, host.limits)
     except EmbeddingMergeError as error:
         return draw_error(error)
-    return draw("inspected", found=found)
+    return draw("inspect/inspected", found=found)
 
 
 def inspect_thing(thing: Thing, model: TextModel | None, limits: Limits | None = None) -> Inspected:

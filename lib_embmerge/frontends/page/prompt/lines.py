@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ...errors import EmbeddingMergeError, SyntaxProblem
-from ...host_protocol import PageHost, TextModel
-from ...language import Brackets
-from ...limits import Limits
-from ..prompt_layout import Found, count_found, find_expressions
-from .html import draw
-from .prompt_view import ExpressionLine, view_lines
-from .question import Answer, Question
+from ....errors import EmbeddingMergeError, SyntaxProblem
+from ....host_protocol import PageHost, TextModel
+from ....language import Brackets
+from ....limits import Limits
+from ...prompt_layout import Found, count_found, find_expressions
+from ..html import draw
+from ..question import Answer, Question
+from .view import ExpressionLine, view_lines
 
 __all__ = ["prompt_lines", "read_lines"]
 
@@ -26,7 +26,7 @@ def prompt_lines(question: Question, host: PageHost) -> Answer:
     lines, problem = read_lines(prompt, host.brackets, host.loaded_text_model(), host.limits)
     if not lines and problem is None:
         return Answer(slots={"lines": ""})
-    drawn = draw("prompt_lines", lines=lines[:SHOWN_LINES], more=max(0, len(lines) - SHOWN_LINES), problem=problem)
+    drawn = draw("prompt/lines", lines=lines[:SHOWN_LINES], more=max(0, len(lines) - SHOWN_LINES), problem=problem)
     return Answer(slots={"lines": drawn})
 
 

@@ -17,19 +17,19 @@ from typing import cast
 
 import torch
 
-from ...errors import EmbeddingMergeError, FileError, FileExists
-from ...files.convert import Conversion, Unequal, convert_file, part_names, split_file
-from ...files.embedding_files import EmbeddingFile, load_embedding, read_embedding
-from ...files.names import advise_on_name, check_name, folder_below
-from ...files.paths import size_of
-from ...files.publish_check import FileFacts, describe_file, judge
-from ...host_protocol import PageHost, TextModel
-from ...remarks import Action
-from ...saving import DTYPES, SaveOptions, read_recipe, rebuild
-from .html import draw, draw_error
+from ....errors import EmbeddingMergeError, FileError, FileExists
+from ....files.convert import Conversion, Unequal, convert_file, part_names, split_file
+from ....files.embedding_files import EmbeddingFile, load_embedding, read_embedding
+from ....files.names import advise_on_name, check_name, folder_below
+from ....files.paths import size_of
+from ....files.publish_check import FileFacts, describe_file, judge
+from ....host_protocol import PageHost, TextModel
+from ....remarks import Action
+from ....saving import DTYPES, SaveOptions, read_recipe, rebuild
+from ..build.saving import NameCheck, list_embeddings, read_folder
+from ..html import draw, draw_error
+from ..source import find_file, list_files, loaded_model
 from .loads import draw_loads, propose_name
-from .saving import NameCheck, list_embeddings, read_folder
-from .things import find_file, list_files, loaded_model
 
 __all__ = [
     "REPAIR_FIELD",
@@ -144,12 +144,12 @@ def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str
     Without files it says what the pane is for.
     """
     if not uploads and not picked:
-        return draw("convert_empty")
+        return draw("convert/empty")
     try:
         sources = choose_sources(host, uploads, picked)
     except EmbeddingMergeError as error:
         return draw_error(error)
-    return draw("checked", files=[_view(host, source) for source in sources])
+    return draw("convert/checked", files=[_view(host, source) for source in sources])
 
 
 def _view(host: PageHost, source: Source) -> FileView:
@@ -353,7 +353,7 @@ def _try(do: Callable[[], list[Made]]) -> _Tried:
 def _draw_made(host: PageHost, tried: Sequence[_Tried]) -> str:
     if any(one.made for one in tried):
         host.refresh_embeddings()
-    return draw("converted", tried=tried)
+    return draw("convert/converted", tried=tried)
 
 
 class _Place:

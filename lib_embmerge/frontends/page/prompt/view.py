@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ...errors import EmbeddingMergeError, shorten
-from ...evaluation import find_warnings
-from ...host_protocol import TextModel
-from ...language import Brackets
-from ...limits import CHUNK, Limits
-from ...remarks import Remark
-from ..figures import amount
-from ..prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
-from .html import draw, draw_error
-from .question import Answer
-from .repairs import mend_error, mend_prompt, mend_remark
+from ....errors import EmbeddingMergeError, shorten
+from ....evaluation import find_warnings
+from ....host_protocol import TextModel
+from ....language import Brackets
+from ....limits import CHUNK, Limits
+from ....remarks import Remark
+from ...figures import amount
+from ...prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
+from ..html import draw, draw_error
+from ..question import Answer
+from ..repairs import mend_error, mend_prompt, mend_remark
 
 __all__ = ["COLOURS", "ExpressionLine", "Strip", "StripBlock", "preview_prompt", "view_lines", "view_map"]
 
@@ -93,7 +93,7 @@ def preview_prompt(text: str, model: TextModel, brackets: Brackets, limits: Limi
     tokens = {e.name: max(one.tokens(e.name) for one in maps) for e in model.encoders}
     sizes = {name: _size(number, max(len(one.chunks[name]) for one in maps)) for name, number in tokens.items()}
     summary = draw(
-        "prompt",
+        "prompt/prompt",
         sizes=_together(sizes),
         maps=[view_map(one) for one in maps],
         shown=SHOWN_CHUNKS,
@@ -158,7 +158,7 @@ def _draw_messages(text: str, found: Sequence[Found], model: TextModel, brackets
         for problem in problems[:SHOWN_PROBLEMS]
     ]
     if not problems:
-        drawn.append(draw("prompt_note", action=mend_prompt(text, brackets)))
+        drawn.append(draw("prompt/note", action=mend_prompt(text, brackets)))
     return "".join([*drawn, draw("remarks", remarks=_remarks(text, found, model))])
 
 

@@ -1,6 +1,6 @@
 """The fold "Pictures": the vectors' norms in the vocabulary's distribution, and how similar the vectors are.
 
-What is drawn is measured by `inspection`; here it becomes places on a canvas, and templates/ make SVG of those. The
+What is drawn is measured by `inspection`; here it becomes places on a canvas, and the template makes SVG of those. The
 colours are the page's: a shade is an opacity, so that the middle of the scale is the background in any theme.
 """
 
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ...host_protocol import PageHost
-from ...inspection import NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_similarity
-from ...limits import CHUNK
-from ...vectors.embedding import Embedding
-from .html import draw
-from .question import Answer, Question
-from .subject import read_subject
+from ....host_protocol import PageHost
+from ....inspection import NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_similarity
+from ....limits import CHUNK
+from ....vectors.embedding import Embedding
+from ..html import draw
+from ..question import Answer, Question
+from ..subject import read_subject
 
 __all__ = ["Bars", "HeatMap", "Level", "Mark", "pictures", "place_norms", "place_similarity"]
 
@@ -109,7 +109,7 @@ def pictures(question: Question, host: PageHost) -> Answer:
     rows = measure_embedding(shown, subject.model)
     similarity = measure_similarity(shown)
     drawn = draw(
-        "pictures",
+        "build/pictures",
         norms=[place_norms(distribution, rows) for distribution in measure_norms(subject.model)],
         maps=[place_similarity(encoder.name, similarity[encoder.name]) for encoder in subject.model.encoders],
         more=subject.value.length - shown.length,

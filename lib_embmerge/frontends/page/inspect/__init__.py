@@ -1,0 +1,1 @@
+"""The pane "Inspect & compare": figures of one source, two compared, and files made again from their recipes."""

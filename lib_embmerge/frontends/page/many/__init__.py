@@ -1,0 +1,1 @@
+"""The pane "Many at once": a list or a sweep becomes one file a line."""
