@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -10,13 +9,11 @@ import torch
 
 pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
 
-from . import fake_forge, fake_sdnext  # noqa: E402
-from .fake_a1111 import FakeA1111, installed_modules  # noqa: E402
-from .fake_classic import OVERLAYS as CLASSIC  # noqa: E402
+from .fake_a1111 import FakeA1111  # noqa: E402
 from .fake_classic import FakeClassic  # noqa: E402
 from .fake_forge import FakeForge  # noqa: E402
 from .fake_neo import FakeNeo, FakeNewestNeo  # noqa: E402
-from .fake_reforge import OVERLAY, FakeReForge  # noqa: E402
+from .fake_reforge import FakeReForge  # noqa: E402
 from .fake_sdnext import FakeSDNext  # noqa: E402
 
 Host = TypeVar("Host", FakeA1111, FakeReForge, FakeClassic, FakeForge, FakeNeo, FakeNewestNeo, FakeSDNext)
@@ -31,10 +28,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def _loaded(modules: contextlib.AbstractContextManager[None], kind: type[Host], folder: Path) -> Iterator[Host]:
+def _loaded(kind: type[Host], folder: Path) -> Iterator[Host]:
     """Put a host into `sys.modules`, with an SD 1 model loaded and nothing of ours in it."""
-    with modules:
-        host = kind(folder)
+    with kind.installed(folder) as modules:
+        host = kind(modules)
         host.load("sd1")
         yield host
 
@@ -42,37 +39,37 @@ def _loaded(modules: contextlib.AbstractContextManager[None], kind: type[Host], 
 @pytest.fixture
 def a1111(tmp_path: Path) -> Iterator[FakeA1111]:
     """AUTOMATIC1111."""
-    yield from _loaded(installed_modules(), FakeA1111, tmp_path)
+    yield from _loaded(FakeA1111, tmp_path)
 
 
 @pytest.fixture
 def reforge(tmp_path: Path) -> Iterator[FakeReForge]:
     """The same of reForge."""
-    yield from _loaded(installed_modules(OVERLAY), FakeReForge, tmp_path)
+    yield from _loaded(FakeReForge, tmp_path)
 
 
 @pytest.fixture
 def classic(tmp_path: Path) -> Iterator[FakeClassic]:
     """The same of Forge Classic."""
-    yield from _loaded(installed_modules(*CLASSIC), FakeClassic, tmp_path)
+    yield from _loaded(FakeClassic, tmp_path)
 
 
 @pytest.fixture
 def forge(tmp_path: Path) -> Iterator[FakeForge]:
     """The same of Forge."""
-    yield from _loaded(fake_forge.installed_modules(), FakeForge, tmp_path)
+    yield from _loaded(FakeForge, tmp_path)
 
 
 @pytest.fixture
 def older_neo(tmp_path: Path) -> Iterator[FakeNeo]:
     """The same of Forge Neo with Forge's text engines."""
-    yield from _loaded(FakeNeo.installed_modules(), FakeNeo, tmp_path)
+    yield from _loaded(FakeNeo, tmp_path)
 
 
 @pytest.fixture
 def newest_neo(tmp_path: Path) -> Iterator[FakeNewestNeo]:
     """The same of Forge Neo with renamed ones."""
-    yield from _loaded(FakeNewestNeo.installed_modules(), FakeNewestNeo, tmp_path)
+    yield from _loaded(FakeNewestNeo, tmp_path)
 
 
 @pytest.fixture(params=["older_neo", "newest_neo"])
@@ -84,4 +81,4 @@ def neo(request: pytest.FixtureRequest) -> FakeNeo:
 @pytest.fixture
 def sdnext(tmp_path: Path) -> Iterator[FakeSDNext]:
     """The same of SD.Next."""
-    yield from _loaded(fake_sdnext.installed_modules(), FakeSDNext, tmp_path)
+    yield from _loaded(FakeSDNext, tmp_path)

@@ -1,26 +1,40 @@
-"""reForge in small: AUTOMATIC1111's modules with those of `reforge/` in the places of some; see `fake_a1111.py`."""
+"""reForge in small: AUTOMATIC1111's table with what differs; see `fake_a1111.py`."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from lib_embmerge.hosts.reforge import ReForge
 
-from .fake_a1111 import FakeA1111
+from .fake_a1111 import FACTS, TABLE, FakeA1111
+from .parts import webui
+from .parts.assembly import Maker, Modules
 
-OVERLAY = Path(__file__).parent / "reforge"
+COMMENTS = (r"^/\*.*?\*/$", r"#[^\n]*", r"//[^\n]*", r"/\*[^\n]*|\*/[^\n]*")
 
 
 class FakeReForge(FakeA1111):
     """The host, its loaded model, and what users and other extensions do in it."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.main_thread = importlib.import_module("modules_forge.main_thread")
-        del self.opts.enable_prompt_comments  # comments are always cut
+    table: ClassVar[Mapping[str, Maker]] = {
+        **TABLE,
+        "modules.shared": webui.shared(sd_checkpoints_limit=1, textual_inversion_add_hashes_to_infotext=True),
+        "modules.sd_models": webui.sd_models(webui.load_beside, complete_model_teardown=webui.take_apart),
+        "modules_forge.main_thread": webui.main_thread,
+    }
+    facts: ClassVar[Mapping[str, Any]] = {
+        **FACTS,
+        "comments": COMMENTS,
+        "count": webui.count_by_model,
+        "end_job": lambda modules, p: None,
+        "has_open_clip": False,
+        "take_notes": webui.copy_notes,
+    }
+
+    def __init__(self, modules: Modules) -> None:
+        super().__init__(modules)
+        self.main_thread = modules["modules_forge.main_thread"]
 
     def adapter(self) -> ReForge:
         return ReForge()

@@ -1,82 +1,48 @@
-"""SD.Next in small: its modules (`sdnext/`) in `sys.modules`, models for it, and what a user does with it.
+"""SD.Next in small: a table of its modules, and what a user does with it.
 
-What a user does is as with the fake of AUTOMATIC1111, and so is the conditioning that a test compares.
+What a user does is as with `fake_a1111.py`, and so is the conditioning that a test compares.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib
-from collections.abc import Sequence
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
-import torch
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from lib_embmerge.hosts.sdnext.adapter import SDNext
 
-from .fake_a1111 import FOLDER as A1111_FOLDER
-from .fake_a1111 import FakeA1111, found_modules
-
-FOLDER = Path(__file__).parent / "sdnext"
-KEPT_OF_A1111 = ("call_queue", "devices", "prompt_parser", "scripts")
-"""Modules of the first host that this one has unchanged, as far as the fakes go."""
-
-WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
-ENCODERS = {
-    "sd1": {0: "clip_l"},
-    "sd2": {0: "clip_h"},
-    "sdxl": {0: "clip_l", 1: "clip_g"},
-    "refiner": {1: "clip_g"},
-    "sd3": {0: "clip_l", 1: "clip_g", 2: "t5"},
-    "flux": {0: "clip_l", 1: "t5"},
-    "hidream": {0: "clip_l", 1: "clip_g", 2: "t5"},
-    "qwen": {0: "t5"},
-}
-"""By kind: which text encoder stands at which place of the pipeline."""
-
-PIPELINES = {
-    "sd1": "StableDiffusionPipeline",
-    "sd2": "StableDiffusionPipeline",
-    "sdxl": "StableDiffusionXLPipeline",
-    "refiner": "StableDiffusionXLPipeline",
-    "sd3": "StableDiffusion3Pipeline",
-    "flux": "FluxPipeline",
-    "hidream": "HiDreamImagePipeline",
-    "qwen": "QwenImagePipeline",
-}
-
-
-def installed_modules() -> contextlib.AbstractContextManager[None]:
-    """Let the host's package be found, freshly loaded, and take it away again."""
-    return found_modules(("modules", "modules_forge", "backend"), _place_of)
-
-
-def _place_of(name: Sequence[str]) -> Path | None:
-    if name[0] != "modules":
-        return None
-    return (A1111_FOLDER if name[-1] in KEPT_OF_A1111 else FOLDER).joinpath(*name[1:])
+from .fake_a1111 import FakeA1111, enlist
+from .parts import pipelines, webui
+from .parts.assembly import Maker, Modules
 
 
 class FakeSDNext(FakeA1111):
     """The host, its loaded model, and what users and other extensions do in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.embeddings_folder = folder / "embeddings"
-        self.embeddings_folder.mkdir()
-        self.checkpoints_folder = folder / "checkpoints"
-        names = (
-            "bpe", "devices", "modeldata", "pipelines", "processing", "processing_diffusers", "prompt_parser",
-            "prompt_parser_diffusers", "script_callbacks", "scripts", "sd_checkpoint", "sd_models", "shared", "styles",
-            "textual_inversion", "ui_common",
-        )  # fmt: skip
-        self.modules = SimpleNamespace(**{name: importlib.import_module(f"modules.{name}") for name in names})
-        self.opts = self.modules.shared.opts
-        self.opts.embeddings_dir = str(self.embeddings_folder)
-        self.model: Any = None
-        self.scripts: list[Any] = []
+    kinds = tuple(pipelines.KINDS)
+    table: ClassVar[Mapping[str, Maker]] = {
+        "modules.devices": webui.devices,
+        "modules.call_queue": webui.call_queue,
+        "modules.shared": webui.shared(prompt_attention="native"),
+        "modules.scripts": webui.scripts,
+        "modules.script_callbacks": webui.callbacks(takes_names=False, lacking=["before_token_counter"]),
+        "modules.modeldata": pipelines.modeldata,
+        "modules.sd_checkpoint": pipelines.sd_checkpoint,
+        "modules.sd_models": pipelines.sd_models,
+        "modules.prompt_parser_diffusers": pipelines.prompt_parser_diffusers,
+        "modules.processing_diffusers": pipelines.processing_diffusers,
+        "modules.processing": pipelines.processing,
+        "modules.styles": pipelines.styles,
+        "modules.ui_common": pipelines.ui_common,
+    }
+    facts: ClassVar[Mapping[str, Any]] = {"checkpoint_names": ("model_name",)}
+    names = (
+        "devices", "modeldata", "processing", "processing_diffusers", "prompt_parser_diffusers", "script_callbacks",
+        "scripts", "sd_checkpoint", "sd_models", "shared", "styles", "ui_common",
+    )  # fmt: skip
+
+    def __init__(self, modules: Modules) -> None:
+        super().__init__(modules)
+        self.opts.embeddings_dir = str(modules.embeddings_folder)
 
     def adapter(self) -> Any:
         return SDNext()
@@ -88,31 +54,11 @@ class FakeSDNext(FakeA1111):
 
     def make(self, kind: str, *, seed: int = 0, name: str | None = None) -> Any:
         """Make a pipeline, with a checkpoint in the host's list."""
-        info = self.modules.sd_checkpoint.CheckpointInfo(
-            self.checkpoints_folder / f"{name or f'{kind}-{seed}'}.safetensors"
-        )
-        info.register()
-        parts = {place: self._part(key, seed) for place, key in ENCODERS[kind].items()}
-        model = getattr(self.modules.pipelines, PIPELINES[kind])(parts, info)
-        model.kind = kind
-        return model
+        info = enlist(self.checkpoints_folder / f"{name or f'{kind}-{seed}'}.safetensors")
+        return pipelines.CLASSES[pipelines.KINDS[kind][0]](kind, seed, info)
 
-    def _part(self, key: str, seed: int) -> tuple[Any, Any]:
-        pipelines = self.modules.pipelines
-        if key == "t5":
-            return pipelines.T5EncoderModel(), pipelines.T5Tokenizer()
-        bpe = self.modules.bpe
-        table = torch.nn.Embedding.from_pretrained(_numbers(bpe.SIZE, WIDTHS[key], seed).clone())
-        return pipelines.CLIPTextModel(table), pipelines.CLIPTokenizer(bpe.END if key == "clip_l" else 0)
-
-    def text_encoders(self) -> dict[str, Any]:
-        """Give the pipeline's CLIP text encoders by name."""
-        suffixes = ("", "_2", "_3")
-        places = {place: key for place, key in ENCODERS[self.model.kind].items() if key != "t5"}
-        return {key: getattr(self.model, f"text_encoder{suffixes[place]}") for place, key in places.items()}
-
-    def tables(self) -> dict[str, Any]:
-        return {key: encoder.get_input_embeddings() for key, encoder in self.text_encoders().items()}
+    def tables(self) -> Mapping[str, Any]:
+        return {encoder.name: encoder.get_input_embeddings() for encoder, _ in self.model.clip_parts()}
 
     def condition(self, *prompts: str, steps: int = 10, width: int = 512) -> Any:
         """Encode prompts as the host does positive ones: per prompt its schedule."""
@@ -136,14 +82,6 @@ class FakeSDNext(FakeA1111):
     def positions(self, prompt: str) -> Any:
         return self.condition(prompt)[0][0]
 
-    def processing(self, prompt: str = "", negative_prompt: str = "", **settings: Any) -> Any:
-        return self.modules.processing.StableDiffusionProcessing(
-            prompt, negative_prompt, scripts=self.scripts, **settings
-        )
-
-    def generate(self, prompt: str, negative_prompt: str = "", **settings: Any) -> Any:
-        return self.modules.processing.process_images(self.processing(prompt, negative_prompt, **settings))
-
     def count(self, prompt: str, styles: Sequence[str] = (), *, is_positive: bool = True) -> str:
         shown = str(self.modules.ui_common.update_token_counter(prompt)["value"])
         return shown.rpartition("<div class='token-counter-totals'>")[2].replace("</div>", "")
@@ -160,15 +98,13 @@ class FakeSDNext(FakeA1111):
 
     def registered(self) -> Any:
         """Give all in which something of ours could stay: tokens, rows, hooks, embeddings, the host's cache."""
-        encoders = self.text_encoders().values()
-        tables = [(id(layer), len(layer.weight), len(layer._forward_hooks)) for layer in self.tables().values()]
-        tokenizers = [t for t in vars(self.model).values() if hasattr(t, "added_tokens_encoder")]
-        database = self.model.embedding_db
+        clip = self.model.clip_parts()
+        layers = [encoder.get_input_embeddings() for encoder, _ in clip]
         return (
-            tables,
-            [dict(tokenizer.added_tokens_encoder) for tokenizer in tokenizers],
-            [len(encoder._forward_hooks) for encoder in encoders],
-            dict(database.word_embeddings),
+            [(id(layer), len(layer.weight), len(layer._forward_hooks)) for layer in layers],
+            [dict(tokenizer.added_tokens_encoder) for _, tokenizer in clip],
+            [len(encoder._forward_hooks) for encoder, _ in clip],
+            dict(self.model.embedding_db.word_embeddings),
             id(self.modules.prompt_parser_diffusers.cache),
         )
 
@@ -184,10 +120,3 @@ class FakeSDNext(FakeA1111):
             "choices": (modules.styles, "apply_curly_braces_to_prompt"),
             "counting": (modules.ui_common, "update_token_counter"),
         }
-
-
-@functools.cache
-def _numbers(size: int, width: int, seed: int) -> torch.Tensor:
-    """Give rows of small fractions of two, so that sums of a few are exact."""
-    generator = torch.Generator().manual_seed(1000 * width + seed)
-    return torch.randint(-127, 128, (size, width), generator=generator) / 256

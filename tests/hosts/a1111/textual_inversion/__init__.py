@@ -1,1 +1,0 @@
-"""The host's package of this name."""

@@ -1,0 +1,184 @@
+"""Forge's kind of models: a text engine for each text encoder, with a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from .assembly import Modules, fresh, own_attributes
+from .encoders import WIDTHS, ClipEncoder, Wrapped, make_table, padding_of
+from .installed import EngineDatabase
+from .models import Model, SizeEncoder, join
+from .vocabulary import SentenceTokenizer, TransformersTokenizer
+from .weights import weighted_texts
+
+LEAST_OF_T5 = 255
+L, G, T5 = "text_processing_engine_l", "text_processing_engine_g", "text_processing_engine_t5"
+KINDS: dict[str, tuple[str, Mapping[str, str]]] = {
+    "sd1": ("StableDiffusion", {"text_processing_engine": "clip_l"}),
+    "sd2": ("StableDiffusion2", {"text_processing_engine": "clip_h"}),
+    "sdxl": ("StableDiffusionXL", {L: "clip_l", G: "clip_g"}),
+    "refiner": ("StableDiffusionXLRefiner", {G: "clip_g"}),
+    "sd3": ("StableDiffusion3", {L: "clip_l", G: "clip_g", T5: "t5"}),
+    "flux": ("Flux", {L: "clip_l", T5: "t5"}),
+    "chroma": ("Chroma", {T5: "t5"}),
+}
+"""By kind of model: the class, and its engines by the attributes that hold them."""
+
+OF_SDXL = ("sdxl", "refiner")
+"""Kinds of models whose embeddings have vectors for two encoders, and whose pictures' sizes are encoded too."""
+
+
+class TextEngine:
+    """What an engine has beside a `ClipEncoder`."""
+
+    def __init__(self, key: str, seed: int, folder: str, columns: int) -> None:
+        embeddings = SimpleNamespace(token_embedding=Wrapped(make_table(key, seed), key))
+        transformer = SimpleNamespace(text_model=SimpleNamespace(embeddings=embeddings))
+        self.text_encoder = SimpleNamespace(transformer=transformer)
+        self.tokenizer = TransformersTokenizer(padding_of(key))
+        self.id_pad = padding_of(key)
+        self.embedding_key = self.key = key
+        self.embeddings = self.database = EngineDatabase(lambda: columns, [folder])
+        self.embeddings.load_textual_inversion_embeddings()
+
+    @property
+    def table(self) -> Any:
+        """The token table, which an engine takes to single precision when it is first used."""
+        return self.text_encoder.transformer.text_model.embeddings.token_embedding.wrapped.float()
+
+
+class WordsEngine:
+    """T5: it reads words with their weights, and takes no embeddings."""
+
+    def __init__(self) -> None:
+        self.text_encoder = SimpleNamespace(transformer=None)
+        self.tokenizer = SentenceTokenizer()
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
+        return self.tokenizer(texts)["input_ids"]
+
+    def tokenize_line(self, line: str) -> tuple[list[tuple[str, float]], int]:
+        pieces = [(text, weight) for text, weight in weighted_texts(line) if text is not None]
+        words = [(word, weight) for text, weight in pieces for word in self.tokenize([text])[0]]
+        return words, len(words)
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        return [self.tokenize_line(text)[0] for text in texts]
+
+
+class NewerWordsEngine:
+    """The same where attention is read by the tokenizer, which knows only parentheses; an option switches it off."""
+
+    opts: Any
+
+    __init__ = WordsEngine.__init__
+    tokenize = WordsEngine.tokenize
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        return [self._words(text) for text in texts]
+
+    def _words(self, text: str) -> list[tuple[str, float]]:
+        pieces = [(text, 1.0)] if self.opts.emphasis == "None" else weighted_texts(text, "()")
+        return [(word, weight) for piece, weight in pieces for word in self.tokenize([piece or "BREAK"])[0]]
+
+
+class ForgeDiffusionEngine(Model):
+    """A model; its text engines are attributes."""
+
+    opts: Any
+    cond_stage_model = None
+
+    def clip_engines(self) -> list[Any]:
+        return [engine for engine in vars(self).values() if hasattr(engine, "embedding_key")]
+
+    def words_engine(self) -> Any | None:
+        return getattr(self, T5, None)
+
+    def encode(self, texts: Any) -> Any:
+        if self.kind in OF_SDXL:
+            return join(self.clip_engines(), SizeEncoder(), texts)
+        rows = [engine(texts) for engine in self.clip_engines()]
+        words = self.words_engine()
+        if words is None:
+            return rows[0]
+        found = {"crossattn": torch.cat(rows, dim=2)} if rows else {}
+        is_used = self.kind != "sd3" or self.opts.sd3_enable_t5
+        return {**found, "words": words(texts)} if is_used else found
+
+
+def get_prompt_lengths_on_ui(self: Any, prompt: str) -> tuple[int, int]:
+    """Count by T5 where there is one, by the first engine elsewhere."""
+    words = self.words_engine()
+    if words is not None:
+        count = len(words.tokenize([prompt])[0])
+        return count, max(count, LEAST_OF_T5)
+    engine = self.clip_engines()[0]
+    _, count = engine.process_texts([prompt])
+    return count, engine.get_target_prompt_token_count(count)
+
+
+class InitialModel:
+    """Stands for a model before one is loaded."""
+
+    cond_stage_model = None
+
+    @staticmethod
+    def get_prompt_lengths_on_ui(prompt: str) -> tuple[int, int]:
+        return len(prompt.split()), 75
+
+
+def base(modules: Modules) -> Mapping[str, Any]:
+    """Make the module of all models' class."""
+    return {"ForgeDiffusionEngine": fresh(ForgeDiffusionEngine, opts=modules["modules.shared"].opts)}
+
+
+def models(modules: Modules) -> Mapping[str, Any]:
+    """Make the classes of the kinds of models."""
+    above = modules["backend.diffusion_engine.base"].ForgeDiffusionEngine
+    names = {name for name, _ in KINDS.values()}
+    return {name: type(name, (above,), {"get_prompt_lengths_on_ui": get_prompt_lengths_on_ui}) for name in names}
+
+
+def clip_engine(modules: Modules, name: str) -> Any:
+    """Make the class of engines with embeddings; the facts say how far commas reach and what is noted."""
+    return fresh(
+        TextEngine,
+        name,
+        base=object,
+        **{key: value for key, value in own_attributes(ClipEncoder).items() if key != "__doc__"},
+        comma_reach=staticmethod(lambda: 20),
+        note=staticmethod(lambda texts, used: modules.facts["note"](modules, texts, used)),
+    )
+
+
+def make_engine_model(modules: Modules, kind: str, seed: int, clip: Any, words: Any) -> Any:
+    """Make a model with its engines."""
+    class_name, places = KINDS[kind]
+    model = getattr(modules["backend.diffusion_engine.models"], class_name)(kind, None)
+    model.is_sd3 = kind == "sd3"
+    folder = modules["modules.shared"].cmd_opts.embeddings_dir
+    columns = WIDTHS["clip_l"] + WIDTHS["clip_g"]
+    for place, key in places.items():
+        engine = words() if key == "t5" else clip(key, seed, folder, columns if kind in OF_SDXL else WIDTHS[key])
+        setattr(model, place, engine)
+    return model
+
+
+def sd_models(modules: Modules) -> Mapping[str, Any]:
+    """Make the module that loads the chosen model."""
+    data = SimpleNamespace(sd_model=InitialModel(), forge_loading_parameters={}, loaded_with=None)
+
+    def forge_model_reload() -> tuple[Any, bool]:
+        if data.loaded_with == data.forge_loading_parameters:
+            return data.sd_model, False
+        info = data.forge_loading_parameters["checkpoint_info"]
+        data.sd_model = info.make()
+        data.sd_model.sd_checkpoint_info = info
+        data.loaded_with = data.forge_loading_parameters
+        return data.sd_model, True
+
+    return {"model_data": data, "forge_model_reload": forge_model_reload, "checkpoints_list": {}}

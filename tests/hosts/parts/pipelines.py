@@ -1,0 +1,397 @@
+"""diffusers' kind of models, as SD.Next has them: pipelines of text encoders, and what encodes for them."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import vocabulary
+from .assembly import Modules, fresh
+from .chunks import ROOM
+from .editing import texts_by_step
+from .encoders import make_table, padding_of
+from .installed import Embedding, files_in, read_embedding
+from .vocabulary import SentenceTokenizer, TransformersTokenizer
+from .weights import weighted_texts
+
+SUFFIXES = ("", "_2", "_3", "_4")
+KINDS: Mapping[str, tuple[str, Mapping[int, str]]] = {
+    "sd1": ("StableDiffusionPipeline", {0: "clip_l"}),
+    "sd2": ("StableDiffusionPipeline", {0: "clip_h"}),
+    "sdxl": ("StableDiffusionXLPipeline", {0: "clip_l", 1: "clip_g"}),
+    "refiner": ("StableDiffusionXLPipeline", {1: "clip_g"}),
+    "sd3": ("StableDiffusion3Pipeline", {0: "clip_l", 1: "clip_g", 2: "t5"}),
+    "flux": ("FluxPipeline", {0: "clip_l", 1: "t5"}),
+    "hidream": ("HiDreamImagePipeline", {0: "clip_l", 1: "clip_g", 2: "t5"}),
+    "qwen": ("QwenImagePipeline", {0: "t5"}),
+}
+"""By kind of model: the class of its pipeline, and which text encoder stands at which place."""
+
+LEFT_ALONE = ("HiDreamImagePipeline", "QwenImagePipeline")
+"""Pipelines for which the host does not encode."""
+
+PARTS = ("text_encoder", "tokenizer")
+WITH_EMBEDDINGS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+
+class ClipTextModel(torch.nn.Module):
+    """transformers' CLIP, as far as its table."""
+
+    def __init__(self, name: str, table: torch.nn.Embedding) -> None:
+        super().__init__()
+        self.name = name
+        self.token_embedding = table
+
+    def get_input_embeddings(self) -> Any:
+        return self.token_embedding
+
+    def append(self, rows: Tensor) -> None:
+        """Let the table have more rows."""
+        layer = self.token_embedding
+        layer.weight = torch.nn.Parameter(torch.cat([layer.weight.detach(), rows]), requires_grad=False)
+        layer.num_embeddings = len(layer.weight)
+
+
+class T5Model:
+    """T5; it keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+
+class Pipeline:
+    """A model; it keeps what it was called with, and gives what its text encoders have found."""
+
+    def __init__(self, kind: str, seed: int, info: Any) -> None:
+        self.kind = kind
+        self.sd_checkpoint_info = info
+        self.encoded: list[str] = []
+        self.before_encoding: Callable[[], object] = bool
+        self.called_with: list[Mapping[str, Any]] = []
+        self.placed: list[Any] = []
+        for place, key in KINDS[kind][1].items():
+            is_t5 = key == "t5"
+            encoder = T5Model() if is_t5 else ClipTextModel(key, make_table(key, seed))
+            setattr(self, f"text_encoder{SUFFIXES[place]}", encoder)
+            tokenizer = SentenceTokenizer() if is_t5 else TransformersTokenizer(padding_of(key))
+            setattr(self, f"tokenizer{SUFFIXES[place]}", tokenizer)
+        self.embedding_db = TokenDatabase(self)
+
+    def text_parts(self) -> list[tuple[int, Any, Any]]:
+        """Give place, text encoder and tokenizer of each."""
+        places = range(len(SUFFIXES))
+        found = [(n, *(getattr(self, f"{what}{SUFFIXES[n]}", None) for what in PARTS)) for n in places]
+        return [(n, encoder, tokenizer) for n, encoder, tokenizer in found if encoder is not None]
+
+    def clip_parts(self) -> list[tuple[Any, Any]]:
+        return [(encoder, tokenizer) for _, encoder, tokenizer in self.text_parts() if not isinstance(encoder, T5Model)]
+
+    def __call__(self, **arguments: Any) -> Any:
+        self.called_with.append(arguments)
+        if "prompt_embeds" in arguments:
+            output = torch.stack([_rows_of(schedule[0]) for schedule in arguments["prompt_embeds"]])
+        else:
+            prompt = arguments["prompt"]
+            output = self._encode_plainly([prompt] if isinstance(prompt, str) else prompt)
+        self.placed.append(output)
+        return output
+
+    def _encode_plainly(self, prompts: Sequence[str]) -> Any:
+        clip = self.clip_parts()
+        rows = [[look_up(e, t, [(prompt, 1.0)]) for e, t in clip] for prompt in prompts]
+        return torch.stack([torch.cat(found, dim=1) for found in rows]) if clip else None
+
+
+CLASSES = {name: type(name, (Pipeline,), {}) for name, _ in KINDS.values()}
+
+
+def _rows_of(encoded: Any) -> Tensor:
+    return encoded[0] if isinstance(encoded, tuple) else encoded  # type: ignore[no-any-return]
+
+
+def look_up(encoder: Any, tokenizer: Any, pieces: Sequence[tuple[str, float]]) -> Tensor:
+    """Give the rows of a prompt's texts with their weights, by calling the table's layer: (77 · chunks, width)."""
+    cut = [(token, weight) for text, weight in pieces for token in tokenizer([text])["input_ids"][0]]
+    size = len(encoder.get_input_embeddings().weight)
+    known = [(token, weight) for token, weight in cut if token < max(size, vocabulary.SIZE)]
+    rows = []
+    for start in range(0, max(1, len(known)), ROOM):
+        chunk = known[start : start + ROOM]
+        tokens = [vocabulary.START, *(token for token, _ in chunk), vocabulary.END]
+        tokens += [tokenizer.pad_token_id] * (ROOM + 2 - len(tokens))
+        weights = torch.ones(ROOM + 2, 1)
+        weights[1 : 1 + len(chunk), 0] = torch.tensor([weight for _, weight in chunk])
+        rows.append(encoder.get_input_embeddings()(torch.tensor(tokens)).detach() * weights)
+    return torch.cat(rows)
+
+
+class TokenDatabase:
+    """The embeddings of a folder as tokens of a pipeline: one for each vector, of which names in prompts become all."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self.pipeline = pipeline
+        self.word_embeddings: dict[str, Any] = {}
+        self.skipped_embeddings: dict[str, Any] = {}
+        self.embeddings_used: list[str] = []
+
+    def load_textual_inversion_embeddings(self, force_reload: bool = False) -> None:
+        self.word_embeddings.clear()
+        self.skipped_embeddings.clear()
+        for path in files_in(Modules.current["modules.shared"].opts.embeddings_dir):
+            self._take(read_embedding(path))
+
+    def load_diffusers_embedding(self, _: Any, data: Mapping[str, Mapping[str, Tensor]]) -> None:
+        for name, parts in data.items():
+            self._take(Embedding(dict(parts), name))
+
+    def with_all_tokens(self, text: str) -> str:
+        """Put all tokens of an embedding in the place of its name, and note that it is used."""
+        for name, embedding in self.word_embeddings.items():
+            pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
+            if re.search(pattern, text):
+                self.embeddings_used = list(dict.fromkeys([*self.embeddings_used, name]))
+                text = re.sub(pattern, lambda _, e=embedding: " ".join(e.tokens), text)
+        return text
+
+    def _take(self, found: Any) -> None:
+        vectors = list(found.vec.values()) if isinstance(found.vec, Mapping) else [found.vec]
+        by_width = {rows.shape[-1]: rows for rows in vectors}
+        clip = self.pipeline.clip_parts()
+        widths = {encoder.get_input_embeddings().embedding_dim for encoder, _ in clip}
+        found.vec = vectors
+        found.tokens = [found.name, *(f"{found.name}_{number}" for number in range(1, len(vectors[0])))]
+        if type(self.pipeline).__name__ not in WITH_EMBEDDINGS or set(by_width) != widths:
+            self.skipped_embeddings[found.name] = found
+            return
+        self.word_embeddings[found.name] = found
+        for encoder, tokenizer in clip:
+            _write(encoder, tokenizer, found.tokens, by_width[encoder.get_input_embeddings().embedding_dim])
+
+
+def _write(encoder: Any, tokenizer: Any, tokens: Sequence[str], rows: Tensor) -> None:
+    tokenizer.add_tokens(tokens)
+    layer = encoder.get_input_embeddings()
+    for token, row in zip((tokenizer.convert_tokens_to_ids(token) for token in tokens), rows, strict=True):
+        if token < len(layer.weight):
+            with torch.no_grad():
+                layer.weight[token] = row
+        else:
+            encoder.append(row[None].to(layer.weight))
+
+
+# The host's modules around them
+
+
+class PromptEmbedder:
+    """Encodes the prompts of a job by the loaded model, unless both are in the cache."""
+
+    modules: Modules
+
+    def __init__(
+        self, prompts: Sequence[str], negative_prompts: Sequence[str], steps: int, clip_skip: Any, p: Any
+    ) -> None:
+        parser = self.modules["modules.prompt_parser_diffusers"]
+        key = (tuple(prompts), tuple(negative_prompts), steps, clip_skip)
+        if key not in parser.cache:
+            self.pipe = self.modules["modules.modeldata"].model_data.sd_model
+            self.pipe.embedding_db.embeddings_used = []
+            negative = [self._schedule(prompt, steps) for prompt in negative_prompts]
+            parser.cache[key] = [self._schedule(prompt, steps) for prompt in prompts], negative
+        self.prompt_embeds, self.negative_prompt_embeds = parser.cache[key]
+
+    def _schedule(self, prompt: str, steps: int) -> list[Any]:
+        return [self._encode(text) for _, text in texts_by_step(prompt, steps)]
+
+    def _encode(self, text: str) -> Any:
+        pipe = self.pipe
+        pipe.encoded.append(text)
+        pipe.before_encoding()
+        texts = self.modules["modules.prompt_parser_diffusers"].split_prompts(pipe, text)
+        rows, words = [], None
+        for place, encoder, tokenizer in pipe.text_parts():
+            if isinstance(encoder, T5Model):
+                words = texts[place]
+                encoder.texts.append(words)
+            else:
+                whole = pipe.embedding_db.with_all_tokens(texts[place])
+                pieces = [(piece or "", weight) for piece, weight in weighted_texts(whole)]
+                rows.append(look_up(encoder, tokenizer, pieces))
+        joined = torch.cat(rows, dim=1)
+        return joined if words is None else (joined, words)
+
+
+def prompt_parser_diffusers(modules: Modules) -> Mapping[str, Any]:
+    def split_prompts(pipe: Any, prompt: str) -> tuple[str, ...]:
+        return (prompt,) * len(SUFFIXES)
+
+    return {
+        "cache": OrderedDict(),
+        "PromptEmbedder": fresh(PromptEmbedder, modules=modules),
+        "split_prompts": split_prompts,
+    }
+
+
+def processing_diffusers(modules: Modules) -> Mapping[str, Any]:
+    """Make the module of the passes, each with its prompts and its model."""
+
+    def set_pipeline_args(
+        p: Any, model: Any, prompts: Any, negative_prompts: Any, prompts_2: Any = None, negative_prompts_2: Any = None,
+        **settings: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        p.embedder = _embedder(modules, p, model, prompts, negative_prompts, settings)
+        if p.embedder is None:
+            return {"prompt": prompts, "negative_prompt": negative_prompts, **p.task_args}
+        embeds = {name: getattr(p.embedder, name) for name in ("prompt_embeds", "negative_prompt_embeds")}
+        return {**({} if "prompt" in p.task_args else embeds), **p.task_args}
+
+    def run(p: Any, model: Any, prompts: Any, negative_prompts: Any) -> None:
+        module = modules["modules.processing_diffusers"]
+        arguments = module.set_pipeline_args(
+            p=p, model=model, prompts=prompts, negative_prompts=negative_prompts, num_inference_steps=p.steps
+        )
+        p.output = model(**arguments)
+
+    def process_base(p: Any) -> None:
+        run(p, modules["modules.modeldata"].model_data.sd_model, p.prompts, p.negative_prompts)
+        p.c = getattr(p.embedder, "prompt_embeds", None)
+
+    def process_hires(p: Any) -> None:
+        run(p, modules["modules.modeldata"].model_data.sd_model, [p.refiner_prompt], p.negative_prompts)
+
+    def process_refine(p: Any) -> None:
+        run(p, p.sd_refiner, p.refiner_prompt or p.prompts[0], p.negative_prompts[0])
+
+    return {
+        "process_base": process_base,
+        "process_hires": process_hires,
+        "process_refine": process_refine,
+        "set_pipeline_args": set_pipeline_args,
+    }
+
+
+def _embedder(
+    modules: Modules, p: Any, model: Any, prompts: Any, negative_prompts: Any, settings: Mapping[str, Any]
+) -> Any | None:
+    """Let the prompts be encoded, where the host does; what goes wrong with it is printed."""
+    parser = p.prompt_attention or modules["modules.shared"].opts.prompt_attention
+    is_current = model is modules["modules.modeldata"].model_data.sd_model
+    if parser == "fixed" or not is_current or type(model).__name__ in LEFT_ALONE:
+        return None
+    kind = modules["modules.prompt_parser_diffusers"].PromptEmbedder
+    try:
+        return kind(prompts, negative_prompts, settings["num_inference_steps"], None, p)
+    except Exception as error:  # noqa: BLE001 (as the host does)
+        print(f"Prompt parser: {error}")
+        return None
+
+
+class StableDiffusionProcessing:
+    """A picture that is to be made."""
+
+    modules: Modules
+
+    def __init__(
+        self, prompt: str = "", negative_prompt: str = "", *, styles: Sequence[str] = (), scripts: Sequence[Any] = (),
+        **settings: Any,
+    ) -> None:  # fmt: skip
+        self.prompt, self.negative_prompt = prompt, negative_prompt
+        self.styles, self.scripts = styles, scripts
+        self.steps = 20
+        self.refiner_prompt = ""
+        self.prompt_attention: str | None = None
+        self.enable_hr = False
+        self.sd_refiner: Any = None
+        self.task_args: dict[str, Any] = {}
+        self.extra_generation_params: dict[str, Any] = {}
+        self.comments: dict[str, int] = {}
+        self.embedder = self.c = self.output = None
+        vars(self).update(settings)
+
+    def comment(self, text: str) -> None:
+        self.comments[text] = 1
+
+    def setup_prompts(self) -> None:
+        known, styles = self.modules["modules.shared"].prompt_styles, self.modules["modules.styles"]
+        prompt = known.apply_styles_to_prompt(self.prompt, self.styles)
+        negative = known.apply_negative_styles_to_prompt(self.negative_prompt, self.styles)
+        self.prompts = self.all_prompts = [styles.apply_curly_braces_to_prompt(prompt)]
+        self.negative_prompts = self.all_negative_prompts = [styles.apply_curly_braces_to_prompt(negative)]
+
+
+def processing(modules: Modules) -> Mapping[str, Any]:
+    def process_images(p: Any) -> Any:
+        p.setup_prompts()
+        for script in p.scripts:
+            script.process(p)
+        passes = modules["modules.processing_diffusers"]
+        with torch.inference_mode():
+            passes.process_base(p)
+            if p.enable_hr:
+                passes.process_hires(p)
+            if p.sd_refiner is not None:
+                passes.process_refine(p)
+        used = modules["modules.modeldata"].model_data.sd_model.embedding_db.embeddings_used
+        if used:
+            p.extra_generation_params["Embeddings"] = ", ".join(used)
+        return p
+
+    kind = fresh(StableDiffusionProcessing, modules=modules)
+    return {"StableDiffusionProcessing": kind, "process_images": process_images}
+
+
+def styles(_: Modules) -> Mapping[str, Any]:
+    return {"apply_curly_braces_to_prompt": choose_in_braces}
+
+
+CHOICE = re.compile(r"\{([^{}]*\|[^{}]*)\}")
+
+
+def choose_in_braces(prompt: str, *_: Any) -> str:
+    """Choose in `{one|other:2}`; so that tests can know which, always the heaviest."""
+    return CHOICE.sub(lambda found: max(map(_weighed, found[1].split("|")), key=lambda w: w[1])[0], prompt)
+
+
+def _weighed(choice: str) -> tuple[str, float]:
+    text, _, weight = choice.rpartition(":")
+    return (text, float(weight)) if text and weight.strip().isdigit() else (choice, 1.0)
+
+
+def ui_common(modules: Modules) -> Mapping[str, Any]:
+    def update_token_counter(text: str) -> Mapping[str, Any]:
+        pipe = modules["modules.modeldata"].model_data.sd_model
+        clip = [] if pipe is None else pipe.clip_parts()
+        count = max((len(tokenizer([text])["input_ids"][0]) for _, tokenizer in clip), default=0)
+        limit = ROOM * max(1, -(-count // ROOM)) if clip else 0
+        shown = f"<div class='token-counter-totals'>{count}/{limit}</div>"
+        return {"value": shown, "visible": bool(clip), "__type__": "update"}
+
+    return {"update_token_counter": update_token_counter}
+
+
+def modeldata(_: Modules) -> Mapping[str, Any]:
+    return {"model_data": SimpleNamespace(sd_model=None)}
+
+
+def sd_checkpoint(_: Modules) -> Mapping[str, Any]:
+    return {"checkpoints_list": {}}
+
+
+def sd_models(modules: Modules) -> Mapping[str, Any]:
+    def load_diffuser(model: Any) -> Any:
+        modules["modules.modeldata"].model_data.sd_model = model
+        modules["modules.prompt_parser_diffusers"].cache.clear()
+        model.embedding_db.load_textual_inversion_embeddings(force_reload=True)
+        return model
+
+    def reload_model_weights() -> None:
+        module = modules["modules.sd_models"]
+        if module.chosen is not None:
+            module.load_diffuser(module.chosen())
+
+    return {"load_diffuser": load_diffuser, "reload_model_weights": reload_model_weights, "chosen": None}
