@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["CLIP_VOCABULARY_SIZE", "ENCODER_WIDTHS", "FAMILIES", "Family", "family_of"]
+__all__ = ["CLIP_VOCABULARY_SIZE", "ENCODER_WIDTHS", "FAMILIES", "OTHER_ENCODER_WIDTHS", "Family", "family_of"]
 
 ENCODER_WIDTHS: Mapping[str, int] = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
 """Width of a token's row in each text encoder, in columns."""
+
+OTHER_ENCODER_WIDTHS: Mapping[str, int] = {
+    "t5xxl": 4096,
+    "umt5xxl": 4096,
+    "gemma2_2b": 2304,
+    "gemma3_4b": 2560,
+    "qwen25_3b": 2048,
+    "qwen25_7b": 3584,
+    "qwen3_06b": 1024,
+    "qwen3_4b": 2560,
+    "qwen3_8b": 4096,
+    "mistral3_24b": 5120,
+    "llama": 4096,
+}
+"""Width of a token's row in the text encoders that are no CLIP, by the keys that ComfyUI gives them in files."""
 
 CLIP_VOCABULARY_SIZE = 49408
 """Tokens of the one vocabulary that all CLIP text encoders share."""

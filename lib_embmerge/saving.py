@@ -25,10 +25,11 @@ from .errors import (
     UnknownEmbedding,
 )
 from .evaluation import Provenance, count, evaluate, find_warnings, resolve
-from .files.embedding_files import EXTENSIONS, EmbeddingFile, write_embedding
 from .files.modelspec import modelspec_fields
-from .files.names import advise_on_name, check_name, check_new_name
+from .files.names import EXTENSIONS, advise_on_name, check_name, check_new_name
 from .files.paths import exists, full_path, list_folder, size_of
+from .files.reading import EmbeddingFile
+from .files.writing import write_embedding
 from .host_protocol import TextModel
 from .language import Apply, At, Expression, Number, Text, walk
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits

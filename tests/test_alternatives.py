@@ -14,7 +14,7 @@ import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, FileError
 from lib_embmerge.evaluation import evaluate
-from lib_embmerge.files.embedding_files import write_embedding
+from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.repairs import mend_error

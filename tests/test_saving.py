@@ -14,7 +14,7 @@ from lib_embmerge.entry import Entered, read_expression
 from lib_embmerge.errors import ExpressionError, FileError, FileExists, LimitExceeded, NameProblem, UnknownEmbedding
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.files.convert import convert_file
-from lib_embmerge.files.embedding_files import EmbeddingFile, read_embedding
+from lib_embmerge.files.reading import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language import parse

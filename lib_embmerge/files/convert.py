@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..errors import FileError, FileExists
 from ..families import family_of
-from .embedding_files import EmbeddingFile, check_lengths, load_embedding, write_embedding
 from .modelspec import modelspec_fields
 from .paths import exists, full_path
+from .reading import EmbeddingFile, check_lengths, load_embedding
+from .writing import write_embedding
 
 __all__ = ["Conversion", "Unequal", "convert_file", "equal_lengths", "part_names", "split_file"]
 

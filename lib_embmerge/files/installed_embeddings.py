@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import FileError
-from .embedding_files import EXTENSIONS, EmbeddingFile, load_embedding
+from .names import EXTENSIONS
 from .paths import size_of, walk_folders
+from .reading import EmbeddingFile, load_embedding
 
 __all__ = ["EmbeddingFolder", "Pieces"]
 
@@ -31,7 +32,7 @@ class EmbeddingFolder:
     def __init__(self, root: Path | None) -> None:
         """Take the folder; None for no embeddings at all."""
         self.root = root
-        self._read: dict[tuple[Path, int, int], EmbeddingFile | None] = {}
+        self._read: dict[Path, tuple[tuple[int, int], EmbeddingFile | None]] = {}
         self._by_first_token: dict[str, dict[int, list[tuple[list[int], str]]]] = {}
 
     @cached_property
@@ -40,6 +41,8 @@ class EmbeddingFolder:
         files: dict[str, list[Path]] = {}
         for path in _walk(self.root) if self.root else ():
             files.setdefault(path.stem, []).append(path)
+        listed = {path for paths in files.values() for path in paths}
+        self._read = {path: known for path, known in self._read.items() if path in listed}
         return files
 
     def refresh(self) -> None:
@@ -117,13 +120,18 @@ class EmbeddingFolder:
             status = path.stat()
         except OSError:
             return None
-        key = (path, status.st_size, status.st_mtime_ns)
-        if key not in self._read:
-            try:
-                self._read[key] = load_embedding(path)
-            except FileError:
-                self._read[key] = None
-        return self._read[key]
+        stamp = (status.st_size, status.st_mtime_ns)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            known = self._read[path] = (stamp, _load(path))
+        return known[1]
+
+
+def _load(path: Path) -> EmbeddingFile | None:
+    try:
+        return load_embedding(path)
+    except FileError:
+        return None
 
 
 def _walk(root: Path) -> Iterator[Path]:

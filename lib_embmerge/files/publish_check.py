@@ -25,9 +25,12 @@ from ..errors import FileError
 from ..families import ENCODER_WIDTHS, FAMILIES
 from ..limits import CHUNK
 from ..remarks import Remark, RemarkKind
-from .embedding_files import EXTENSIONS, read_tensors, tensors_to_write
-from .names import advise_on_name
+from .layouts import find_embeddings
+from .names import EXTENSIONS, advise_on_name
 from .paths import is_file
+from .reading import read_content, read_vectors
+from .stored import Stored
+from .writing import tensors_to_write
 
 __all__ = [
     "HOSTS",
@@ -159,26 +162,28 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
 
     Raises: FileError where it cannot be read.
     """
-    content, metadata = read_tensors(path)
-    trained = content.get("string_to_param")
-    source = content if trained is None else trained
+    content = read_content(path)
+    held = find_embeddings(content)
+    trained = content.values.get("string_to_param")
+    source = content.values if trained is None else trained
     items = source.items() if isinstance(source, Mapping) else ()
-    tensors = {str(key): value for key, value in items if isinstance(value, Tensor)}
-    if not tensors:
-        raise FileError(f"{path.name} holds no tensors.")
-    inner = content.get("name")
+    stored = {str(key): value for key, value in items if isinstance(value, Stored)}
+    if not stored:
+        raise FileError(f"{path.name} holds no tensors that programs look for.")
+    inner = content.values.get("name")
+    tensors = read_vectors(path.name, held)
     return FileFacts(
         name=path.stem,
         extension=path.suffix.lower(),
-        tensors={key: _facts_of(tensor) for key, tensor in tensors.items()},
+        tensors={key: TensorFacts(tensor.shape, tensor.dtype) for key, tensor in stored.items()},
         is_trained=trained is not None,
-        has_string_to_token="string_to_token" in content,
+        has_string_to_token="string_to_token" in content.values,
         inner_name=inner if isinstance(inner, str) else None,
-        is_finite=all(_is_finite(tensor) for tensor in tensors.values()),
-        metadata=metadata,
+        is_finite=all(_is_finite(tensor) for tensor in tensors),
+        metadata=content.metadata,
         neighbours=tuple(neighbours),
         twins=_find_twins(path),
-        is_zero=not any(_has_numbers(tensor) for tensor in tensors.values()),
+        is_zero=not any(_has_numbers(tensor) for tensor in tensors),
     )
 
 

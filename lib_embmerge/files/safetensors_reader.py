@@ -14,10 +14,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -175,11 +175,12 @@ def _open(path: Path, file: BinaryIO) -> SafetensorsFile:
     raw = bytearray(length)
     _read_exactly(file, memoryview(raw), path)
     header = _parse(path, raw)
-    metadata = header.pop("__metadata__", None) or {}
+    metadata = header.pop("__metadata__", None)
+    metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _bad_header(path, "its metadata are not texts")
     tensors = {name: _entry(path, name, value, size - 8 - length, 8 + length) for name, value in header.items()}
-    _refuse_overlaps(path, tensors)
+    _refuse_gaps(path, tensors, 8 + length, size)
     return SafetensorsFile(path, tensors, metadata, size, hashlib.sha256(raw).hexdigest(), stamp)
 
 
@@ -211,6 +212,8 @@ def _what_it_is(start: bytes, size: int) -> str:
 def _parse(path: Path, raw: bytearray) -> dict[str, Any]:
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_duplicates)
+        if re.search(rb"\\u[dD][89a-fA-F]", raw):  # half of a surrogate pair, which no text may hold
+            json.dumps(header, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise _bad_header(path, "it is not the JSON that the format asks for") from error
     if not isinstance(header, dict):
@@ -244,11 +247,21 @@ def _entry(path: Path, name: str, value: Any, data_size: int, data_start: int) -
     return TensorEntry(dtype, shape, data_start + begin, end - begin)
 
 
-def _refuse_overlaps(path: Path, tensors: Mapping[str, TensorEntry]) -> None:
+def _refuse_gaps(path: Path, tensors: Mapping[str, TensorEntry], start: int, size: int) -> None:
+    """Refuse tensors that overlap, and bytes that belong to none, as every program's reader does.
+
+    Source: safetensors/src/tensor.rs Metadata::validate.
+    """
     placed = sorted((entry.start, entry.length, name) for name, entry in tensors.items())
-    for (start, length, name), (following, _, other) in pairwise(placed):
-        if start + length > following:
-            raise _bad_header(path, f"tensors {name} and {other} overlap")
+    at, last = start, ""
+    for begin, length, name in placed:
+        if begin < at:
+            raise _bad_header(path, f"tensors {last} and {name} overlap")
+        if begin > at:
+            raise _bad_header(path, f"{begin - at:,} bytes before tensor {name} belong to none")
+        at, last = begin + length, name
+    if at != size:
+        raise FileError(f"{path.name} has {size - at:,} bytes behind its tensors; programs refuse such a file.")
 
 
 def _bad_header(path: Path, reason: str) -> FileError:

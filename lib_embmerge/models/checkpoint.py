@@ -17,9 +17,9 @@ from torch import Tensor
 from ..errors import FileError, closest_names
 from ..families import FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
-from ..files.embedding_files import EmbeddingFile
 from ..files.installed_embeddings import EmbeddingFolder
 from ..files.paths import exists, full_path, is_folder, read_path
+from ..files.reading import EmbeddingFile
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..vectors.vocabulary import Vocabulary
 from .demonstration import DEMONSTRATION, demonstration_tables

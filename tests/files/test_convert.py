@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
 from lib_embmerge.files.convert import convert_file, equal_lengths, split_file
-from lib_embmerge.files.embedding_files import read_embedding
+from lib_embmerge.files.reading import read_embedding
 
 L1, L2, G3 = torch.full((1, 768), 0.5), torch.ones(2, 768), torch.ones(3, 1280)
 

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from lib_embmerge.errors import FileError
-from lib_embmerge.files.embedding_files import EmbeddingFile
 from lib_embmerge.files.installed_embeddings import EmbeddingFolder
+from lib_embmerge.files.reading import EmbeddingFile
 from lib_embmerge.models.tokenizers import tokenizer
 
 L, G = ["clip_l"], ["clip_l", "clip_g"]
@@ -110,7 +110,7 @@ def test_broken_and_foreign_files_are_no_names(tmp_path):
     folder = EmbeddingFolder(tmp_path)
     assert found(folder, "broken empty text picture gone") == ["broken empty text picture gone"]
     assert folder.names(L) == []
-    with pytest.raises(FileError, match=r"broken\.safetensors is not a safetensors file"):
+    with pytest.raises(FileError, match=r"broken\.safetensors is a text, not a file of tensors"):
         folder.named("broken")
 
 

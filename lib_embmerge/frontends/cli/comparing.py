@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import EmbeddingMergeError
 from ...evaluation import evaluate
-from ...files.embedding_files import read_embedding
+from ...files.reading import read_embedding
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
 from .inputs import find_file, open_model, read_source

@@ -12,7 +12,7 @@ import torch
 from ...errors import EmbeddingMergeError, FileError
 from ...families import FAMILIES
 from ...files.convert import convert_file
-from ...files.embedding_files import EXTENSIONS
+from ...files.names import EXTENSIONS
 from ...files.paths import list_folder
 from ...files.publish_check import HOSTS, MODELS, Verdict, check_file
 from ...models.tokenizers import tokenizer

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ...carry import MAPS, WAYS, CarriedMap, CarriedWords, carry_map, carry_shared, carry_words
 from ...entry import read_expression
 from ...errors import EmbeddingMergeError, FileError
-from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import ExplainedVector, explain, join_explained
 from ...language import write

@@ -11,7 +11,7 @@ import torch
 from ...entry import Entered
 from ...errors import FileError
 from ...evaluation import evaluate, find_warnings, read_parts
-from ...files.embedding_files import EmbeddingFile, read_embedding
+from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from ...vectors.embedding import Embedding

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError, FileError, FileExists
-from ...files.embedding_files import EmbeddingFile, read_embedding
 from ...files.paths import is_below, unreadable
+from ...files.reading import EmbeddingFile, read_embedding
 from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
 from .inputs import open_model, read_source

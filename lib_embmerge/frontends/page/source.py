@@ -10,10 +10,10 @@ from pathlib import Path
 from ...entry import Entered, read_expression
 from ...errors import EmbeddingMergeError, FileError, ShapeMismatch, UnsupportedHost
 from ...evaluation import evaluate
-from ...files.embedding_files import EmbeddingFile, read_embedding
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import check_name, folder_below
 from ...files.paths import is_file
+from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import PageHost, TextModel
 from ...vectors.embedding import Embedding
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_embmerge.entry import read_expression
-from lib_embmerge.files.embedding_files import read_embedding
+from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.convert.converting import (
     REPAIR_FIELD,

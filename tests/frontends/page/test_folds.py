@@ -12,9 +12,9 @@ import pytest
 
 from lib_embmerge.entry import read_expression
 from lib_embmerge.evaluation import evaluate
-from lib_embmerge.files.embedding_files import write_embedding
 from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.publish_check import HOSTS, MODELS, check_file, describe_file
+from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.norms import judge_norm

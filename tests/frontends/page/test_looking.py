@@ -13,7 +13,8 @@ import torch
 
 from lib_embmerge.entry import read_expression
 from lib_embmerge.errors import FileError, NameProblem, UnsupportedHost
-from lib_embmerge.files.embedding_files import read_embedding, write_embedding
+from lib_embmerge.files.reading import read_embedding
+from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.inspect.comparing import compare_from_page
 from lib_embmerge.frontends.page.inspect.inspecting import inspect_from_page

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib_embmerge.files.embedding_files import read_embedding
+from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.lists import Sweep
 from lib_embmerge.frontends.page.answers import answer

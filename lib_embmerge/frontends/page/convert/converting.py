@@ -19,10 +19,10 @@ import torch
 
 from ....errors import EmbeddingMergeError, FileError, FileExists
 from ....files.convert import Conversion, Unequal, convert_file, part_names, split_file
-from ....files.embedding_files import EmbeddingFile, load_embedding, read_embedding
 from ....files.names import advise_on_name, check_name, folder_below
 from ....files.paths import size_of
 from ....files.publish_check import FileFacts, describe_file, judge
+from ....files.reading import EmbeddingFile, load_embedding, read_embedding
 from ....host_protocol import PageHost, TextModel
 from ....remarks import Action
 from ....saving import DTYPES, SaveOptions, read_recipe, rebuild

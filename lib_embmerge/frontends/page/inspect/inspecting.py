@@ -10,7 +10,7 @@ import torch
 
 from ....errors import EmbeddingMergeError
 from ....evaluation import find_warnings, resolve
-from ....files.embedding_files import EmbeddingFile
+from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
 from ....inspection import find_neighbours, measure_embedding
 from ....limits import Limits

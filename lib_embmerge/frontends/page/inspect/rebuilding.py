@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from ....errors import EmbeddingMergeError, FileError, FileExists
-from ....files.embedding_files import read_embedding
 from ....files.names import check_name, folder_below
 from ....files.paths import exists
+from ....files.reading import read_embedding
 from ....files.safetensors_reader import open_safetensors
 from ....host_protocol import PageHost, TextModel
 from ....saving import Saved, SaveOptions, read_recipe, rebuild

@@ -9,7 +9,7 @@ import torch
 from ....entry import read_expression
 from ....errors import FileError
 from ....evaluation import evaluate, resolve
-from ....files.embedding_files import EmbeddingFile
+from ....files.reading import EmbeddingFile
 from ....host_protocol import TextModel
 from ....inspection import Difference, compare
 from ....limits import Limits

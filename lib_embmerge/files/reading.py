@@ -1,0 +1,269 @@
+"""Read embedding files of every layout: pickles, safetensors and pictures, told by their content.
+
+Nothing of a pickle is run (`pickles`); the numbers of a tensor are read when the layout has chosen it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import FileError
+from ..families import ENCODER_WIDTHS
+from ..limits import HIGHEST
+from .layouts import ALL_WIDTHS, JOINED, Held, find_embeddings
+from .pickles import read_pickle
+from .pictures import read_picture
+from .recognition import recognise
+from .safetensors_reader import DTYPES, open_safetensors
+from .stored import Content, Stored
+
+__all__ = [
+    "EmbeddingFile",
+    "check_lengths",
+    "digest_of",
+    "load_embedding",
+    "load_embeddings",
+    "read_content",
+    "read_embedding",
+    "read_vectors",
+]
+
+SIZE_LIMIT = 64 * 1024 * 1024
+"""Bytes of what is read of a file. 8,000 vectors of both SDXL encoders have 65 MB, the usual 1,024 have 8."""
+
+MOST_ROWS = HIGHEST["vectors"]
+"""Of a file's tensor; a pickle may claim any number without having them."""
+
+MOST_EMBEDDINGS = 1_000
+"""In one file."""
+
+
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """An embedding as a file holds it.
+
+    `vectors` is by the name of a CLIP encoder, `others` by that of any other; each (n, width), number format as stored.
+    `layout` says how they were kept, `notes` what was left out or had to be made of it, in sentences; `token` is the
+    file's own word for it, `said` what a trained file says of itself.
+    """
+
+    path: Path
+    vectors: Mapping[str, Tensor] = field(repr=False)
+    layout: str
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+    others: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    token: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The word that stands for it in a prompt."""
+        return self.path.stem
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the vectors."""
+        return digest_of(self.vectors)
+
+
+def read_embedding(path: Path) -> EmbeddingFile:
+    """Read an embedding whose encoders have equally many vectors.
+
+    Raises: FileError as `load_embedding` does, and where the encoders' lengths differ.
+    """
+    found = load_embedding(path)
+    check_lengths(found.path.name, found.vectors)
+    return found
+
+
+def load_embedding(path: Path) -> EmbeddingFile:
+    """Read the one embedding of a file as it is, unequal encoders included.
+
+    Raises: FileError where the file cannot be read, could run code, or holds no embedding for CLIP, or several.
+    """
+    content = read_content(path)
+    held = find_embeddings(content)
+    if len(held) > 1:
+        raise FileError(
+            f"{path.name} holds {len(held)} embeddings: {_list([one.token for one in held])}.",
+            suggestion="convert makes a file of each.",
+        )
+    found = _load(content, held[0], "")
+    if not found.vectors:
+        raise FileError(f"{path.name} holds vectors for {', '.join(found.others)} alone, and none for CLIP.")
+    return found
+
+
+def load_embeddings(path: Path, *, encoder: str = "") -> list[EmbeddingFile]:
+    """Read all embeddings of a file; `encoder` says whose the vectors are where the file does not say it rightly.
+
+    Raises: FileError where the file cannot be read, could run code, or holds no embedding.
+    """
+    content = read_content(path)
+    held = find_embeddings(content)
+    if len(held) > MOST_EMBEDDINGS:
+        raise FileError(f"{path.name} holds {len(held):,} embeddings; at most {MOST_EMBEDDINGS:,} are read.")
+    return [_load(content, one, encoder) for one in held]
+
+
+def check_lengths(name: str, vectors: Mapping[str, Tensor]) -> None:
+    """Refuse encoders of unequal length.
+
+    Raises: FileError that names the lengths and the repair.
+    """
+    if len({len(rows) for rows in vectors.values()}) > 1:
+        lengths = " and ".join(f"{len(rows)} for {encoder}" for encoder, rows in vectors.items())
+        raise FileError(
+            f"{name} holds unequal numbers of vectors: {lengths}.",
+            suggestion="convert can pad the shorter with zero vectors or cut the longer.",
+        )
+
+
+def read_vectors(name: str, held: Sequence[Held]) -> list[Tensor]:
+    """Read all vectors that a file's embeddings have, as they are, of whatever width.
+
+    Raises: FileError where they are no vectors, or far too many.
+    """
+    if len(held) > MOST_EMBEDDINGS:
+        raise FileError(f"{name} holds {len(held):,} embeddings; at most {MOST_EMBEDDINGS:,} are read.")
+    return [piece.read().detach() for one in held for pieces in one.tensors.values() for piece in _checked(name, pieces)]
+
+
+def read_content(path: Path) -> Content:
+    """Read what a file holds, whatever its ending; no numbers yet.
+
+    Raises: FileError where it cannot be read, is of another kind, or could run code.
+    """
+    return _FORMS[recognise(path)](path)
+
+
+def _read_safetensors(path: Path) -> Content:
+    file = open_safetensors(path)
+
+    def stored(name: str) -> Stored:
+        entry = file.tensors[name]
+        dtype = DTYPES[entry.dtype][0] if entry.dtype in DTYPES else entry.dtype.lower()
+        return Stored(entry.shape, dtype, lambda: file.read(name))
+
+    return Content(path, "safetensors", {name: stored(name) for name in file.tensors}, file.metadata)
+
+
+_FORMS = {"safetensors": _read_safetensors, "pickle": read_pickle, "picture": read_picture}
+"""How each form is read. A new form is one more entry, here and among the beginnings that `recognition` knows."""
+
+
+def _list(words: Sequence[str]) -> str:
+    shown = [word if len(word) <= 40 else f"{word[:39]}…" for word in words[:4]]
+    return ", ".join(shown) + (", …" if len(words) > 4 else "")
+
+
+# --- From tensors to vectors ---------------------------------------------------------------------------------------
+
+
+def _load(content: Content, held: Held, wished: str) -> EmbeddingFile:
+    name = content.path.name
+    notes = list(held.notes)
+    named: dict[str, Tensor] = {}
+    for key, pieces in held.tensors.items():
+        rows, more = _read_rows(name, pieces)
+        notes += more
+        for encoder, part in _name_encoder(name, key, rows, wished if len(held.tensors) == 1 else "", notes).items():
+            if encoder in named:
+                raise FileError(f"{name} holds vectors for {encoder} twice.")
+            named[encoder] = part
+    vectors = {encoder: named[encoder] for encoder in ENCODER_WIDTHS if encoder in named}
+    others = {encoder: rows for encoder, rows in named.items() if encoder not in ENCODER_WIDTHS}
+    return EmbeddingFile(
+        content.path, vectors, held.layout, content.metadata, tuple(notes), others, held.token, held.said
+    )
+
+
+def _read_rows(name: str, pieces: Sequence[Stored]) -> tuple[Tensor, list[str]]:
+    """Read the rows that some tensors hold one after the other, with notes on what had to be made of them."""
+    pieces = _checked(name, pieces)
+    for piece in pieces:
+        _check_shape(name, piece)
+    if sum(piece.size for piece in pieces) > SIZE_LIMIT:
+        raise FileError(f"{name} claims {sum(piece.size for piece in pieces):,} bytes, far more than an embedding.")
+    count = sum(piece.shape[-2] if len(piece.shape) > 1 else 1 for piece in pieces)
+    if count > MOST_ROWS:
+        raise FileError(f"{name} holds {count:,} vectors; an embedding has at most {MOST_ROWS:,}.")
+    if count == 0:
+        raise FileError(f"{name} holds no vectors.")
+    rows = torch.cat([piece.read().detach().reshape(-1, piece.width) for piece in pieces])
+    if len(pieces) > 1 or len(pieces[0].shape) == 2:
+        return rows, []
+    if len(pieces[0].shape) == 1:
+        return rows, [f"{name}: the vector had one dimension; it is read as one row."]
+    return rows, [f"{name}: the vectors had the shape {list(pieces[0].shape)}; they are read as {list(rows.shape)}."]
+
+
+def _checked(name: str, tensors: Sequence[Stored]) -> Sequence[Stored]:
+    """Give tensors whose numbers can be read.
+
+    Raises: FileError where they cannot.
+    """
+    for tensor in tensors:
+        if tensor.reason:
+            raise FileError(f"{name} {tensor.reason}; only plain ones are read.")
+        if not tensor.is_floating:
+            raise FileError(f"{name} holds whole numbers, not vectors.")
+        if tensor.size > SIZE_LIMIT:
+            raise FileError(f"{name} claims a tensor of {list(tensor.shape)} numbers, far more than an embedding has.")
+    return tensors
+
+
+def _check_shape(name: str, tensor: Stored) -> None:
+    if not tensor.shape or len(tensor.shape) > 3 or (len(tensor.shape) == 3 and tensor.shape[0] != 1):
+        raise FileError(f"{name} holds a tensor of shape {list(tensor.shape)}; an embedding has [vectors, width].")
+
+
+def _name_encoder(name: str, key: str, rows: Tensor, wished: str, notes: list[str]) -> dict[str, Tensor]:
+    """Give the rows by encoder: the one that is wished, or that the key or the width says."""
+    width = rows.shape[1]
+    if wished:
+        if ALL_WIDTHS[wished] != width:
+            raise FileError(f"{name} holds vectors of {width} numbers; {wished} has {ALL_WIDTHS[wished]}.")
+        return {wished: rows}
+    if ALL_WIDTHS.get(key) == width:
+        return {key: rows}
+    fitting = [encoder for encoder, its in ENCODER_WIDTHS.items() if its == width]
+    if fitting and key not in ALL_WIDTHS:
+        return {fitting[0]: rows}
+    if width == JOINED and key not in ALL_WIDTHS:
+        notes.append(f"{name}: the vectors of clip_l and clip_g stood side by side in it; they are taken apart.")
+        left = ENCODER_WIDTHS["clip_l"]
+        return {"clip_l": rows[:, :left].contiguous(), "clip_g": rows[:, left:].contiguous()}
+    raise _unknown_width(name, key, width)
+
+
+def _unknown_width(name: str, key: str, width: int) -> FileError:
+    possible = [encoder for encoder, its in ALL_WIDTHS.items() if its == width]
+    said = (
+        f"{name}: {key} holds vectors of {width} numbers"
+        if key in ALL_WIDTHS
+        else (f"{name} holds vectors of {width} numbers")
+    )
+    if not possible:
+        return FileError(f"{said}; SD 1 has 768, SD 2 1024, SDXL 768 and 1280.")
+    return FileError(
+        f"{said}, which may be for {' or '.join(possible)}.", suggestion=f"convert --as {possible[0]} says so."
+    )
+
+
+def digest_of(vectors: Mapping[str, Tensor]) -> str:
+    """Hash vectors by encoder: the SHA-256 of names, shapes and their float32 bytes."""
+    digest = hashlib.sha256()
+    for encoder in sorted(vectors):
+        rows = vectors[encoder].detach().cpu().to(torch.float32).contiguous()
+        digest.update(f"{encoder}{list(rows.shape)}".encode())
+        digest.update(rows.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,223 @@
+"""Files that would take years, gigabytes or somebody's machine: a sentence at once, and nothing is run."""
+
+import io
+import json
+import pickle
+import struct
+import time
+import tracemalloc
+import zipfile
+
+import pytest
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from lib_embmerge.errors import FileError
+from lib_embmerge.files.pickles import read_pickle
+from lib_embmerge.files.publish_check import describe_file
+from lib_embmerge.files.reading import load_embedding
+
+L2 = torch.arange(2 * 768, dtype=torch.float32).reshape(2, 768)
+
+
+def archive(pickled: bytes, **entries: bytes) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        file.writestr("x/data.pkl", pickled)
+        for name, content in entries.items():
+            file.writestr(f"x/{name}", content)
+    return data.getvalue()
+
+
+def old_format(pickled: bytes) -> bytes:
+    magic = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+    return magic + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + pickled + pickle.dumps([], 2)
+
+
+def nested_key(depth: int) -> bytes:
+    """A dict whose key is a pair of a pair of a pair …: 2 ** depth steps to hash it."""
+    steps = b"\x80\x02}(K\x01K\x01\x86q\x00"
+    for level in range(depth):
+        steps += b"0h" + bytes([level]) + b"h" + bytes([level]) + b"\x86q" + bytes([level + 1])
+    return steps + b"K\x01u."
+
+
+def asks_for(module: str, name: str, argument: str) -> bytes:
+    """A pickle that calls a function with a text, in the oldest protocol."""
+    return f"c{module}\n{name}\n(S'{argument}'\ntR.".encode()
+
+
+PICKLES = {
+    "a key of nested pairs": nested_key(40),
+    "a set of nested pairs": b"\x80\x04\x8f(" + nested_key(40)[4:-4] + b"\x90.",
+    "half a million steps": b"\x80\x02]" + b"K\x01a" * 600_000 + b".",
+    "a text without an end": b"\x80\x02X\xff\xff\xff\x7fabc",
+    "a step that nobody knows": b"\x80\x02\x82\x01.",
+    "an end without a beginning": b"\x80\x02.",
+    "a mark too few": b"\x80\x02u.",
+    "a memory that is empty": b"\x80\x02h\x07.",
+    "lists in lists": b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
+    "a list of itself": b"\x80\x02]q\x00h\x00a.",
+}
+
+
+@pytest.mark.parametrize("wrap", [archive, old_format], ids=["zip", "old"])
+@pytest.mark.parametrize("kind", PICKLES)
+def test_a_hostile_pickle_ends_in_a_sentence(tmp_path, kind, wrap):
+    path = tmp_path / "x.pt"
+    path.write_bytes(wrap(PICKLES[kind]))
+    for look in (load_embedding, describe_file):
+        with pytest.raises(FileError) as caught:
+            look(path)
+        assert str(caught.value).startswith("x.pt ")
+
+
+CALLS = [
+    ("os", "system", "touch {proof}"),
+    ("builtins", "eval", "open('{proof}', 'w')"),
+    ("posix", "system", "touch {proof}"),
+    ("torch.hub", "load", "{proof}"),
+    ("numpy.testing._private.utils", "runstring", "{proof}"),
+    ("collections", "OrderedDict.__init__", "{proof}"),
+    ("torch.serialization", "load", "{proof}"),
+]
+
+
+@pytest.mark.parametrize("wrap", [archive, old_format, bytes], ids=["zip", "old", "bare"])
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call[0]}.{call[1]}")
+def test_what_asks_for_a_function_is_named_and_not_run(tmp_path, call, wrap):
+    proof = tmp_path / "proof"
+    module, name, argument = call
+    path = tmp_path / "x.pt"
+    path.write_bytes(b"\x80\x02" + wrap(asks_for(module, name, argument.format(proof=proof))))
+    if wrap is not bytes:
+        path.write_bytes(wrap(asks_for(module, name, argument.format(proof=proof))))
+    with pytest.raises(FileError, match=f"could run code: it asks for {module}.{name}"):
+        load_embedding(path)
+    assert not proof.exists()
+
+
+def test_names_beside_tensors_are_named(tmp_path):
+    path = tmp_path / "x.pt"
+    torch.save({"string_to_param": {"*": L2}, "when": zipfile.ZipInfo}, path)
+    with pytest.raises(FileError, match=r"it asks for zipfile\.ZipInfo"):
+        load_embedding(path)
+
+
+def test_a_directory_of_a_million_entries_is_not_listed(tmp_path):
+    entry = b"PK\1\2" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
+    count = 1_200_000
+    directory = entry * count
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, len(directory), 4, 0)
+    path = tmp_path / "x.pt"
+    path.write_bytes(b"PK\3\4" + directory + end)
+    tracemalloc.start()
+    with pytest.raises(FileError):
+        load_embedding(path)
+    assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    tracemalloc.stop()
+
+
+def test_two_directories_are_read_as_one_and_hold_no_memory(tmp_path):
+    """One directory at the end, another before it that says gigabytes: only one of them is looked at, by one reader."""
+    inner = io.BytesIO()
+    torch.save({"emb_params": L2}, inner)
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("x/data.pkl", b"\0" * 200_000_000)
+    path = tmp_path / "x.pt"
+    for data in (inner.getvalue() + bomb.getvalue(), bomb.getvalue() + inner.getvalue()):
+        path.write_bytes(data)
+        tracemalloc.start()
+        try:
+            found = load_embedding(path)
+            assert torch.equal(found.vectors["clip_l"], L2)
+        except FileError as error:
+            assert "x.pt" in str(error)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+        tracemalloc.stop()
+
+
+def test_a_file_of_many_tensors_is_opened_once_or_twice(tmp_path, monkeypatch):
+    header = {f"x{n}": {"dtype": "F32", "shape": [1], "data_offsets": [4 * n, 4 * n + 4]} for n in range(20_000)}
+    raw = json.dumps(header).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(80_000))
+    opened = []
+    real = type(path).open
+    monkeypatch.setattr(type(path), "open", lambda self, *a, **k: (opened.append(self), real(self, *a, **k))[1])
+    for look in (load_embedding, describe_file):
+        with pytest.raises(FileError):
+            look(path)
+    assert len(opened) < 10
+
+
+# What safetensors itself refuses, and so every program that reads with it.
+
+
+def header_of(data: bytes) -> tuple[dict, bytes]:
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def joined(header: object, body: bytes) -> bytes:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw + body
+
+
+def spoiled(kind: str) -> bytes:
+    header, body = header_of(save({"emb_params": L2}))
+    entry = header["emb_params"]
+    if kind == "bytes behind the tensors":
+        return joined(header, body + b"1234")
+    if kind == "a hole before a tensor":
+        entry["data_offsets"] = [8, len(body) + 8]
+        return joined(header, bytes(8) + body)
+    if kind == "a hole between tensors":
+        other = {"dtype": "F32", "shape": [1], "data_offsets": [len(body) + 4, len(body) + 8]}
+        return joined({**header, "x": other}, body + bytes(8))
+    if kind == "half of a surrogate pair as a name":
+        return joined(json.dumps({"\ud800": entry}).encode(), body)
+    if kind == "half of a surrogate pair in the metadata":
+        return joined(json.dumps({"__metadata__": {"a": "\udc00"}, **header}).encode(), body)
+    return joined({"__metadata__": json.loads(kind), **header}, body)
+
+
+SPOILED = [
+    "bytes behind the tensors",
+    "a hole before a tensor",
+    "a hole between tensors",
+    "half of a surrogate pair as a name",
+    "half of a surrogate pair in the metadata",
+    *("[]", "0", "false", '""', '"text"', '{"a": 1}', '{"a": null}'),
+]
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_what_safetensors_refuses_is_refused(tmp_path, kind):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(spoiled(kind))
+    with pytest.raises(SafetensorError), safe_open(path, "pt"):
+        pass
+    for look in (load_embedding, describe_file):
+        with pytest.raises(FileError):
+            look(path)
+
+
+@pytest.mark.parametrize("kind", ["null", "{}", '{"a": "\\ud83d\\ude00"}'])
+def test_what_safetensors_takes_is_taken(tmp_path, kind):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(spoiled(kind))
+    with safe_open(path, "pt"):
+        pass
+    assert torch.equal(load_embedding(path).vectors["clip_l"], L2)
+
+
+def test_reading_is_quick_where_hashing_would_take_years(tmp_path):
+    path = tmp_path / "x.pt"
+    path.write_bytes(archive(nested_key(60)))
+    begun = time.process_time()
+    with pytest.raises(FileError):
+        read_pickle(path)
+    assert time.process_time() - begun < 20  # where it was 2 ** 60 steps
