@@ -134,7 +134,8 @@ def read_vectors(name: str, held: Sequence[Held]) -> list[Tensor]:
     """
     if len(held) > MOST_EMBEDDINGS:
         raise FileError(f"{name} holds {len(held):,} embeddings; at most {MOST_EMBEDDINGS:,} are read.")
-    return [piece.read().detach() for one in held for pieces in one.tensors.values() for piece in _checked(name, pieces)]
+    pieces = [piece for one in held for pieces in one.tensors.values() for piece in pieces]
+    return [piece.read().detach() for piece in _checked(name, pieces)]
 
 
 def read_content(path: Path) -> Content:

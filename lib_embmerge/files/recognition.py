@@ -73,8 +73,8 @@ def _by_beginning(path: Path, start: bytes, size: int) -> str:
     if start[:1] == b"\x80" or start[:1] in b"(]}c":
         return "pickle"
     if all(byte >= 32 or byte in b"\t\r\n" for byte in start):
-        raise FileError(f"{path.name} is a text, not a file of tensors.{_quote(start, size)}")
-    if size % 4 == 0:
+        raise FileError(f"{path.name} is a text, not a file of tensors.")
+    if path.suffix.lower() == ".bin" and size % 4 == 0:
         raise FileError(f"{path.name} holds bare bytes, as TensorFlow.js keeps its weights, not an embedding.")
     raise FileError(f"{path.name} is damaged, or none of the files that embeddings come in.")
 
