@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import FileError
+from .paths import unreadable
 from .safetensors_reader import check_regular
 
 __all__ = ["recognise", "recognise_keys"]
@@ -48,7 +49,7 @@ def recognise(path: Path) -> str:
     except FileNotFoundError as error:
         raise FileError(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:
-        raise FileError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise unreadable(path, error) from error
     if size == 0:
         raise FileError(f"{path.name} is empty.")
     # The brace comes first: a header of 640 bytes begins like a pickle.

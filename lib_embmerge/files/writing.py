@@ -26,6 +26,7 @@ from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
 from ..limits import HALF_PRECISION_MAX
 from .names import check_name
+from .paths import full_path, make_folder
 
 __all__ = ["encode_embedding", "tensors_to_write", "write_embedding"]
 
@@ -62,13 +63,11 @@ def write_embedding(
     data = encode_embedding(vectors, metadata=metadata, dtype=dtype)
     target = folder / f"{name}.safetensors"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _write_atomically(data, target, overwrite=overwrite)
     except FileExistsError as error:
-        if folder.exists() and not folder.is_dir():
-            raise FileError(f"{folder} is not a folder.") from error
         raise FileExists(
-            f"{target.name} exists already in {folder.resolve()}.", suggestion="Ask for overwrite to replace it."
+            f"{target.name} exists already in {full_path(folder)}.", suggestion="Ask for overwrite to replace it."
         ) from error
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}.") from error
@@ -140,8 +139,7 @@ def _write_atomically(data: bytes, target: Path, *, overwrite: bool) -> None:
     """
     if not overwrite and os.path.lexists(target):
         raise FileExistsError(target)  # before anything is written; the link below decides a race
-    if target.is_symlink():  # what it leads to is replaced, not the link
-        target = Path(os.path.realpath(target))
+    target = full_path(target)  # of a link, what it leads to is replaced, not the link
     _clear_leftovers(target.parent)
     temporary = target.with_name(f".embmerge-{secrets.token_hex(8)}.tmp")
     try:

@@ -8,6 +8,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import time
 import zipfile
 from pathlib import Path
 
@@ -403,6 +404,23 @@ def test_an_existing_file_is_replaced_only_on_request(tmp_path):
     write_embedding({"clip_l": L2 * 2}, tmp_path, "x", metadata={}, overwrite=True)
     assert torch.equal(read_embedding(tmp_path / "x.safetensors").vectors["clip_l"], L2 * 2)
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_overwriting_a_link_replaces_what_it_leads_to(tmp_path):
+    (tmp_path / "real").mkdir()
+    path = write_embedding({"clip_l": L2}, tmp_path / "real", "x", metadata={})
+    (tmp_path / "x.safetensors").symlink_to(path)
+    write_embedding({"clip_l": L2 * 2}, tmp_path, "x", metadata={}, overwrite=True)
+    assert (tmp_path / "x.safetensors").is_symlink()
+    assert torch.equal(read_embedding(path).vectors["clip_l"], L2 * 2)
+
+
+def test_what_killed_runs_left_is_deleted_when_it_is_old(tmp_path):
+    for name, age in ((".embmerge-old.tmp", 7200), (".embmerge-new.tmp", 0), ("mine.tmp", 7200)):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    write_embedding({"clip_l": L2}, tmp_path, "x", metadata={})
+    assert sorted(os.listdir(tmp_path)) == [".embmerge-new.tmp", "mine.tmp", "x.safetensors"]
 
 
 def test_names_are_checked(tmp_path):
