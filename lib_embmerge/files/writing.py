@@ -26,7 +26,7 @@ from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS
 from ..limits import HALF_PRECISION_MAX
 from .names import check_name
-from .paths import full_path, make_folder
+from .paths import full_path, list_folder, make_folder
 
 __all__ = ["encode_embedding", "tensors_to_write", "write_embedding"]
 
@@ -34,6 +34,8 @@ _WRITTEN = MappingProxyType({torch.float32: "F32", torch.float16: "F16"})
 
 LEFT_OVER = 3600
 """Seconds after which a temporary file is nobody's any more: writing takes less than one."""
+
+_TEMPORARY = ".embmerge-"
 
 _NO_LINKS = frozenset(
     [errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EINVAL]
@@ -141,7 +143,7 @@ def _write_atomically(data: bytes, target: Path, *, overwrite: bool) -> None:
         raise FileExistsError(target)  # before anything is written; the link below decides a race
     target = full_path(target)  # of a link, what it leads to is replaced, not the link
     _clear_leftovers(target.parent)
-    temporary = target.with_name(f".embmerge-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -160,10 +162,12 @@ def _write_atomically(data: bytes, target: Path, *, overwrite: bool) -> None:
 def _clear_leftovers(folder: Path) -> None:
     """Delete the temporary files of runs that were killed: once in a process for each folder, as listing takes time."""
     now = time.time()
-    for path in folder.glob(".embmerge-*.tmp"):
-        with suppress(OSError):  # another process was quicker, or it belongs to somebody else
-            if now - path.lstat().st_mtime > LEFT_OVER:
-                path.unlink()
+    with suppress(FileError):  # a folder that may be written in but not listed
+        for path in list_folder(folder):
+            if path.name.startswith(_TEMPORARY) and path.suffix == ".tmp":
+                with suppress(OSError):  # another process was quicker, or it belongs to somebody else
+                    if now - path.lstat().st_mtime > LEFT_OVER:
+                        path.unlink()
 
 
 def _rename_without_replacing(temporary: Path, target: Path) -> None:

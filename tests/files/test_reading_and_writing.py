@@ -420,7 +420,7 @@ def test_what_killed_runs_left_is_deleted_when_it_is_old(tmp_path):
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (time.time() - age, time.time() - age))
     write_embedding({"clip_l": L2}, tmp_path, "x", metadata={})
-    assert sorted(os.listdir(tmp_path)) == [".embmerge-new.tmp", "mine.tmp", "x.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".embmerge-new.tmp", "mine.tmp", "x.safetensors"]
 
 
 def test_names_are_checked(tmp_path):
