@@ -54,6 +54,7 @@
             note.setAttribute("role", "status");
             note.textContent = "Computing…";
             slot.replaceChildren(note);
+            slot.setAttribute("aria-busy", "true");
         }
     }
 
