@@ -27,6 +27,11 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert "pytest" in README.split("<!-- command: tests -->")[1].split("```")[1]
 
 
+def test_the_public_workflow_runs_the_same() -> None:
+    steps = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.findall(r"^ *- run: (.*)$", steps, re.MULTILINE) == [".ci/run"]
+
+
 @pytest.mark.parametrize("package", ["torch", "numpy", "lark", "safetensors", "tokenizers", "ftfy", "pytest", "mypy"])
 def test_what_is_installed_is_pinned(package: str) -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,9 @@ LEVELS = {
 }
 """Level of each part of the package; a part imports only parts of smaller levels, and itself."""
 
+ABOVE_ALL = 9
+"""Level of what a WebUI runs."""
+
 HOST_MODULES = {"modules", "modules_forge", "backend", "ldm_patched", "launch"}
 ONLY_IN = {
     "gradio": {
@@ -45,7 +48,7 @@ ONLY_IN = {
         "lib_embmerge/frontends/app/server.py",
         *(p.relative_to(ROOT).as_posix() for p in (PACKAGE / "frontends" / "tab").glob("*.py")),
     },
-    "fastapi": {"lib_embmerge/frontends/rest.py"},
+    "fastapi": set(),
 }
 """Foreign packages that only these files may import."""
 
@@ -81,70 +84,140 @@ def part_of(parts: list[str]) -> str | None:
     return parts[1] if parts[0] == "lib_embmerge" and len(parts) > 1 else None
 
 
-def forbidden_imports(path: Path) -> list[str]:
-    """Give a sentence for each import of a part that is not below this file's own."""
+# The rules: each gives a sentence for every place of a file that breaks it
+
+
+def imports_go_down(path: Path) -> list[str]:
+    """A part imports parts of smaller levels, and itself."""
     part = part_of(list(path.relative_to(ROOT).with_suffix("").parts)) or ""
     found = []
     for line, parts in imports(path):
         other = part_of(parts)
-        if other is None or other == part or (PACKAGE / f"{other}.py").exists() is (PACKAGE / other).exists():
+        if path == PACKAGE / "__init__.py" or other in (None, part) or not is_part(str(other)):
             continue
-        if LEVELS[other] >= LEVELS[part]:
-            found.append(f"{name_of(path)}:{line} imports {other} (level {LEVELS[other]}, its own is {LEVELS[part]})")
+        level, own = LEVELS[str(other)], LEVELS.get(part, ABOVE_ALL)
+        if level >= own:
+            found.append(f"{line} imports {other}, level {level}; its own is {own}")
     return found
 
 
-def test_every_part_has_a_level() -> None:
-    parts = {p.stem if p.parent == PACKAGE else p.relative_to(PACKAGE).parts[0] for p in module_paths()}
-    assert parts - {"__init__"} <= set(LEVELS)
+def is_part(name: str) -> bool:
+    """Say whether it is a module or a package of ours, not a name that the package itself lends."""
+    return (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).exists()
 
 
-@pytest.mark.parametrize("path", module_paths(), ids=name_of)
-def test_imports_go_down(path: Path) -> None:
-    if path == PACKAGE / "__init__.py":
-        return
-    assert forbidden_imports(path) == []
+def host_modules_stay_at_the_border(path: Path) -> list[str]:
+    """Modules of a WebUI are imported by its adapter, and by the scripts that it runs."""
+    if path.is_relative_to(PACKAGE / "hosts") or not path.is_relative_to(PACKAGE):
+        return []
+    return [f"{line} imports {parts[0]}" for line, parts in imports(path) if parts[0] in HOST_MODULES]
 
 
-@pytest.mark.parametrize("path", module_paths(), ids=name_of)
-def test_host_modules_stay_at_the_border(path: Path) -> None:
-    if path.is_relative_to(PACKAGE / "hosts"):
-        return
-    assert [(line, parts) for line, parts in imports(path) if parts[0] in HOST_MODULES] == []
+def frontend_packages_stay_in_their_files(path: Path) -> list[str]:
+    """The page's framework is imported where its components are made, and no other server's at all."""
+    return [
+        f"{line} imports {parts[0]}"
+        for line, parts in imports(path)
+        if name_of(path) not in ONLY_IN.get(parts[0], {name_of(path)})
+    ]
 
 
-@pytest.mark.parametrize("path", all_sources(), ids=name_of)
-def test_frontend_packages_stay_in_their_file(path: Path) -> None:
-    found = [parts[0] for _, parts in imports(path) if name_of(path) not in ONLY_IN.get(parts[0], {name_of(path)})]
-    assert found == []
+def the_language_needs_only_lark(path: Path) -> list[str]:
+    """The language is the standard library's and lark's alone."""
+    if not path.is_relative_to(PACKAGE / "language"):
+        return []
+    allowed = ALLOWED_BELOW_LARK | {"lib_embmerge"}
+    return [f"{line} imports {parts[0]}" for line, parts in imports(path) if parts[0] not in allowed]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "language").glob("*.py")), ids=name_of)
-def test_the_language_needs_only_lark(path: Path) -> None:
-    foreign = {parts[0] for _, parts in imports(path)} - ALLOWED_BELOW_LARK - {"lib_embmerge"}
-    assert foreign == set()
-
-
-@pytest.mark.parametrize("path", all_sources(), ids=name_of)
-def test_no_broad_except(path: Path) -> None:
+def nothing_catches_everything(path: Path) -> list[str]:
     """Only the wiring of a WebUI, at the host's border, may catch everything."""
     if path.parent == ROOT / "scripts":
-        return
+        return []
     handlers = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ExceptHandler)]
-    broad = [h.lineno for h in handlers if h.type is None or {"Exception", "BaseException"} & names_in(h.type)]
-    assert broad == []
+    broad = [h for h in handlers if h.type is None or {"Exception", "BaseException"} & names_in(h.type)]
+    return [f"{handler.lineno} catches everything" for handler in broad]
 
 
 def names_in(node: ast.expr) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
-def test_an_upward_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk itself: a relative import inside a function counts."""
-    path = tmp_path / "lib_embmerge" / "vectors" / "wrong.py"
-    path.parent.mkdir(parents=True)
-    path.write_text("def f():\n    from ..evaluation import evaluate\n    from ..errors import Span\n")
-    (tmp_path / "lib_embmerge" / "evaluation").mkdir()
+RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
+    imports_go_down: {
+        "vectors/a.py": "def f():\n    from ..evaluation import evaluate",
+        "language/b.py": "from .. import remarks",
+        "errors.py": "import lib_embmerge.vectors.embedding",
+        "files/c.py": "from ..frontends.page import table",
+    },
+    host_modules_stay_at_the_border: {
+        "frontends/tab/a.py": "from modules import shared",
+        "saving.py": "def f():\n    import modules.shared",
+        "files/b.py": "import backend.args",
+    },
+    frontend_packages_stay_in_their_files: {
+        "frontends/page/a.py": "import gradio as gr",
+        "inspection/b.py": "def f():\n    from gradio import Blocks",
+        "frontends/tab/c.py": "from fastapi import FastAPI",
+    },
+    the_language_needs_only_lark: {
+        "language/a.py": "import regex",
+        "language/b.py": "def f():\n    import torch.nn",
+    },
+    nothing_catches_everything: {
+        "files/a.py": "try:\n    pass\nexcept Exception:\n    pass",
+        "files/b.py": "try:\n    pass\nexcept:\n    pass",
+        "files/c.py": "try:\n    pass\nexcept (OSError, BaseException) as error:\n    pass",
+    },
+}
+"""Each rule with files that break it, by their places in the package."""
+
+RIGHT = {
+    "vectors/a.py": "from ..errors import Span\nfrom .embedding import Embedding\nimport torch",
+    "language/b.py": "import lark\nfrom ..operations import OPERATIONS\nfrom . import parse",
+    "hosts/c.py": "from modules import shared\nfrom ..frontends_of import x",
+    "frontends/tab/build.py": "import gradio as gr",
+    "files/d.py": "try:\n    pass\nexcept (OSError, ValueError):\n    pass\nfrom .. import __version__",
+}
+WRONG = [(rule, place, source) for rule, broken in RULES.items() for place, source in broken.items()]
+
+
+def test_every_part_has_a_level() -> None:
+    parts = {p.stem if p.parent == PACKAGE else p.relative_to(PACKAGE).parts[0] for p in module_paths()}
+    assert parts - {"__init__"} == set(LEVELS)
+
+
+@pytest.mark.parametrize("path", all_sources(), ids=name_of)
+def test_a_file_keeps_the_rules(path: Path) -> None:
+    assert [f"{name_of(path)}:{sentence}" for rule in RULES for sentence in rule(path)] == []
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another package with our parts, which are empty."""
+    package = tmp_path / "lib_embmerge"
+    for part in LEVELS:
+        (package / part).mkdir(parents=True)
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    assert [parts[1] for _, parts in imports(path)] == ["evaluation", "errors"]
-    assert LEVELS["evaluation"] > LEVELS["vectors"]
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", package)
+    return package
+
+
+def write(package: Path, place: str, source: str) -> Path:
+    path = package / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("rule", "place", "source"), WRONG, ids=[f"{r.__name__} {place}" for r, place, _ in WRONG])
+def test_what_breaks_a_rule_is_seen(
+    elsewhere: Path, rule: Callable[[Path], list[str]], place: str, source: str
+) -> None:
+    assert len(rule(write(elsewhere, place, source))) == 1
+
+
+@pytest.mark.parametrize(("place", "source"), RIGHT.items(), ids=RIGHT)
+def test_what_keeps_the_rules_is_let_be(elsewhere: Path, place: str, source: str) -> None:
+    path = write(elsewhere, place, source)
+    assert [sentence for rule in RULES for sentence in rule(path)] == []
