@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer

@@ -28,7 +28,7 @@ def run() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give its exit status."""
-    return cli.main(sys.argv[1:] if arguments is None else arguments)
+    return cli.run_command(sys.argv[1:] if arguments is None else arguments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["CLIP_VOCABULARY_SIZE", "ENCODER_WIDTHS", "FAMILIES", "OTHER_ENCODER_WIDTHS", "Family", "family_of"]
+__all__ = [
+    "CLIP_VOCABULARY_SIZE",
+    "DEMONSTRATION",
+    "ENCODER_NAMES",
+    "ENCODER_WIDTHS",
+    "FAMILIES",
+    "OTHER_ENCODER_WIDTHS",
+    "Family",
+    "family_of",
+]
 
 ENCODER_WIDTHS: Mapping[str, int] = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
 """Width of a token's row in each text encoder, in columns."""
@@ -27,6 +36,12 @@ OTHER_ENCODER_WIDTHS: Mapping[str, int] = {
 
 CLIP_VOCABULARY_SIZE = 49408
 """Tokens of the one vocabulary that all CLIP text encoders share."""
+
+ENCODER_NAMES: Mapping[int, str] = {width: name for name, width in ENCODER_WIDTHS.items()}
+"""The same the other way round: an encoder is known by the width of its rows."""
+
+DEMONSTRATION = "demonstration"
+"""Title of the built-in model of invented rows, and what a file made with it says that it was made with."""
 
 
 @dataclass(frozen=True)

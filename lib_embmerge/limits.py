@@ -25,7 +25,7 @@ class Limits:
     depth: int = 100
     vectors: int = 1_024
 
-    def with_user_s(self, chosen: Mapping[str, int]) -> Limits:
+    def with_numbers(self, chosen: Mapping[str, int]) -> Limits:
         """Give these with a user's numbers in the places of some, each brought between 1 and `HIGHEST`."""
         return replace(self, **{name: min(max(1, number), HIGHEST[name]) for name, number in chosen.items()})
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["FUNCTIONS", "OPERATIONS", "Kind", "Operation", "Parameter", "signature"]
+__all__ = ["FUNCTIONS", "OPERATIONS", "Operation", "Parameter", "ParameterKind", "signature"]
 
-Kind = Literal["embedding", "number", "integer", "number or embedding", "text", "encoder"]
+ParameterKind = Literal["embedding", "number", "integer", "number or embedding", "text", "encoder"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Parameter:
     """
 
     name: str
-    kind: Kind = "embedding"
+    kind: ParameterKind = "embedding"
     optional: bool = False
     repeated: bool = False
     gives_text: bool = True
@@ -72,7 +72,7 @@ A = Parameter("a")
 B = Parameter("b")
 MORE = Parameter("…", repeated=True, optional=True)
 ENCODER = Parameter("encoder", "encoder", optional=True)
-INTEGER: Kind = "integer"
+INTEGER: ParameterKind = "integer"
 
 _ENTRIES = (
     Operation(

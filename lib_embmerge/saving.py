@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 
-from .entry import Entered, read_expression
+from .entered import Entered, read_expression
 from .errors import (
     EmbeddingMergeError,
     ExpressionError,
@@ -25,6 +25,7 @@ from .errors import (
     UnknownEmbedding,
 )
 from .evaluation import Provenance, count, evaluate, find_warnings, resolve
+from .families import DEMONSTRATION
 from .files.modelspec import modelspec_fields
 from .files.names import EXTENSIONS, advise_on_name, check_name, check_new_name
 from .files.paths import exists, full_path, list_folder, size_of
@@ -37,7 +38,6 @@ from .vectors.embedding import Embedding
 from .version import __version__
 
 __all__ = [
-    "DEMONSTRATION",
     "Long",
     "Recipe",
     "SaveOptions",
@@ -50,8 +50,6 @@ __all__ = [
     "save_vectors",
 ]
 
-DEMONSTRATION = "demonstration"
-"""What stands for the checkpoint's name in files that the demonstration encoder made."""
 
 ABOUT = ("author", "description", "trigger_phrase", "tags", "is_negative_embedding")
 """ModelSpec keys that are kept as a person gives them. Source: https://github.com/Stability-AI/ModelSpec"""

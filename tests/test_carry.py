@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lib_embmerge.carry import MAPS, CarriedWords, carry_map, carry_shared, carry_words
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ShapeMismatch
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.families import FAMILIES

@@ -10,16 +10,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from lib_embmerge.entry import Entered, read_expression
+from lib_embmerge.entered import Entered, read_expression
 from lib_embmerge.errors import ExpressionError, FileError, FileExists, LimitExceeded, NameProblem, UnknownEmbedding
 from lib_embmerge.evaluation import evaluate
+from lib_embmerge.families import DEMONSTRATION
 from lib_embmerge.files.convert import convert_file
 from lib_embmerge.files.reading import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language import parse
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
-from lib_embmerge.saving import DEMONSTRATION, SaveOptions, read_recipe, rebuild, save_expression
+from lib_embmerge.saving import SaveOptions, read_recipe, rebuild, save_expression
 
 KITTEN = "'cat' - 'adult' + 'child'"
 

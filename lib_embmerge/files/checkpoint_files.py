@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
-from ..families import CLIP_VOCABULARY_SIZE, ENCODER_WIDTHS, FAMILIES, Family, family_of
+from ..families import CLIP_VOCABULARY_SIZE, ENCODER_NAMES, ENCODER_WIDTHS, FAMILIES, Family, family_of
 from .paths import exists, full_path, is_file, is_folder, list_folder, walk_folders
 from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
 
@@ -30,7 +30,6 @@ __all__ = ["Checkpoint", "TokenTable", "find_checkpoints", "open_checkpoint"]
 
 TABLE_ENDING = "token_embedding.weight"
 
-_NAME_OF_WIDTH = {width: name for name, width in ENCODER_WIDTHS.items()}
 
 _PREFERRED = ("conditioner.", "cond_stage_model.", "text_encoders.", "clip_l.", "clip_g.", "clip_h.", "text_encoder")
 """Where two tables of one width are in a file, the one under the first of these beginnings is the model's own."""
@@ -200,7 +199,7 @@ def _preference(key: str) -> tuple[int, str]:
 def _table(file: SafetensorsFile, key: str) -> TokenTable | None:
     """Check the tensor under a table's key; None where another kind of model uses that key for something else."""
     entry = file.tensors[key]
-    if len(entry.shape) != 2 or entry.shape[1] not in _NAME_OF_WIDTH:
+    if len(entry.shape) != 2 or entry.shape[1] not in ENCODER_NAMES:
         return None
     if entry.shape[0] < CLIP_VOCABULARY_SIZE:
         raise FileError(
@@ -212,7 +211,7 @@ def _table(file: SafetensorsFile, key: str) -> TokenTable | None:
             f"{file.path.name}: the token table is kept as {entry.dtype}, which is not a float format."
             " Give a checkpoint whose text encoders are not quantized."
         )
-    return TokenTable(_NAME_OF_WIDTH[entry.shape[1]], file, key)
+    return TokenTable(ENCODER_NAMES[entry.shape[1]], file, key)
 
 
 def _family(tables: Iterable[TokenTable], keys: Iterable[str]) -> Family | None:

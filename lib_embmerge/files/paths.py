@@ -15,7 +15,7 @@ from typing import Literal
 from ..errors import FileError, shorten
 
 __all__ = [
-    "Kind",
+    "PathKind",
     "exists",
     "full_path",
     "is_below",
@@ -30,7 +30,7 @@ __all__ = [
     "walk_folders",
 ]
 
-Kind = Literal["file", "folder", "other"]
+PathKind = Literal["file", "folder", "other"]
 """What lies at a path: a regular file, a folder, or what is neither, such as a pipe; of a link, what it leads to."""
 
 SHOWN = 200
@@ -55,7 +55,7 @@ def read_path(text: str) -> Path:
         raise FileError(f"There is no home folder {Path(text).parts[0]}.") from error
 
 
-def kind_of(path: Path) -> Kind | None:
+def kind_of(path: Path) -> PathKind | None:
     """Return what lies at a path; None where nothing does, or where it is longer than any name may be.
 
     Raises: FileError where the system does not say, for want of permission for instance.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from ..entry import Entered, read_expression
+from ..entered import Entered, read_expression
 from ..errors import FileError, NameProblem, WrongArgument
 from ..limits import Limits
 

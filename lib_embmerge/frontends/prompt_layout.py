@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
-from ..entry import Entered
+from ..entered import Entered
 from ..errors import EmbeddingMergeError
 from ..evaluation import count_all
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
@@ -129,7 +129,7 @@ def lay_out(
 
 
 @dataclass
-class _Piece:
+class _Stretch:
     """A piece of a prompt's text, or an expression, and what each encoder reads there."""
 
     text: str
@@ -146,23 +146,23 @@ def _read(prompt: str, island: Island, limits: Limits) -> Found:
         return Found(island, problem=problem.located(prompt, island.offset))
 
 
-def _pieces(section: str) -> Iterator[_Piece]:
+def _pieces(section: str) -> Iterator[_Stretch]:
     """Yield the pieces of a section between weights and expressions."""
     for text in plain_pieces(section):
         for place, part in enumerate(MARK.split(text)):
             if place % 2:
-                yield _Piece("", int(part))
+                yield _Stretch("", int(part))
             elif part.strip():
-                yield _Piece(part)
+                yield _Stretch(part)
 
 
-def _tokenize(pieces: Sequence[_Piece], model: TextModel) -> None:
+def _tokenize(pieces: Sequence[_Stretch], model: TextModel) -> None:
     texts = [piece for piece in pieces if piece.expression is None]
     for piece, runs in zip(texts, model.pieces([piece.text for piece in texts]) if texts else [], strict=True):
         piece.runs = runs
 
 
-def _pack(sections: Sequence[Sequence[_Piece]], found: Sequence[Found], encoder: TextEncoder) -> Sequence[Chunk]:
+def _pack(sections: Sequence[Sequence[_Stretch]], found: Sequence[Found], encoder: TextEncoder) -> Sequence[Chunk]:
     packer = _Packer(encoder)
     for number, section in enumerate(sections):
         if number:

@@ -35,7 +35,7 @@ from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
-from .encoders.installed_lookup import copy_installed, fits
+from .encoders.installed_lookup import copy_installed, is_made_for
 from .encoders.token_table import find_layer
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
@@ -97,11 +97,12 @@ class A1111TextModel(RunningTextModel):
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that the host has loaded for this model."""
-        return [name for name, e in self.host.database.word_embeddings.items() if fits(e, self.encoders, exactly=True)]
+        known = self.host.database.word_embeddings.items()
+        return [name for name, embedding in known if is_made_for(embedding, self.encoders, exactly=True)]
 
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
         # A fork keeps an old model's embeddings after a change of model; those are not this model's words.
-        return self._installed(embedding) if fits(embedding, self.encoders, exactly=True) else None
+        return self._installed(embedding) if is_made_for(embedding, self.encoders, exactly=True) else None
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used[embedding.name] = embedding

@@ -43,7 +43,7 @@ from ..host_protocol import InstalledEmbedding, TextModel
 from ..placeholders import find_names
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
-from .encoders.installed_lookup import copy_installed, digest_vectors, fits
+from .encoders.installed_lookup import copy_installed, digest_vectors, is_made_for
 from .encoders.token_table import find_layer
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
@@ -97,7 +97,7 @@ class ForgeTextModel(RunningTextModel):
 
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
         """Give what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
-        if not fits(embedding, self.encoders):
+        if not is_made_for(embedding, self.encoders):
             return None
         installed = self._installed(embedding)
         # The host loads SDXL's for its refiner, which has one of the two encoders.

@@ -11,17 +11,17 @@ from .compare import Difference, compare, measure_similarity
 from .explain import ExplainedVector, WeightedWord, explain, join_explained, write_words
 from .neighbours import Neighbour, find_neighbours
 from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
-from .tokens import Chip, Part, list_tokens
+from .tokens import ReadThing, ShownToken, list_tokens
 
 __all__ = [
     "By",
-    "Chip",
     "Difference",
     "ExplainedVector",
     "Neighbour",
     "NormDistribution",
-    "Part",
+    "ReadThing",
     "RowStatistics",
+    "ShownToken",
     "WeightedWord",
     "compare",
     "explain",

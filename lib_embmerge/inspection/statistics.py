@@ -12,7 +12,7 @@ from torch import Tensor
 from ..host_protocol import TextEncoder, TextModel
 from ..vectors.embedding import Embedding
 from ..vectors.vocabulary import Vocabulary
-from .tokens import Chip, Part, list_chips
+from .tokens import ReadThing, ShownToken, list_chips
 
 __all__ = ["By", "NormDistribution", "RowStatistics", "measure_embedding", "measure_norms", "measure_parts"]
 
@@ -56,7 +56,7 @@ class NormDistribution:
     counts: list[int]
 
 
-def measure_parts(parts: Sequence[Part], model: TextModel, *, by: By = "part") -> list[RowStatistics]:
+def measure_parts(parts: Sequence[ReadThing], model: TextModel, *, by: By = "part") -> list[RowStatistics]:
     """Give the figures of what an expression reads, before any operator: encoder by encoder, in the order of the text.
 
     Edge: zero vectors that only pad the shorter encoder count in a part, and are no token.
@@ -69,7 +69,7 @@ def measure_embedding(embedding: Embedding, model: TextModel | None = None) -> l
     """Give the figures of each vector, encoder by encoder; norms against the vocabulary only with a model."""
     vocabularies = {} if model is None else {encoder.name: encoder.vocabulary() for encoder in model.encoders}
     return [
-        _figures(rows[place : place + 1], Chip(name, place, "", None), place, vocabularies.get(name))
+        _figures(rows[place : place + 1], ShownToken(name, place, "", None), place, vocabularies.get(name))
         for name, rows in embedding.items()
         for place in range(embedding.length)
     ]
@@ -87,15 +87,15 @@ def measure_norms(model: TextModel, *, bins: int = 40) -> list[NormDistribution]
     return found
 
 
-def _by_part(parts: Sequence[Part], encoder: TextEncoder) -> Iterator[RowStatistics]:
+def _by_part(parts: Sequence[ReadThing], encoder: TextEncoder) -> Iterator[RowStatistics]:
     for number, part in enumerate(parts):
         chips = list_chips(part, number, encoder)
         token = chips[0].id if len(chips) == 1 else None
-        whole = Chip(encoder.name, number, " ".join(chip.text for chip in chips), token)
+        whole = ShownToken(encoder.name, number, " ".join(chip.text for chip in chips), token)
         yield _figures(part.vectors[encoder.name], whole, number, encoder.vocabulary())
 
 
-def _by_token(parts: Sequence[Part], encoder: TextEncoder) -> Iterator[RowStatistics]:
+def _by_token(parts: Sequence[ReadThing], encoder: TextEncoder) -> Iterator[RowStatistics]:
     index = 0
     for number, part in enumerate(parts):
         first = 0
@@ -106,7 +106,7 @@ def _by_token(parts: Sequence[Part], encoder: TextEncoder) -> Iterator[RowStatis
             index += 1
 
 
-def _figures(rows: Tensor, chip: Chip, index: int, vocabulary: Vocabulary | None) -> RowStatistics:
+def _figures(rows: Tensor, chip: ShownToken, index: int, vocabulary: Vocabulary | None) -> RowStatistics:
     exact = rows.detach().to(torch.float64)
     any_rows = exact.numel() > 0
     norm = float(torch.linalg.vector_norm(exact, dim=1).mean()) if any_rows else None

@@ -9,10 +9,10 @@ from typing import Protocol, Union
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..vectors.embedding import Embedding
 
-__all__ = ["Chip", "Part", "list_chips", "list_tokens"]
+__all__ = ["ReadThing", "ShownToken", "list_chips", "list_tokens"]
 
 
-class Part(Protocol):
+class ReadThing(Protocol):
     """One thing that an expression reads, as `lib_embmerge.evaluation.read_parts` gives it."""
 
     @property
@@ -27,7 +27,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Chip:
+class ShownToken:
     """One token, or one installed embedding, as one text encoder reads it.
 
     `part` counts the texts and other things read, from 0; `text` is its spelling, without the blank at a word's end,
@@ -46,7 +46,7 @@ class Chip:
         return self.id is None
 
 
-def list_tokens(parts: Sequence[Part], model: TextModel) -> list[Chip]:
+def list_tokens(parts: Sequence[ReadThing], model: TextModel) -> list[ShownToken]:
     """Give the tokens and embeddings of the parts: encoder by encoder, in the order of the text."""
     return [
         chip
@@ -56,13 +56,13 @@ def list_tokens(parts: Sequence[Part], model: TextModel) -> list[Chip]:
     ]
 
 
-def list_chips(part: Part, number: int, encoder: TextEncoder) -> list[Chip]:
+def list_chips(part: ReadThing, number: int, encoder: TextEncoder) -> list[ShownToken]:
     """Give one part's tokens and embeddings for one encoder; `number` is the part's."""
     chips = []
     for run in part.runs[encoder.name]:
         if isinstance(run, InstalledEmbedding):
-            chips.append(Chip(encoder.name, number, run.name, None, int(run.vectors[encoder.name].shape[0])))
+            chips.append(ShownToken(encoder.name, number, run.name, None, int(run.vectors[encoder.name].shape[0])))
         else:
             spelled = zip(run, encoder.spell(run), strict=True)
-            chips += [Chip(encoder.name, number, text.strip(), int(token)) for token, text in spelled]
+            chips += [ShownToken(encoder.name, number, text.strip(), int(token)) for token, text in spelled]
     return chips

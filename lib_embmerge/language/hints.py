@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..errors import Span, SyntaxProblem, shorten
 from ..operations import FUNCTIONS, signature
 
-__all__ = ["Mistake", "Opening", "Token", "explain"]
+__all__ = ["Mistake", "Opening", "Token", "explain_mistake"]
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -107,7 +107,7 @@ class Mistake:
         return self.problem(f"Expected {_expected(self)}, found {_show(self.found)}.", suggestion)
 
 
-def explain(source: str, position: int) -> SyntaxProblem:
+def explain_mistake(source: str, position: int) -> SyntaxProblem:
     """Give the error for an expression that cannot be read on from `position`."""
     mistake = _read_mistake(source, position)
     for rule in RULES:

@@ -12,7 +12,7 @@ from .nodes import Number
 
 __all__ = ["LeadingZeros", "fold", "plain", "read_integer", "read_number"]
 
-Value = int | float
+NumberValue = int | float
 
 LONGEST_INTEGER = 18
 """Digits that a size, a shift, an index or a token id may have."""
@@ -32,7 +32,7 @@ def plain(number: Number) -> Number:
     return Number(int(number.value), number.span) if type(number.value) is LeadingZeros else number
 
 
-def read_number(text: str, span: Span) -> Value:
+def read_number(text: str, span: Span) -> NumberValue:
     """Give the value of a number as it is written.
 
     Raises: NotFinite where no float can hold it.
@@ -71,7 +71,7 @@ def fold(name: str, left: Number, right: Number) -> Number:
     return Number(_finite(FOLDS[name](left, right), span), span)
 
 
-def _divide(left: Number, right: Number) -> Value:
+def _divide(left: Number, right: Number) -> NumberValue:
     a, b = left.value, right.value
     if b == 0:
         raise WrongArgument("Division by zero.", span=right.span)
@@ -80,11 +80,11 @@ def _divide(left: Number, right: Number) -> Value:
     return a / b
 
 
-def _on_values(calculate: Callable[[Value, Value], Value]) -> Callable[[Number, Number], Value]:
+def _on_values(calculate: Callable[[NumberValue, NumberValue], NumberValue]) -> Callable[[Number, Number], NumberValue]:
     return lambda left, right: calculate(left.value, right.value)
 
 
-FOLDS: dict[str, Callable[[Number, Number], Value]] = {
+FOLDS: dict[str, Callable[[Number, Number], NumberValue]] = {
     "add": _on_values(operator.add),
     "subtract": _on_values(operator.sub),
     "scale": _on_values(operator.mul),
@@ -92,7 +92,7 @@ FOLDS: dict[str, Callable[[Number, Number], Value]] = {
 }
 
 
-def _finite(value: Value, span: Span) -> Value:
+def _finite(value: NumberValue, span: Span) -> NumberValue:
     try:
         finite = math.isfinite(value)
     except OverflowError:

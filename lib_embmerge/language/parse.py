@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ExpressionError, LimitExceeded, Span
 from ..limits import Limits
-from .hints import explain
+from .hints import explain_mistake
 from .kind_errors import number_alone
 from .nodes import Expression, Number
 
@@ -57,7 +57,7 @@ def _read(text: str) -> Expression | Number:
     except UnexpectedInput as problem:
         # At the end of the input lark points at the last token, not behind it.
         at_end = isinstance(problem, UnexpectedToken) and problem.token.type == "$END"
-        raise explain(text, len(text.rstrip()) if at_end else problem.pos_in_stream or 0) from problem
+        raise explain_mistake(text, len(text.rstrip()) if at_end else problem.pos_in_stream or 0) from problem
 
 
 @functools.cache

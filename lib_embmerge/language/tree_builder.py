@@ -1,7 +1,7 @@
 """Lark's callbacks: every rule of grammar.lark that is recognised becomes a node, checked for its kind.
 
 Lark calls these while it parses, so no parse tree is ever built. Each takes the list of the rule's children:
-tokens, nodes, and the `Step`s that wait for the operand to their left.
+tokens, nodes, and the `Suffix`s that wait for the operand to their left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .calls import check_call
 from .nodes import Apply, Argument, At, Expression, Number, Text
 from .numbers import fold, plain, read_integer, read_number
 
-__all__ = ["Factor", "Step", "TreeBuilder"]
+__all__ = ["Factor", "Suffix", "TreeBuilder"]
 
 ENCODERS = {"L": "clip_l", "G": "clip_g"}
 SPECIAL_TOKENS = {"00": "pad", "000": "end", "0000": "start"}
@@ -33,7 +33,7 @@ class Factor(NamedTuple):
     encoder: Token | None
 
 
-class Step(NamedTuple):
+class Suffix(NamedTuple):
     """An operation that waits for its left operand: its name, the other arguments and where it ends."""
 
     name: str
@@ -151,7 +151,7 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
             return fold(name, left, right)
         return Apply(name, (left, right), left.span.to(right.span))
 
-    # The one-rank group: each operation is a Step until its left operand is known
+    # The one-rank group: each operation is a Suffix until its left operand is known
 
     def factor(self, children: list[Any]) -> Factor:
         """What stands behind `*` or `/`."""
@@ -160,15 +160,15 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
             operand = _number(operand)
         return Factor(operand, sign, children[2] if len(children) > 2 else None)
 
-    def times(self, children: list[Any]) -> Step:
+    def times(self, children: list[Any]) -> Suffix:
         """`* 0.5`, `* 'cat'`."""
         return self._scaling("scale", *children)
 
-    def over(self, children: list[Any]) -> Step:
+    def over(self, children: list[Any]) -> Suffix:
         """`/ 3`."""
         return self._scaling("divide", *children)
 
-    def _scaling(self, name: str, operator: Token, factor: Factor) -> Step:
+    def _scaling(self, name: str, operator: Token, factor: Factor) -> Suffix:
         operand, sign, encoder = factor
         if sign is not None:
             if not isinstance(operand, Number):
@@ -176,43 +176,43 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
             span = Span(_span(sign).start, operand.span.end)
             operand = _negative(operand, span) if sign == "-" else Number(operand.value, span)
         end = operand.span.end if encoder is None else _span(encoder).end
-        return Step(name, (operand,), end, encoder)
+        return Suffix(name, (operand,), end, encoder)
 
-    def resize(self, children: list[Any]) -> Step:
+    def resize(self, children: list[Any]) -> Suffix:
         """`: 4`."""
         digits = children[1]
         size = _signed_integer(None, digits, "The number of vectors behind :")
-        return Step("resize", (size,), digits.end_pos)
+        return Suffix("resize", (size,), digits.end_pos)
 
-    def shift(self, children: list[Any]) -> Step:
+    def shift(self, children: list[Any]) -> Suffix:
         """`:+1`."""
         _, sign, digits = children
-        return Step("shift", (_signed_integer(sign, digits, "The shift behind :"),), digits.end_pos)
+        return Suffix("shift", (_signed_integer(sign, digits, "The shift behind :"),), digits.end_pos)
 
-    def index(self, children: list[Any]) -> Step:
+    def index(self, children: list[Any]) -> Suffix:
         """`[-1]`."""
         _, sign, digits, closing = children
-        return Step("index", (_signed_integer(sign, digits, "The index in [ ]"),), closing.end_pos)
+        return Suffix("index", (_signed_integer(sign, digits, "The index in [ ]"),), closing.end_pos)
 
     def bound(self, children: list[Any]) -> Number | None:
         """An end of a range, None where it is left out."""
         sign, digits = children
         return None if digits is None else _signed_integer(sign, digits, "An index in [ ]")
 
-    def slice(self, children: list[Any]) -> Step:
+    def slice(self, children: list[Any]) -> Suffix:
         """`[1:3]`."""
         _, start, _, stop, closing = children
         bounds = (start, stop) if stop is not None else (start,) if start is not None else ()
-        return Step("slice", bounds, closing.end_pos)
+        return Suffix("slice", bounds, closing.end_pos)
 
-    def join(self, children: list[Any]) -> Step:
+    def join(self, children: list[Any]) -> Suffix:
         """`, 'dog'`."""
         operand = children[1]
         if isinstance(operand, Number):
             raise kind_errors.number_in_parentheses_after_comma(operand)
-        return Step("concat", (operand,), operand.span.end)
+        return Suffix("concat", (operand,), operand.span.end)
 
-    def join_token(self, children: list[Any]) -> Step:
+    def join_token(self, children: list[Any]) -> Suffix:
         """`, 256` and `, 00`."""
         digits = children[1]
         span = _span(digits)
@@ -221,7 +221,7 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
             node = Apply(special, (), span)
         else:
             node = Apply("token", (Number(read_integer(str(digits), span, "A token id"), span),), span)
-        return Step("concat", (node,), span.end)
+        return Suffix("concat", (node,), span.end)
 
     def applied(self, children: list[Any]) -> Operand:
         """An operation with its left operand: `a * 2`, `a + b =* 2`."""
@@ -232,7 +232,7 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
             raise kind_errors.number_to_the_left(step.name, left)
         return Apply(step.name, (left, *step.arguments), Span(left.span.start, step.end))
 
-    def _scaled(self, left: Operand, step: Step) -> Operand:
+    def _scaled(self, left: Operand, step: Suffix) -> Operand:
         (right,) = step.arguments
         span = Span(left.span.start, step.end)
         if not isinstance(right, Number):

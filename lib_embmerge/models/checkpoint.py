@@ -15,14 +15,14 @@ from typing import Protocol
 from torch import Tensor
 
 from ..errors import FileError, closest_names
-from ..families import FAMILIES, Family
+from ..families import DEMONSTRATION, FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
 from ..files.installed_embeddings import EmbeddingFolder
 from ..files.paths import exists, full_path, is_folder, read_path
 from ..files.reading import EmbeddingFile
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..vectors.vocabulary import Vocabulary
-from .demonstration import DEMONSTRATION, demonstration_tables
+from .demonstration import demonstration_tables
 from .tokenizers import END, START, spell, tokenizer
 
 __all__ = ["CheckpointModel", "FileEncoder", "Table", "open_model"]

@@ -11,10 +11,7 @@ from torch import Tensor
 
 from ..families import CLIP_VOCABULARY_SIZE, ENCODER_WIDTHS, FAMILIES
 
-__all__ = ["DEMONSTRATION", "DemonstrationTable", "demonstration_tables"]
-
-DEMONSTRATION = "demonstration"
-"""Title of the built-in encoder, and what files made with it say they were made with."""
+__all__ = ["DemonstrationTable", "demonstration_tables"]
 
 
 class DemonstrationTable:

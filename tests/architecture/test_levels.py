@@ -22,7 +22,7 @@ LEVELS = {
     "language": 1,
     "vectors": 1,
     "remarks": 1,
-    "entry": 2,
+    "entered": 2,
     "host_protocol": 2,
     "files": 3,
     "evaluation": 3,

@@ -28,6 +28,22 @@ def bound_names(tree: ast.Module) -> set[str]:
     return names
 
 
+def test_each_name_is_used_once() -> None:
+    """A class or function is known by its name alone, wherever it is met; so are the names of types."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for name in sorted(defined_names(tree) | type_names(tree)):
+            places.setdefault(name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def type_names(tree: ast.Module) -> set[str]:
+    """Give the names of types that a module defines with `=`, such as `Run = Union[…]`."""
+    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)]
+    return {t.id for t in targets if t.id[0].isupper() and not t.id.isupper()} - {"T", "R"}
+
+
 def listed_names(tree: ast.Module) -> list[str] | None:
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_embmerge.frontends.app.host import DEMONSTRATION
+from lib_embmerge.frontends.app.host import DEMONSTRATION_CHOICE
 
 from ..frontends.checkpoints import make_checkpoint
 from .expected import are_equal, compute, read_file
@@ -19,7 +19,7 @@ from .visitor import Visitor
 def checkpoint(tmp_path: Path, visitor: Visitor) -> Iterator[Path]:
     """A small checkpoint in a file; the demonstration encoder is opened again when the test is over."""
     yield make_checkpoint(tmp_path / "small.safetensors", seed=1)
-    visitor.open().choose_checkpoint(DEMONSTRATION).sees("In use: the demonstration encoder", at="opened")
+    visitor.open().choose_checkpoint(DEMONSTRATION_CHOICE).sees("In use: the demonstration encoder", at="opened")
 
 
 def test_the_preview_follows_another_checkpoint(
@@ -70,6 +70,6 @@ def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(tab: Tab, tmp_path: 
 
 def test_a_known_checkpoint_is_taken_from_the_list(tab: Tab) -> None:
     for _ in range(2):
-        tab.write("/nowhere/x.safetensors", into="checkpoint").pick(DEMONSTRATION, of="known")
-        tab.holds(DEMONSTRATION, into="checkpoint")
+        tab.write("/nowhere/x.safetensors", into="checkpoint").pick(DEMONSTRATION_CHOICE, of="known")
+        tab.holds(DEMONSTRATION_CHOICE, into="checkpoint")
     tab.press("open").sees("demonstration encoder", at="opened")

@@ -387,17 +387,17 @@ def test_a_file_is_shown_without_a_checkpoint_but_not_against_invented_words(run
 @pytest.mark.parametrize(("by", "count"), [("part", 2), ("token", 3), ("vector", 3)])
 @pytest.mark.usefixtures("memory_model")
 def test_rows_of_inspect(capsys: pytest.CaptureFixture[str], by: str, count: int) -> None:
-    assert cli.main(["inspect", "'a cat', 'dog'", "--rows", by, "--json"]) == 0
+    assert cli.run_command(["inspect", "'a cat', 'dog'", "--rows", by, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert len([row for row in rows if row["encoder"] == "clip_g"]) == count
 
 
 @pytest.mark.usefixtures("memory_model")
 def test_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["nearest", "-'cat' * -2", "-k", "1", "--json"]) == 0
+    assert cli.run_command(["nearest", "-'cat' * -2", "-k", "1", "--json"]) == 0
     near = json.loads(capsys.readouterr().out)["nearest"]
     assert [(n["encoder"], n["text"], n["cosine"]) for n in near] == [("clip_l", "cat", 1.0), ("clip_g", "cat", 1.0)]
-    assert cli.main(["nearest", "'cat', 'dog'"]) == 0
+    assert cli.run_command(["nearest", "'cat', 'dog'"]) == 0
     assert "dog" in capsys.readouterr().out
 
 

@@ -21,7 +21,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
     def run(*arguments: object, status: int = 0) -> Any:
-        assert cli.main([*map(str, arguments), "--json"] if not status else [*map(str, arguments)]) == status
+        assert cli.run_command([*map(str, arguments), "--json"] if not status else [*map(str, arguments)]) == status
         said = capsys.readouterr()
         return said.err if status else json.loads(said.out)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ModelNotLoaded
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.frontends.page.prompt.lines import prompt_lines

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ShapeMismatch
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.inspection.explain import explain, join_explained

@@ -13,9 +13,9 @@ from ...language.scan import Brackets
 from ...limits import Limits
 from ...models.checkpoint import CheckpointModel, open_model
 
-__all__ = ["DEMONSTRATION", "AppHost"]
+__all__ = ["DEMONSTRATION_CHOICE", "AppHost"]
 
-DEMONSTRATION = "demonstration encoder"
+DEMONSTRATION_CHOICE = "demonstration encoder"
 """What the page calls the model that is there without a checkpoint."""
 
 
@@ -60,7 +60,7 @@ class AppHost:
         self.embeddings_folder = embeddings
 
     def choose_named(self, checkpoint: str, folder: str) -> None:
-        """Take what a person has written: `DEMONSTRATION` or nothing, a path, or a name that `@` knows.
+        """Take what a person has written: `DEMONSTRATION_CHOICE` or nothing, a path, or a name that `@` knows.
 
         Raises: FileError as `choose`, and where there is no such file.
         """
@@ -72,7 +72,7 @@ class AppHost:
         self.choose(self._find(checkpoint.strip().strip('"')), place)
 
     def _find(self, checkpoint: str) -> Path | None:
-        if checkpoint in ("", DEMONSTRATION):
+        if checkpoint in ("", DEMONSTRATION_CHOICE):
             return None
         path = read_path(checkpoint)
         if exists(path):

@@ -17,7 +17,7 @@ from ..cli.report import Report
 from ..gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
 from ..page.html import draw, draw_error
 from ..tab import TITLE, fill_tab
-from .host import DEMONSTRATION, AppHost
+from .host import DEMONSTRATION_CHOICE, AppHost
 
 __all__ = ["build_app", "run_app"]
 
@@ -67,14 +67,14 @@ def _build_choice(host: AppHost) -> Any:
     with gr.Row(elem_id="embmerge_choice", elem_classes=["embmerge-page"]):
         # Not one list that takes other texts as well: gradio 3 loses them now and then for an item of the list.
         checkpoint = gr.Textbox(
-            DEMONSTRATION if host.checkpoint is None else str(host.checkpoint),
+            DEMONSTRATION_CHOICE if host.checkpoint is None else str(host.checkpoint),
             label="Checkpoint: a file or diffusers folder",
             max_lines=1,
             elem_id="embmerge_checkpoint",
             scale=4,
         )
         known = gr.Dropdown(
-            [DEMONSTRATION, *map(str, host.checkpoint_files())],
+            [DEMONSTRATION_CHOICE, *map(str, host.checkpoint_files())],
             value=None,
             label="or one of these",
             elem_id="embmerge_known",

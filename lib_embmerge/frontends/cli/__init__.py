@@ -12,9 +12,9 @@ converting    `convert`, `check`
 serving       `app`
 help/         what `--help` prints
 
-`main` imports nothing but the standard library; each command brings what it needs.
+`run_command` imports nothing but the standard library; each command brings what it needs.
 """
 
-from .run import main
+from .run import run_command
 
-__all__ = ["main"]
+__all__ = ["run_command"]

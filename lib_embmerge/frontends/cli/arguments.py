@@ -132,7 +132,7 @@ class _SetLimit(argparse.Action):
             raise argparse.ArgumentError(self, f"{name.strip()}: {error}") from None
         if wished > highest:
             raise argparse.ArgumentError(self, f"{name.strip()} may be {highest:,} at most")
-        namespace.limits = namespace.limits.with_user_s({name.strip(): wished})
+        namespace.limits = namespace.limits.with_numbers({name.strip(): wished})
 
 
 # --- Options that several commands share ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from ...evaluation import evaluate
 from ...files.reading import read_embedding
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
-from .inputs import find_file, open_model, read_source
+from .inputs import find_named_file, open_chosen_model, read_source
 from .looking import odd_numbers
 from .report import Report, align, describe_model, figure, model_note
 
@@ -38,12 +38,12 @@ def compare_two(options: argparse.Namespace) -> Report:
 
 def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Report:
     """Compare two things; the model is opened only where one of them is an expression."""
-    paths = [find_file(text, options.kind) for text in options.text]
+    paths = [find_named_file(text, options.kind) for text in options.text]
     sides = [
         path or read_source(text, options.kind, options.limits)
         for text, path in zip(options.text, paths, strict=True)
     ]
-    model = None if all(paths) else open_model(options, checkpoint)
+    model = None if all(paths) else open_chosen_model(options, checkpoint)
     values = []
     for side in sides:
         if isinstance(side, Path):
@@ -58,13 +58,13 @@ def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Rep
 
 def _compare_on_two(options: argparse.Namespace, checkpoints: Sequence[Path]) -> Report:
     text = options.text[0]
-    if find_file(text, options.kind) is not None:
+    if find_named_file(text, options.kind) is not None:
         raise EmbeddingMergeError(
             f"{text} is a file, which does not depend on a checkpoint.",
             suggestion="Give an expression, or a second file.",
         )
     entered = read_source(text, options.kind, options.limits)
-    models = [open_model(options, checkpoint) for checkpoint in checkpoints]
+    models = [open_chosen_model(options, checkpoint) for checkpoint in checkpoints]
     values = [evaluate(entered.tree, model, limits=entered.limits, source=entered.source) for model in models]
     report = _report([str(path) for path in checkpoints], values)
     report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}

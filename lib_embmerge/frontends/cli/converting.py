@@ -60,7 +60,7 @@ def check_files(options: argparse.Namespace) -> Report:
             report.errors.append(f"{path}:\n{describe_error(error)}")
             continue
         checked.append({"file": str(path), "verdicts": [_fields(verdict) for verdict in verdicts]})
-        report.lines += ([""] if report.lines else []) + _describe(path, verdicts)
+        report.lines += ([""] if report.lines else []) + _list_verdicts(path, verdicts)
     report.figures["checked"] = checked
     return report
 
@@ -78,7 +78,7 @@ def _neighbours(path: Path) -> list[str]:
     return [other.stem for other in others if other.name != path.name]
 
 
-def _describe(path: Path, verdicts: Sequence[Verdict]) -> list[str]:
+def _list_verdicts(path: Path, verdicts: Sequence[Verdict]) -> list[str]:
     by_place = {(verdict.host, verdict.model): verdict for verdict in verdicts}
     rows = [[host, *(_cell(by_place[host, model]) for model in MODELS)] for host in HOSTS]
     table = align([["", *(FAMILIES[model].title for model in MODELS)], *rows])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ...entry import Entered, is_prompt, read_expression
+from ...entered import Entered, is_prompt, read_expression
 from ...evaluation import count_all, find_warnings
 from ...host_protocol import TextModel
 from ...limits import CHUNK
 from ..prompt_layout import Found, count_found, find_expressions, lay_out
-from .inputs import open_model
+from .inputs import open_chosen_model
 from .report import Report, align, amount, describe_model, model_note
 
 __all__ = ["count_vectors"]
@@ -21,9 +21,9 @@ def count_vectors(options: argparse.Namespace) -> Report:
     if is_prompt(options.text, options.kind):
         found = find_expressions(options.text, limits=options.limits)
         _raise_first(found)
-        return _count_prompt(options.text, found, open_model(options))
+        return _count_prompt(options.text, found, open_chosen_model(options))
     entered = read_expression(options.text, kind=options.kind, limits=options.limits)
-    model = open_model(options)
+    model = open_chosen_model(options)
     number = count_all([entered.tree], model, limits=entered.limits, sources=[entered.source])[0]
     figures = {
         "kind": "expression",

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from ...carry import MAPS, WAYS, CarriedMap, CarriedWords, carry_map, carry_shared, carry_words
-from ...entry import read_expression
+from ...entered import read_expression
 from ...errors import EmbeddingMergeError, FileError
 from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
@@ -16,7 +16,7 @@ from ...language import write
 from ...models.checkpoint import CheckpointModel
 from ...saving import SaveOptions, rebuild, save_expression, save_vectors
 from ...vectors.embedding import Embedding
-from .inputs import open_model
+from .inputs import open_chosen_model
 from .looking import open_subject
 from .report import Progress, Report, describe_model, model_note
 from .writing import report_saved, save_options
@@ -43,7 +43,7 @@ def explain_vectors(options: argparse.Namespace) -> Report:
 def carry_file(options: argparse.Namespace) -> Report:
     """Make a file for another model, by the way that was chosen, or by its words where they are enough of it."""
     file = read_embedding(options.file)
-    target = open_model(options)
+    target = open_chosen_model(options)
     wanted = save_options(options, target, options.dir)
     name = options.name or file.name
     if "embmerge.resolved" in file.metadata and options.way is None:
@@ -55,7 +55,7 @@ def carry_file(options: argparse.Namespace) -> Report:
             f"{file.path.name} does not say what it was made of.",
             suggestion="Give the model that it was made for with --from CHECKPOINT.",
         )
-    carrier = _Carrier(file, name, open_model(options, options.source), target, wanted)
+    carrier = _Carrier(file, name, open_chosen_model(options, options.source), target, wanted)
     if options.way in MAPS:
         return carrier.by_map(options.way)
     return carrier.shared() if options.way == "shared" else carrier.in_words(is_wished=options.way is not None)

@@ -18,7 +18,7 @@ def list_functions(options: argparse.Namespace) -> Report:
     figures: dict[str, object] = {"functions": [_fields(entry) for entry in entries]}
     if options.markdown:
         return Report(figures, [markdown_table(entries)])
-    lines = [line for entry in entries for line in (*_describe(entry), "")]
+    lines = [line for entry in entries for line in (*_list_entry(entry), "")]
     return Report(figures, lines[:-1])
 
 
@@ -37,7 +37,7 @@ def _find(name: str) -> Operation:
     return entry
 
 
-def _describe(entry: Operation) -> list[str]:
+def _list_entry(entry: Operation) -> list[str]:
     return [signature(entry), f"    {entry.summary}", f"    {entry.formula}", f"    {entry.example}"]
 
 

@@ -11,14 +11,14 @@ from ...errors import FileError
 from ...files.paths import is_file, is_folder, kind_of
 
 if TYPE_CHECKING:
-    from ...entry import Entered
+    from ...entered import Entered
     from ...limits import Limits
     from ...models.checkpoint import CheckpointModel
 
-__all__ = ["find_file", "open_model", "read_source"]
+__all__ = ["find_named_file", "open_chosen_model", "read_source"]
 
 
-def open_model(options: argparse.Namespace, checkpoint: Path | None = None) -> CheckpointModel:
+def open_chosen_model(options: argparse.Namespace, checkpoint: Path | None = None) -> CheckpointModel:
     """Open the model that the options name, or that of the given checkpoint with the options' other folders."""
     if checkpoint is None and not isinstance(options.checkpoint, list):
         checkpoint = options.checkpoint
@@ -33,7 +33,7 @@ def open_model(options: argparse.Namespace, checkpoint: Path | None = None) -> C
     return models.open_model(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
 
 
-def find_file(text: str, kind: str) -> Path | None:
+def find_named_file(text: str, kind: str) -> Path | None:
     """Give the path that an argument is, None where no file is there or the options say that it is none."""
     if kind != "any":
         return None
@@ -46,11 +46,11 @@ def read_source(text: str, kind: str, limits: Limits) -> Entered:
 
     Raises: as `read_expression`; FileError where the text looks like the path of a file that is not there.
     """
-    from ...entry import is_prompt, read_expression
+    from ...entered import is_prompt, read_expression
 
     if kind == "any" and is_prompt(text):
         found = kind_of(Path(text))
-        if found is not None:  # and is no file, or `find_file` had found it
+        if found is not None:  # and is no file, or `find_named_file` had found it
             raise FileError(f"{text} is {'a folder, not a file' if found == 'folder' else 'not a regular file'}.")
         if _looks_like_path(text):
             raise FileError(f"There is no file {text}.")

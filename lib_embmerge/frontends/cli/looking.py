@@ -8,19 +8,18 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from ...entry import Entered
+from ...entered import Entered
 from ...errors import FileError
 from ...evaluation import evaluate, find_warnings, read_parts
+from ...families import DEMONSTRATION
 from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from ...vectors.embedding import Embedding
-from .inputs import find_file, open_model, read_source
+from .inputs import find_named_file, open_chosen_model, read_source
 from .report import Report, align, amount, describe_model, figure, model_note
 
 __all__ = ["inspect_vectors", "list_nearest", "odd_numbers", "open_subject"]
-
-DEMONSTRATION = "demonstration"
 
 HEADER = {
     "expression": "embmerge.expression",
@@ -53,7 +52,7 @@ def inspect_vectors(options: argparse.Namespace) -> Report:
     rows = _measure(subject, options.rows)
     near = find_neighbours(subject.vectors, subject.model, k=options.k) if subject.model else []
     figures = {
-        **_describe(subject),
+        **_source_figures(subject),
         "rows": [asdict(row) for row in rows],
         "nearest": [asdict(neighbour) for neighbour in near],
         **describe_model(subject.model),
@@ -68,7 +67,7 @@ def list_nearest(options: argparse.Namespace) -> Report:
     if subject.model is None:
         raise FileError("There is nothing to compare with.", suggestion="Give --checkpoint FILE.")
     near = find_neighbours(subject.vectors, subject.model, k=options.k)
-    figures = {**_describe(subject), "nearest": [asdict(n) for n in near], **describe_model(subject.model)}
+    figures = {**_source_figures(subject), "nearest": [asdict(n) for n in near], **describe_model(subject.model)}
     rows = [[n.encoder, str(n.index), n.text, str(n.id), f"{n.cosine:.4f}"] for n in near]
     lines = align([["encoder", "vector", "word", "id", "cosine"], *rows], left=(0, 2))
     if not near:
@@ -83,16 +82,16 @@ def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subje
     A file without a checkpoint is compared with the demonstration encoder only where that made it: its invented words
     say nothing about any other.
     """
-    path = find_file(options.text, options.kind)
+    path = find_named_file(options.text, options.kind)
     if path is None:
         entered = read_source(options.text, options.kind, options.limits)
-        model = open_model(options)
+        model = open_chosen_model(options)
         value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
         return _Subject(value, model, entered=entered)
     file = read_embedding(path)
     ours = file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     wanted = always or options.checkpoint is not None or ours
-    return _Subject(Embedding(file.vectors), open_model(options) if wanted else None, file=file)
+    return _Subject(Embedding(file.vectors), open_chosen_model(options) if wanted else None, file=file)
 
 
 def _measure(subject: _Subject, by: str) -> list[RowStatistics]:
@@ -107,7 +106,7 @@ def _measure(subject: _Subject, by: str) -> list[RowStatistics]:
     return measure_parts(parts, subject.model, by="part" if by == "part" else "token")
 
 
-def _describe(subject: _Subject) -> dict[str, object]:
+def _source_figures(subject: _Subject) -> dict[str, object]:
     figures: dict[str, object] = {"encoders": _shapes(subject.vectors)}
     if subject.file is not None:
         figures |= {"file": str(subject.file.path), "layout": subject.file.layout}

@@ -13,14 +13,14 @@ from ...errors import EmbeddingMergeError, closest_names
 if TYPE_CHECKING:
         from .report import Report
 
-__all__ = ["main"]
+__all__ = ["run_command"]
 
 FAILED = 2
 INTERRUPTED = 130
 """What a shell expects of a program that was stopped with Ctrl-C."""
 
 
-def main(arguments: Sequence[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Run one command; give the exit status: 0, or 2 with what is wrong on stderr, or 130 after Ctrl-C."""
     _make_writable()
     try:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         _discard_output()
         return 0
     except OSError as error:
-        return _fail(_describe(error))
+        return _fail(_explain_system_error(error))
     except UnicodeError:
         return _fail("An argument or a file holds bytes that are no text in UTF-8.")
     except MemoryError:
@@ -87,7 +87,7 @@ def _explain(error: EmbeddingMergeError) -> str:
     return describe_error(error)
 
 
-def _describe(error: OSError) -> str:
+def _explain_system_error(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror or error}"
 

@@ -14,7 +14,7 @@ from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
 from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
-from .inputs import open_model, read_source
+from .inputs import open_chosen_model, read_source
 from .report import Progress, Report, describe_error, describe_model, model_note
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ LONGEST_LIST = 10_000_000
 def save_one(options: argparse.Namespace) -> Report:
     """Save one expression."""
     entered = read_source(options.text, options.kind, options.limits)
-    model = open_model(options)
+    model = open_chosen_model(options)
     saved = save_expression(entered, options.name, model, save_options(options, model, options.dir))
     return report_saved(saved, [], model)
 
 
 def rebuild_files(options: argparse.Namespace) -> Report:
     """Make files again from their recipes, each in its own folder or in `--dir`."""
-    model = open_model(options)
+    model = open_chosen_model(options)
     common = save_options(options, model, Path())
 
     def remake(path: Path) -> list[Saved]:
@@ -64,7 +64,7 @@ def save_list(options: argparse.Namespace) -> Report:
     lines = read_lines(_read_list(options.list_file))
     if not lines:
         raise FileError(f"There are no lines in {options.list_file}.")
-    model = open_model(options)
+    model = open_chosen_model(options)
     wishes = save_options(options, model, options.dir)
     skipped: list[str] = []
 
@@ -164,7 +164,7 @@ def save_options(options: argparse.Namespace, model: CheckpointModel, folder: Pa
 def report_saved(saved: Sequence[Saved], errors: Sequence[str], model: CheckpointModel) -> Report:
     """Report what was saved, and what went wrong."""
     figures = {"saved": [_fields(one) for one in saved], **describe_model(model)}
-    lines = [line for one in saved for line in _describe(one)]
+    lines = [line for one in saved for line in _list_saved(one)]
     warnings = [f"{one.name}: {text}" if len(saved) > 1 else text for one in saved for text in one.warnings]
     return Report(figures, [*lines, model_note(model)], warnings, list(errors))
 
@@ -180,6 +180,6 @@ def _fields(saved: Saved) -> dict[str, object]:
     }
 
 
-def _describe(saved: Saved) -> list[str]:
+def _list_saved(saved: Saved) -> list[str]:
     shapes = ", ".join(f"{encoder} [{rows},{width}]" for encoder, (rows, width) in saved.shapes.items())
     return [str(saved.path), f"  {shapes}; {saved.size:,} bytes"]

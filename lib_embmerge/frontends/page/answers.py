@@ -18,32 +18,32 @@ from types import MappingProxyType
 
 from ...errors import EmbeddingMergeError
 from ...host_protocol import PageHost
-from .build.nearest import nearest
-from .build.pictures import pictures
-from .build.preview import follow, load, preview
-from .build.saving import name
-from .build.table import csv_file, table
-from .convert.loads import loads
+from .build.nearest import answer_nearest
+from .build.pictures import answer_pictures
+from .build.preview import answer_follow, answer_load, answer_preview
+from .build.saving import answer_name
+from .build.table import answer_csv, answer_table
+from .convert.loads import answer_loads
 from .html import draw_error
-from .many.batch import many
-from .prompt.lines import prompt_lines
+from .many.batch import answer_many
+from .prompt.lines import answer_prompt_lines
 from .question import Answer, Question
 
 __all__ = ["ASKED", "answer"]
 
 ASKED: Mapping[str, Callable[[Question, PageHost], Answer]] = MappingProxyType(
     {
-        "preview": preview,
-        "load": load,
-        "follow": follow,
-        "nearest": nearest,
-        "loads": loads,
-        "table": table,
-        "csv": csv_file,
-        "pictures": pictures,
-        "name": name,
-        "prompt_lines": prompt_lines,
-        "many": many,
+        "preview": answer_preview,
+        "load": answer_load,
+        "follow": answer_follow,
+        "nearest": answer_nearest,
+        "loads": answer_loads,
+        "table": answer_table,
+        "csv": answer_csv,
+        "pictures": answer_pictures,
+        "name": answer_name,
+        "prompt_lines": answer_prompt_lines,
+        "many": answer_many,
     }
 )
 """What can be asked, and who answers."""

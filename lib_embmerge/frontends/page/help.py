@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from ...operations import OPERATIONS, Operation, signature
 from .html import draw
 
-__all__ = ["RULES", "Rule", "draw_help", "group_operations"]
+__all__ = ["RULES", "HowTo", "draw_help", "group_operations"]
 
 
 @dataclass(frozen=True)
-class Rule:
+class HowTo:
     """A sentence on how expressions are written, and an expression that shows it, for the box."""
 
     sentence: str
@@ -20,28 +20,28 @@ class Rule:
 
 
 RULES = (
-    Rule(
+    HowTo(
         "In a prompt an expression stands in brackets, <'cat' - 'adult' + 'child'> or {'red'*0.3 + 'blue'*0.7}. "
         "In this tab it needs none.",
         "'cat' - 'adult' + 'child'",
     ),
-    Rule(
+    HowTo(
         "Words stand in quotes, '…' or \"…\", and mean the vectors that a prompt would use for them. "
         "Inside, a doubled quote is one quote. The name of an installed embedding stands for its vectors.",
         "'a cat''s ear'",
     ),
-    Rule(
+    HowTo(
         "Inside quotes all is plain text. Weights, BREAK, AND and <lora:…> stand around an expression: "
         "(<'cat' + 'dog'>:1.2)."
     ),
-    Rule(
+    HowTo(
         "* / : , and [ ] go from left to right and bind tighter than + and -; parentheses group.",
         "('old' + 'car'), 'on a road'",
     ),
-    Rule("=* =/ and =: take the whole sum on their left.", "'red' + 'blue' =* 0.5"),
-    Rule("@name takes the words to its left from another checkpoint: 'woman'@other."),
-    Rule("A number behind a comma is a token by its id.", "'cat', 2368"),
-    Rule(
+    HowTo("=* =/ and =: take the whole sum on their left.", "'red' + 'blue' =* 0.5"),
+    HowTo("@name takes the words to its left from another checkpoint: 'woman'@other."),
+    HowTo("A number behind a comma is a token by its id.", "'cat', 2368"),
+    HowTo(
         "Where one side has fewer vectors it is filled up with zero vectors. Sums are often longer or shorter than "
         "words: normalize( ) gives them a word's length.",
         "normalize('cat' - 'adult' + 'child')",

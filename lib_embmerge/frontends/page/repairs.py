@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...entry import Entered, is_one_expression, is_prompt
+from ...entered import Entered, is_one_expression, is_prompt
 from ...errors import EmbeddingMergeError, SyntaxProblem
 from ...language import Brackets, find_islands
 from ...language.write import quote

@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...entry import Entered, read_expression
+from ...entered import Entered, read_expression
 from ...errors import EmbeddingMergeError, FileError, ShapeMismatch, UnsupportedHost
 from ...evaluation import evaluate
 from ...files.installed_embeddings import EmbeddingFolder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...entry import Entered, read_expression
+from ...entered import Entered, read_expression
 from ...errors import ExpressionError
 from ...evaluation import evaluate
 from ...host_protocol import PageHost, TextModel

@@ -9,7 +9,12 @@ import gradio as gr
 
 from ...host_protocol import PageHost
 from ..page.html import draw
-from . import build, channel, convert_pane, help_pane, inspect_pane, many
+from .build import add_build_pane
+from .channel import add_channel
+from .convert_pane import add_convert_pane
+from .help_pane import add_help_pane
+from .inspect_pane import add_inspect_pane
+from .many import add_many_pane
 
 __all__ = ["ELEM_ID", "TITLE", "build_notice", "build_tab", "fill_tab"]
 
@@ -35,16 +40,16 @@ def build_notice(text: str) -> gr.Blocks:
 def fill_tab(host: PageHost) -> None:
     """Make the tab's components inside the blocks that are open."""
     with gr.Column(elem_id="embmerge_page", elem_classes=["embmerge-page"]):
-        channel.build(host)
+        add_channel(host)
         gr.HTML(draw("notices", notices=host.notices()), visible=bool(host.notices()))
         with gr.Tabs(elem_id="embmerge_tabs"):
             with gr.Tab("Build", elem_id="embmerge_tab_build"):
-                build.build(host)
+                add_build_pane(host)
             with gr.Tab("Inspect & compare", elem_id="embmerge_tab_look") as tab:
-                inspect_pane.build(host, tab)
+                add_inspect_pane(host, tab)
             with gr.Tab("Many at once", elem_id="embmerge_tab_many"):
-                many.build(host)
+                add_many_pane(host)
             with gr.Tab("Convert & check", elem_id="embmerge_tab_convert"):
-                convert_pane.build(host)
+                add_convert_pane(host)
             with gr.Tab("Help", elem_id="embmerge_tab_help"):
-                help_pane.build(host)
+                add_help_pane(host)

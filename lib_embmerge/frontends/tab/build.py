@@ -10,12 +10,12 @@ from ..page.build.saving import LONG_CHOICES, save_from_page
 from ..page.build.table import TABLE_ROWS
 from ..page.html import draw
 
-__all__ = ["build"]
+__all__ = ["add_build_pane"]
 
 SAVED = "() => { window.embmerge.saved(); return []; }"
 
 
-def build(host: PageHost) -> None:
+def add_build_pane(host: PageHost) -> None:
     """Make the pane: at the left what one writes, at the right what it means."""
     with gr.Row(elem_classes=["embmerge-columns"]):
         with gr.Column(scale=5, min_width=320):

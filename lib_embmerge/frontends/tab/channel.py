@@ -8,13 +8,13 @@ from ...host_protocol import PageHost
 from ..gradio_compat import on_click, then_javascript
 from ..page.answers import answer
 
-__all__ = ["build"]
+__all__ = ["add_channel"]
 
 TAKE_QUESTION = "() => [window.embmerge.takeQuestion()]"
 GIVE_ANSWER = "(answer) => { window.embmerge.giveAnswer(answer); return []; }"
 
 
-def build(host: PageHost) -> None:
+def add_channel(host: PageHost) -> None:
     """Make the button that the javascript presses, and the box from which it reads the answer."""
     question = gr.Textbox(visible=False)
     response = gr.Textbox(visible=False)

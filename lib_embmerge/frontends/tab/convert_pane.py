@@ -11,7 +11,7 @@ from ..gradio_compat import file_input, on_change, on_click, then_javascript, up
 from ..page.convert.converting import (
     REPAIR_FIELD,
     UNEQUAL_CHOICES,
-    Options,
+    ConvertOptions,
     check_from_page,
     convert_from_page,
     list_choices,
@@ -19,12 +19,12 @@ from ..page.convert.converting import (
 )
 from ..page.html import draw
 
-__all__ = ["build"]
+__all__ = ["add_convert_pane"]
 
 SHOWN = "() => { window.embmerge.fill({}); return []; }"
 
 
-def build(host: PageHost) -> None:
+def add_convert_pane(host: PageHost) -> None:
     """Make the pane: at the left the files and what to make of them, at the right what was made and what they are."""
     with gr.Row(elem_classes=["embmerge-columns"], elem_id="embmerge_convert"):
         with gr.Column(scale=5, min_width=320):
@@ -100,9 +100,9 @@ def _build_options() -> tuple[list[Any], Any]:
     return [name, folder, unequal, dtype, overwrite], wanted
 
 
-def _read(name: Any, folder: Any, unequal: Any, dtype: Any, overwrite: Any) -> Options:
+def _read(name: Any, folder: Any, unequal: Any, dtype: Any, overwrite: Any) -> ConvertOptions:
     texts = [str(value or "") for value in (name, folder, unequal, dtype)]
-    return Options(texts[0].strip(), texts[1], texts[2], texts[3], bool(overwrite))
+    return ConvertOptions(texts[0].strip(), texts[1], texts[2], texts[3], bool(overwrite))
 
 
 def _texts(value: Any) -> list[str]:

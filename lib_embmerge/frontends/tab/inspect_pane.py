@@ -17,13 +17,13 @@ from ..page.jobs import Jobs
 from ..page.source import KINDS, LOADED, Choice, list_checkpoints, list_files
 from .running import build_run_buttons, connect_run
 
-__all__ = ["build"]
+__all__ = ["add_inspect_pane"]
 
 ANY_FILE = ("file",)
 """Uploads of every kind: what is no embedding is told so in a sentence of ours."""
 
 
-def build(host: PageHost, tab: Any) -> None:
+def add_inspect_pane(host: PageHost, tab: Any) -> None:
     """Make the pane inside `tab`; the lists of files and checkpoints are read again whenever it is opened."""
     files, checkpoints = list_files(host), list_checkpoints(host)
     with gr.Tabs(elem_id="embmerge_inspect_tabs"):

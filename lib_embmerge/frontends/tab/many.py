@@ -13,13 +13,13 @@ from ..lists import Sweep
 from ..page.build.saving import LONG_CHOICES
 from ..page.html import draw
 from ..page.jobs import Jobs
-from ..page.many.batch import LONG_FIELD, MODES, TICK, Wish, run_many
+from ..page.many.batch import LONG_FIELD, MODES, TICK, ManyOptions, run_many
 from .running import build_run_buttons, connect_run
 
-__all__ = ["build"]
+__all__ = ["add_many_pane"]
 
 
-def build(host: PageHost) -> None:
+def add_many_pane(host: PageHost) -> None:
     """Make the pane: at the left the lines, at the right the files that they make."""
     with gr.Row(elem_classes=["embmerge-columns"], elem_id="embmerge_many"):
         with gr.Column(scale=5, min_width=320):
@@ -91,11 +91,11 @@ def _build_options() -> list[Any]:
     return [folder, overwrite, same_name, dtype, long, author, note]
 
 
-def _read(*values: Any) -> Wish:
+def _read(*values: Any) -> ManyOptions:
     """Read the components' values in the order in which they were made; gradio gives None for an untouched box."""
     mode, text, *sweep = [_text(value) for value in values[:7]]
     folder, overwrite, same_name, dtype, long, author, note = values[7:]
-    return Wish(
+    return ManyOptions(
         mode,
         text,
         Sweep(*sweep),

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ...families import ENCODER_WIDTHS
+from ...families import ENCODER_NAMES
 from ...host_protocol import InstalledEmbedding, TextPieces
 from ...placeholders import SPELLING, spelled_ids
 from .encoder import HostEncoder
@@ -27,7 +27,7 @@ __all__ = [
     "digest_vectors",
     "file_state",
     "find_pieces",
-    "fits",
+    "is_made_for",
     "looked_up",
     "mentioned_states",
 ]
@@ -62,7 +62,7 @@ def find_pieces(
     return pieces
 
 
-def fits(embedding: Any, encoders: Sequence[HostEncoder], *, exactly: bool = False) -> bool:
+def is_made_for(embedding: Any, encoders: Sequence[HostEncoder], *, exactly: bool = False) -> bool:
     """Say whether the host's embedding has vectors for these encoders, of their widths; `exactly`: for no others."""
     widths = {e.key: e.width for e in encoders}
     vectors = embedding.vec if isinstance(embedding.vec, dict) else dict.fromkeys(widths, embedding.vec)
@@ -177,8 +177,7 @@ def file_state(path: str) -> tuple[int, int]:
 def _name_by_width(width: int, encoders: Sequence[HostEncoder]) -> str:
     # A file with one tensor does not say whose it is; the host goes by the width as well.
     fitting = [e.name for e in encoders if e.width == width]
-    others: Mapping[int, str] = {known: name for name, known in ENCODER_WIDTHS.items()}
-    return fitting[0] if fitting else others.get(width, f"of width {width}")
+    return fitting[0] if fitting else ENCODER_NAMES.get(width, f"of width {width}")
 
 
 def _letters(text: str) -> str:

@@ -13,7 +13,7 @@ from ...merge import MergeSettings
 from ...placeholders import counted_vectors
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import PlaceholderSpelling, looked_up
-from ..webui.running_host import Part, RunningHost
+from ..webui.running_host import Attachment, RunningHost
 from .comments import HASH, blank_comments
 from .conditioning import ConditioningHooks
 from .hooks import Hook
@@ -76,7 +76,7 @@ class PipelineHost(RunningHost):
         """Give what is to be wrapped beside the conditioning and the counter: nothing."""
         return []
 
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
         hooks = ConditioningHooks(self, settings)
         return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]

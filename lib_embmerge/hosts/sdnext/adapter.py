@@ -32,14 +32,14 @@ from typing import Any
 
 import torch
 
-from ...families import ENCODER_WIDTHS, family_of
+from ...families import ENCODER_NAMES, family_of
 from ...host_protocol import InstalledEmbedding
 from ...merge import MergeSettings
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import digest_vectors
 from ..encoders.token_table import CalledTable, HostTable
 from ..pipeline.comments import blank_comments
-from ..webui.running_host import Part, RunningHost, RunningTextModel
+from ..webui.running_host import Attachment, RunningHost, RunningTextModel
 from .prompts import SDNextPrompts
 
 __all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
@@ -56,7 +56,6 @@ SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 """What the host keeps out of a prompt and in the infotext. Source: modules/styles.py:482-489."""
 
-NAMES = {width: name for name, width in ENCODER_WIDTHS.items()}
 
 
 class SDNextEncoder(HostEncoder):
@@ -65,7 +64,7 @@ class SDNextEncoder(HostEncoder):
     def __init__(self, text_encoder: Any, tokenizer: Any) -> None:
         """Take the pipeline's parts."""
         self.layer = text_encoder.get_input_embeddings()
-        name = NAMES[int(self.layer.embedding_dim)]
+        name = ENCODER_NAMES[int(self.layer.embedding_dim)]
         super().__init__(_Engine(tokenizer), self.layer, name=name, key=name)
         # The host writes its embeddings into rows behind the vocabulary's.
         self.size = self.table.size = min(self.size, int(tokenizer.vocab_size))
@@ -137,7 +136,7 @@ class SDNextTextModel(RunningTextModel):
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
-        vectors = {NAMES.get(v.shape[-1], f"of width {v.shape[-1]}"): v for v in embedding.vec}
+        vectors = {ENCODER_NAMES.get(v.shape[-1], f"of width {v.shape[-1]}"): v for v in embedding.vec}
         copies = {name: rows.detach().to(device="cpu", copy=True) for name, rows in vectors.items()}
         return InstalledEmbedding(embedding.name, copies, digest_vectors(copies))
 
@@ -185,7 +184,7 @@ class SDNext(RunningHost):
         """
         return SDNextTextModel(sd_model, self)
 
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Give the hooks; the host has no callback for its token counter."""
         return [SDNextPrompts(self, settings)]
 
@@ -279,4 +278,4 @@ def _takes_vectors(text_encoder: Any, tokenizer: Any) -> bool:
         return False
     if tokenizer.convert_tokens_to_ids(START_TOKEN) != tokenizer.bos_token_id:
         return False
-    return getattr(text_encoder.get_input_embeddings(), "embedding_dim", None) in NAMES  # type: ignore[operator]
+    return getattr(text_encoder.get_input_embeddings(), "embedding_dim", None) in ENCODER_NAMES  # type: ignore[operator]

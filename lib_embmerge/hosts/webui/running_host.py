@@ -23,10 +23,10 @@ from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
 from .settings import allows_words, read_brackets, read_limits
 
-__all__ = ["Part", "RunningHost", "RunningTextModel"]
+__all__ = ["Attachment", "RunningHost", "RunningTextModel"]
 
 
-class Part(Protocol):
+class Attachment(Protocol):
     """Something that reaches into the host, and out again."""
 
     def install(self) -> None:
@@ -126,7 +126,7 @@ class RunningHost(ABC):
         """
 
     @abstractmethod
-    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Part]:
+    def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return what changes prompts and the token counter: of the user's settings and `script_callbacks`."""
 
     @abstractmethod

@@ -50,7 +50,7 @@ def allows_words(opts: Any) -> bool:
 def read_limits(opts: Any) -> Limits:
     """Give the limits that the host's options set; the usual one where an option is no number."""
     set_here = {name: getattr(opts, key, None) for key, (name, _) in LIMIT_SETTINGS.items()}
-    return Limits().with_user_s({n: int(number) for n, number in set_here.items() if _is_number(number)})
+    return Limits().with_numbers({n: int(number) for n, number in set_here.items() if _is_number(number)})
 
 
 def _is_number(value: object) -> TypeGuard[float]:

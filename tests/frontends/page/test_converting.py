@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.convert.converting import (
     REPAIR_FIELD,
-    Options,
+    ConvertOptions,
     check_from_page,
     convert_from_page,
     list_choices,
@@ -106,7 +106,7 @@ def test_a_layout_is_checked_and_converted(host, uploads, name):
     checked = plain(check_from_page(host, [str(uploads / name)], []))
     assert [layout for layout in layouts if f"kept as {layout}" not in checked] == []
     assert made(host) == []
-    converted = plain(convert_from_page(host, [str(uploads / name)], [], Options()))
+    converted = plain(convert_from_page(host, [str(uploads / name)], [], ConvertOptions()))
     assert [sentence for sentence in said if sentence not in checked + converted] == []
     stem = Path(name).stem
     assert made(host) == [f"{stem}.safetensors"]
@@ -188,13 +188,13 @@ def test_a_bad_file_is_a_sentence_and_the_others_go_on(host, uploads, tmp_path, 
     trained(uploads / "good.pt")
     chosen = [str(uploads / name), str(uploads / "good.pt")]
     before = sorted(uploads.iterdir())
-    for drawn in (check_from_page(host, chosen, []), convert_from_page(host, chosen, [], Options())):
+    for drawn in (check_from_page(host, chosen, []), convert_from_page(host, chosen, [], ConvertOptions())):
         assert said in plain(drawn)
         assert "clip_l [4,768]" in plain(drawn)
         assert "Traceback" not in drawn
     for do in ("convert", "pad", "rename", "remake", "split"):
         request = json.dumps({"file": f"0:{name}", "do": do})
-        assert "embmerge-error" in repair(host, request, chosen, [], Options())
+        assert "embmerge-error" in repair(host, request, chosen, [], ConvertOptions())
     assert made(host) == ["good.safetensors"]
     assert not marker.exists()
     assert sorted(uploads.iterdir()) == before
@@ -205,7 +205,7 @@ def test_numbers_that_are_none_are_not_written(host, uploads):
     save_file({"emb_params": torch.full((1, 768), float("nan"))}, uploads / "black.safetensors")
     chosen = [str(uploads / "black.safetensors")]
     assert "pictures come out black" in plain(check_from_page(host, chosen, []))
-    assert "hold infinity or NaN; they are not saved" in plain(convert_from_page(host, chosen, [], Options()))
+    assert "hold infinity or NaN; they are not saved" in plain(convert_from_page(host, chosen, [], ConvertOptions()))
     assert made(host) == []
 
 
@@ -214,28 +214,28 @@ def test_nothing_from_a_file_is_markup(host, uploads):
     content = {"<b>l</b>": L}
     save_file(content, uploads / name, metadata={"modelspec.title": "<script>"})
     chosen = [str(uploads / name)]
-    drawn = check_from_page(host, chosen, []) + convert_from_page(host, chosen, [], Options())
+    drawn = check_from_page(host, chosen, []) + convert_from_page(host, chosen, [], ConvertOptions())
     assert "<img" not in drawn
     assert "<b>l" not in drawn
     assert "is not allowed in a file name" not in check_from_page(host, chosen, [])
     assert "holds <, which is not allowed" in plain(drawn)
     wish = buttons(drawn)["copy as img_src_x_onerror_alert_1"]
-    assert "img_src_x_onerror_alert_1.safetensors" in repair(host, wish, chosen, [], Options())
+    assert "img_src_x_onerror_alert_1.safetensors" in repair(host, wish, chosen, [], ConvertOptions())
 
 
 # --- Where it goes -------------------------------------------------------------------------------------------------
 
 PLACES = [
-    (Options(), ["a.safetensors"], "a.safetensors"),
-    (Options(name="b"), ["b.safetensors"], "b.safetensors"),
-    (Options(name="b", folder="sub/deep"), ["sub/deep/b.safetensors"], "b.safetensors"),
-    (Options(name="../b"), [], "not allowed in a file name"),
-    (Options(name="con"), [], "device"),
-    (Options(name="x" * 300), [], "300 characters"),
-    (Options(folder="../out"), [], "plain path below"),
-    (Options(folder="/etc"), [], "plain path below"),  # as in Build
-    (Options(folder="sub/"), ["sub/a.safetensors"], "a.safetensors"),
-    (Options(folder="C:\\"), [], "not allowed"),
+    (ConvertOptions(), ["a.safetensors"], "a.safetensors"),
+    (ConvertOptions(name="b"), ["b.safetensors"], "b.safetensors"),
+    (ConvertOptions(name="b", folder="sub/deep"), ["sub/deep/b.safetensors"], "b.safetensors"),
+    (ConvertOptions(name="../b"), [], "not allowed in a file name"),
+    (ConvertOptions(name="con"), [], "device"),
+    (ConvertOptions(name="x" * 300), [], "300 characters"),
+    (ConvertOptions(folder="../out"), [], "plain path below"),
+    (ConvertOptions(folder="/etc"), [], "plain path below"),  # as in Build
+    (ConvertOptions(folder="sub/"), ["sub/a.safetensors"], "a.safetensors"),
+    (ConvertOptions(folder="C:\\"), [], "not allowed"),
 ]
 
 
@@ -253,10 +253,10 @@ def test_a_file_is_replaced_only_when_it_is_asked_for(host, uploads):
     target = host.embeddings_folder / "a.safetensors"
     target.write_bytes(b"precious")
     chosen = [str(uploads / "a.pt")]
-    assert 'Tick "Overwrite"' in plain(convert_from_page(host, chosen, [], Options()))
+    assert 'Tick "Overwrite"' in plain(convert_from_page(host, chosen, [], ConvertOptions()))
     assert target.read_bytes() == b"precious"
     assert host.refreshed == 0
-    convert_from_page(host, chosen, [], Options(overwrite=True))
+    convert_from_page(host, chosen, [], ConvertOptions(overwrite=True))
     assert read_embedding(target).vectors["clip_l"].shape == (4, 768)
 
 
@@ -265,7 +265,7 @@ def test_a_picked_file_is_converted_beside_itself(host):
     folder.mkdir()
     trained(folder / "old.pt")
     assert list_choices(host) == ["styles/old.pt"]
-    drawn = plain(convert_from_page(host, [], ["styles/old.pt"], Options()))
+    drawn = plain(convert_from_page(host, [], ["styles/old.pt"], ConvertOptions()))
     assert made(host) == ["styles/old.pt", "styles/old.safetensors"]
     assert "old.pt has this name, too: only one of them will be found." in drawn
 
@@ -274,20 +274,20 @@ def test_a_picked_file_is_converted_beside_itself(host):
 def test_a_picked_path_stays_in_the_folder(host, uploads, picked):
     trained(uploads / "a.pt")
     assert "embmerge-error" in check_from_page(host, [], [picked])
-    assert "embmerge-error" in convert_from_page(host, [], [picked], Options())
+    assert "embmerge-error" in convert_from_page(host, [], [picked], ConvertOptions())
 
 
 def test_several_files_have_no_one_name(host, uploads):
     trained(uploads / "a.pt")
     trained(uploads / "b.pt")
     chosen = [str(uploads / "a.pt"), str(uploads / "b.pt")]
-    assert "One name cannot serve several files." in convert_from_page(host, chosen, [], Options(name="c"))
+    assert "One name cannot serve several files." in convert_from_page(host, chosen, [], ConvertOptions(name="c"))
     assert made(host) == []
 
 
 def test_nothing_chosen(host):
     assert "Give embedding files" in check_from_page(host, [], [])
-    assert "No file is chosen." in convert_from_page(host, [], [], Options())
+    assert "No file is chosen." in convert_from_page(host, [], [], ConvertOptions())
 
 
 # --- Repairs -------------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_nothing_chosen(host):
 
 def press(host, chosen, label, options=None):
     wish = buttons(check_from_page(host, chosen, []))[label]
-    return plain(repair(host, wish, chosen, [], options or Options()))
+    return plain(repair(host, wish, chosen, [], options or ConvertOptions()))
 
 
 @pytest.fixture
@@ -313,12 +313,12 @@ def unequal(uploads):
 )
 def test_unequal_lengths_are_mended(host, unequal, label, length, said):
     assert "unequal numbers of vectors: 4 for clip_l and 8 for clip_g" in plain(
-        convert_from_page(host, unequal, [], Options())
+        convert_from_page(host, unequal, [], ConvertOptions())
     )
     assert said in press(host, unequal, label)
     vectors = read_embedding(host.embeddings_folder / "odd.safetensors").vectors
     assert {len(rows) for rows in vectors.values()} == {length}
-    assert said in plain(convert_from_page(host, unequal, [], Options(name="again", unequal=label)))
+    assert said in plain(convert_from_page(host, unequal, [], ConvertOptions(name="again", unequal=label)))
 
 
 def test_a_pair_is_split(host, uploads):
@@ -344,7 +344,7 @@ def test_a_vocabulary_word_is_changed(host, uploads):
 
 def test_a_pickle_is_converted(host, uploads):
     trained(uploads / "old-one.pt")
-    press(host, [str(uploads / "old-one.pt")], "convert", Options(dtype="float16"))
+    press(host, [str(uploads / "old-one.pt")], "convert", ConvertOptions(dtype="float16"))
     assert read_embedding(host.embeddings_folder / "old-one.safetensors").vectors["clip_l"].dtype == torch.float16
 
 
@@ -354,7 +354,7 @@ def test_a_repair_takes_the_next_free_name(host, unequal):
         assert name in said
     assert made(host) == ["odd-2.safetensors", "odd-3.safetensors", "odd.safetensors"]
     assert 'odd exists already, so this is odd-3; tick "Overwrite"' in said
-    press(host, unequal, "cut to the shortest", Options(overwrite=True))
+    press(host, unequal, "cut to the shortest", ConvertOptions(overwrite=True))
     assert len(read_embedding(host.embeddings_folder / "odd.safetensors").vectors["clip_l"]) == 4
 
 
@@ -380,7 +380,7 @@ def test_a_file_without_a_recipe_is_not_made_again(other_family, uploads):
     chosen = [str(uploads / "pair.safetensors")]
     assert not [label for label in buttons(check_from_page(other_family, chosen, [])) if "again" in label]
     wish = json.dumps({"file": "0:pair.safetensors", "do": "remake"})
-    assert "does not say what it was made of" in plain(repair(other_family, wish, chosen, [], Options()))
+    assert "does not say what it was made of" in plain(repair(other_family, wish, chosen, [], ConvertOptions()))
 
 
 @pytest.mark.parametrize("resolved", ["text('cat')@'/etc/passwd'", "text('cat')@'../x.safetensors'"])
@@ -388,7 +388,7 @@ def test_a_recipe_opens_no_file(other_family, uploads, resolved):
     metadata = {"embmerge.resolved": resolved, "embmerge.expression": "'cat'"}
     save_file({"clip_l": L, "clip_g": G}, uploads / "pair.safetensors", metadata=metadata)
     wish = json.dumps({"file": "0:pair.safetensors", "do": "remake"})
-    said = plain(repair(other_family, wish, [str(uploads / "pair.safetensors")], [], Options()))
+    said = plain(repair(other_family, wish, [str(uploads / "pair.safetensors")], [], ConvertOptions()))
     assert "it is not opened" in said
     assert made(other_family) == []
 
@@ -398,14 +398,14 @@ def test_a_recipe_opens_no_file(other_family, uploads, resolved):
     ["", "x", "[]", "null", "{}", '{"file": 1, "do": []}', '{"file": "0:odd.safetensors", "do": "delete"}', "[" * 9999],
 )
 def test_a_request_that_is_none(host, unequal, request_):
-    assert "a repair that nobody knows" in repair(host, request_, unequal, [], Options())
+    assert "a repair that nobody knows" in repair(host, request_, unequal, [], ConvertOptions())
     assert made(host) == []
 
 
 def test_a_request_for_another_file(host, unequal):
     for key in ("1:odd.safetensors", "/etc/passwd", "../odd.safetensors"):
         wish = json.dumps({"file": key, "do": "pad"})
-        assert "no longer among those that are chosen" in repair(host, wish, unequal, [], Options())
+        assert "no longer among those that are chosen" in repair(host, wish, unequal, [], ConvertOptions())
 
 
 def test_a_closed_file_with_broken_numbers_is_marked_in_its_heading(host, uploads):

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.evaluation import evaluate
 from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.publish_check import HOSTS, MODELS, check_file, describe_file

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib_embmerge.entry import read_expression
+from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import FileError, NameProblem, UnsupportedHost
 from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.files.writing import write_embedding

@@ -12,7 +12,7 @@ from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.lists import Sweep
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.jobs import Jobs
-from lib_embmerge.frontends.page.many.batch import MODES, Wish, many, run_many
+from lib_embmerge.frontends.page.many.batch import MODES, ManyOptions, answer_many, run_many
 from lib_embmerge.frontends.page.question import Question
 
 LIST, SWEEP = MODES
@@ -35,7 +35,7 @@ def host(tmp_path):
 
 
 def wish(text="", mode=LIST, sweep=RED_BLUE, **others):
-    return Wish(mode, text, sweep, **others)
+    return ManyOptions(mode, text, sweep, **others)
 
 
 def run(host, *args, **options):
@@ -52,7 +52,7 @@ def plain(html):
 
 
 def preview(host, **fields):
-    return plain(many(Question(1, "many", {"mode": LIST, **fields}), host).slots["many"])
+    return plain(answer_many(Question(1, "many", {"mode": LIST, **fields}), host).slots["many"])
 
 
 # --- While one types -----------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_the_lines_are_shown_while_one_types(host, fields, has, lacks):
 
 
 def test_nothing_from_a_line_is_markup(host):
-    html = many(Question(1, "many", {"text": "<i>a</i> = '<img src=x onerror=1>"}), host).slots["many"]
+    html = answer_many(Question(1, "many", {"text": "<i>a</i> = '<img src=x onerror=1>"}), host).slots["many"]
     assert "<i>a" not in html
     assert "<img" not in html
 
@@ -187,10 +187,10 @@ def test_a_line_of_more_than_75_vectors_is_marked_until_something_is_chosen(host
     assert "2 lines, 1 with a mistake" in shown
     assert "This has 80 vectors" in shown
     asked = Question(1, "many", {"mode": LIST, "text": text, "long": "pool into their mean"})
-    assert plain(many(asked, host).slots["many"]).startswith(" 2 files")
-    assert many(asked, host).state["isLong"]
+    assert plain(answer_many(asked, host).slots["many"]).startswith(" 2 files")
+    assert answer_many(asked, host).state["isLong"]
     ran = run(host, text)
-    for html in (many(Question(1, "many", {"mode": LIST, "text": text}), host).slots["many"], ran):
+    for html in (answer_many(Question(1, "many", {"mode": LIST, "text": text}), host).slots["many"], ran):
         assert 'data-embmerge-fix="embmerge_many_long" data-embmerge-value="cut to the first 75"' in html
         assert "--long" not in html
     assert "1 saved, 1 failed" in plain(ran)

@@ -13,7 +13,7 @@ from lib_embmerge.evaluation import count
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.saving import save_from_page
-from lib_embmerge.frontends.page.prompt.lines import read_lines
+from lib_embmerge.frontends.page.prompt.lines import read_prompt_lines
 from lib_embmerge.frontends.page.repairs import mend_prompt
 from lib_embmerge.language import Brackets, parse
 from lib_embmerge.models.memory import MemoryModel
@@ -182,14 +182,14 @@ def test_brackets_that_are_switched_off(host: AppHost, monkeypatch: pytest.Monke
 
 
 def test_what_is_being_typed_leaves_the_others() -> None:
-    lines, problem = read_lines("a <'red cat'> and <'do", Brackets.BOTH, MemoryModel.sd1())
+    lines, problem = read_prompt_lines("a <'red cat'> and <'do", Brackets.BOTH, MemoryModel.sd1())
     assert [line.vectors for line in lines] == [2]
     assert problem is not None
     assert problem.message.startswith("Nothing closes this expression")
 
 
 def test_without_a_model_nothing_is_counted() -> None:
-    lines, _ = read_lines("<'cat'> <'dog' + >", Brackets.BOTH, None)
+    lines, _ = read_prompt_lines("<'cat'> <'dog' + >", Brackets.BOTH, None)
     assert [(line.vectors, line.problem is None) for line in lines] == [(None, True), (None, False)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ....entry import is_one_expression, read_expression
+from ....entered import is_one_expression, read_expression
 from ....evaluation import evaluate, find_warnings
 from ....host_protocol import PageHost
 from ....inspection import Neighbour, find_neighbours
@@ -13,14 +13,14 @@ from ..html import draw
 from ..question import Answer, Question
 from ..repairs import mend_remark
 
-__all__ = ["nearest"]
+__all__ = ["answer_nearest"]
 
 SHOWN_VECTORS = 8
 """Vectors whose nearest words stand in the summary; those of all stand in the table."""
 SHOWN_WORDS = 3
 
 
-def nearest(question: Question, host: PageHost) -> Answer:
+def answer_nearest(question: Question, host: PageHost) -> Answer:
     """Answer which words are near, and whether the vectors' norms are far off; nothing where the text is no value."""
     text = question.text("text")
     model = host.loaded_text_model()

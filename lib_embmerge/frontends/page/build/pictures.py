@@ -18,7 +18,7 @@ from ..html import draw
 from ..question import Answer, Question
 from ..subject import read_subject
 
-__all__ = ["Bars", "HeatMap", "Level", "Mark", "pictures", "place_norms", "place_similarity"]
+__all__ = ["Bars", "HeatMap", "Level", "Mark", "answer_pictures", "place_norms", "place_similarity"]
 
 SHOWN = CHUNK
 """Vectors that are drawn."""
@@ -100,7 +100,7 @@ class HeatMap:
         return self.count * self.cell
 
 
-def pictures(question: Question, host: PageHost) -> Answer:
+def answer_pictures(question: Question, host: PageHost) -> Answer:
     """Answer both pictures for each encoder."""
     subject = read_subject(question, host)
     if subject is None:

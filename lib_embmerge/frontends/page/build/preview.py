@@ -10,18 +10,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ....entry import Entered, is_one_expression, read_expression
+from ....entered import Entered, is_one_expression, read_expression
 from ....errors import EmbeddingMergeError
 from ....evaluation import ReadPart, count, find_warnings, read_parts
 from ....host_protocol import PageHost, TextModel
-from ....inspection import Chip, list_tokens
+from ....inspection import ShownToken, list_tokens
 from ....limits import CHUNK
 from ..html import draw, draw_error
 from ..prompt.view import COLOURS, preview_prompt
 from ..question import Answer, Question
 from ..repairs import mend_error, mend_remark
 
-__all__ = ["EXAMPLES", "Bar", "PartView", "follow", "load", "preview", "view_parts"]
+__all__ = ["EXAMPLES", "Bar", "PartView", "answer_follow", "answer_load", "answer_preview", "view_parts"]
 
 EXAMPLES = (
     ("'cat' - 'adult' + 'child'", "arithmetic with words"),
@@ -55,10 +55,10 @@ class PartView:
     sign: str
     text: str
     colour: int
-    rows: Mapping[str, Sequence[Chip]]
+    rows: Mapping[str, Sequence[ShownToken]]
 
 
-def preview(question: Question, host: PageHost) -> Answer:
+def answer_preview(question: Question, host: PageHost) -> Answer:
     """Answer what the text in the box means, with which model; a mistake in it is an answer, too."""
     model = host.loaded_text_model()
     found = _preview(question.text("text"), model, host)
@@ -75,19 +75,19 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         if not is_one_expression(text):
             return preview_prompt(host.without_comments(text), model, host.brackets, host.limits)
         entered = read_expression(text, limits=host.limits)
-        return _describe(entered, model)
+        return _preview_expression(entered, model)
     except EmbeddingMergeError as error:
         drawn = draw_error(error) + draw("actions", actions=mend_error(error, text))
         return Answer(slots={"messages": drawn, "judged": ""}, state={"broken": True})
 
 
-def load(question: Question, host: PageHost) -> Answer:
+def answer_load(question: Question, host: PageHost) -> Answer:
     """Load the model, then go on with the preview."""
     host.load_text_model()
     return Answer(then="preview")
 
 
-def follow(question: Question, host: PageHost) -> Answer:
+def answer_follow(question: Question, host: PageHost) -> Answer:
     """Answer which model is loaded: where the preview is of another one, the page asks for everything again."""
     return Answer(state={"model": _identity(host.loaded_text_model())})
 
@@ -103,7 +103,7 @@ def _empty(model: TextModel | None) -> Answer:
     )
 
 
-def _describe(entered: Entered, model: TextModel) -> Answer:
+def _preview_expression(entered: Entered, model: TextModel) -> Answer:
     number = count(entered.tree, model, limits=entered.limits, source=entered.source)
     parts = read_parts(entered.tree, model, limits=entered.limits)
     found = find_warnings(entered.tree, model, limits=entered.limits)
@@ -118,7 +118,7 @@ def _describe(entered: Entered, model: TextModel) -> Answer:
 
 def view_parts(parts: Sequence[ReadPart], model: TextModel, expression: str) -> list[PartView]:
     """Give what an expression reads for drawing, each part with its sign where one stands before it."""
-    rows: list[dict[str, list[Chip]]] = [{} for _ in parts]
+    rows: list[dict[str, list[ShownToken]]] = [{} for _ in parts]
     for chip in list_tokens(parts, model):
         rows[chip.part].setdefault(chip.encoder, []).append(chip)
     return [
@@ -133,7 +133,7 @@ def _sign(part: ReadPart, expression: str) -> str:
     return "+" if expression[: part.span.start].rstrip("( \t\n").endswith("+") else ""
 
 
-def _together(rows: Mapping[str, Sequence[Chip]]) -> Mapping[str, Sequence[Chip]]:
+def _together(rows: Mapping[str, Sequence[ShownToken]]) -> Mapping[str, Sequence[ShownToken]]:
     """Give one row for all encoders where they read the same."""
     read = {tuple((chip.text, chip.id, chip.vectors) for chip in row) for row in rows.values()}
     if len(read) == 1 and len(rows) > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from ....entry import Entered, read_expression
+from ....entered import Entered, read_expression
 from ....errors import EmbeddingMergeError, FileExists, NameProblem
 from ....evaluation import count
 from ....files.installed_embeddings import EmbeddingFolder
@@ -25,13 +25,13 @@ from ..repairs import mend_error
 __all__ = [
     "LONG_CHOICES",
     "NameCheck",
+    "answer_name",
     "check_length",
     "check_ticks",
     "check_wished_name",
     "choose_length",
     "draw_saved",
     "list_embeddings",
-    "name",
     "read_folder",
     "save_from_page",
 ]
@@ -98,7 +98,7 @@ def check_wished_name(host: PageHost, wished: str, folder: str) -> NameCheck:
     return NameCheck(host, wished, folder, host.loaded_text_model())
 
 
-def name(question: Question, host: PageHost) -> Answer:
+def answer_name(question: Question, host: PageHost) -> Answer:
     """Answer what is wrong with the name that is being typed."""
     wished, folder = question.text("name").strip(), question.text("folder")
     if not wished:

@@ -20,7 +20,7 @@ from ..question import Answer, Question
 from ..subject import Subject, read_subject
 from .norms import NormVerdict, judge_norm
 
-__all__ = ["TABLE_ROWS", "Row", "as_csv", "csv_file", "find_rows", "table"]
+__all__ = ["TABLE_ROWS", "Row", "answer_csv", "answer_table", "as_csv", "find_rows"]
 
 TABLE_ROWS = ("vector", "token", "part")
 """What a row of the table can be; the first is shown first."""
@@ -50,7 +50,7 @@ class Row:
         return [getattr(self.figures, name) for name in FIGURES]
 
 
-def table(question: Question, host: PageHost) -> Answer:
+def answer_table(question: Question, host: PageHost) -> Answer:
     """Answer the rows, grouped by encoder."""
     subject = read_subject(question, host)
     if subject is None:
@@ -66,7 +66,7 @@ def table(question: Question, host: PageHost) -> Answer:
     return Answer(slots={"table": draw("build/table", by=by, groups=groups, more=more, heads=HEADS)})
 
 
-def csv_file(question: Question, host: PageHost) -> Answer:
+def answer_csv(question: Question, host: PageHost) -> Answer:
     """Answer all rows as the text of a CSV file, and the file's name, for the javascript to hand over."""
     subject = read_subject(question, host)
     if subject is None:

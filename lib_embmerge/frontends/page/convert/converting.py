@@ -34,10 +34,10 @@ from .loads import draw_loads, propose_name
 __all__ = [
     "REPAIR_FIELD",
     "UNEQUAL_CHOICES",
+    "ChosenFile",
+    "ConvertOptions",
     "FileView",
     "Made",
-    "Options",
-    "Source",
     "check_from_page",
     "choose_sources",
     "convert_from_page",
@@ -56,7 +56,7 @@ MOST_FILES = 100
 
 
 @dataclass(frozen=True)
-class Source:
+class ChosenFile:
     """A file to look at: `key` finds it again among those that are chosen; `folder` is its place below the root.
 
     `folder` is None for an upload, which has none.
@@ -68,7 +68,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Options:
+class ConvertOptions:
     """What the pane's boxes say; an empty `name` or `folder` stands for the file's own."""
 
     name: str = ""
@@ -104,16 +104,16 @@ def list_choices(host: PageHost) -> list[str]:
     return list_files(host)
 
 
-def choose_sources(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> list[Source]:
+def choose_sources(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> list[ChosenFile]:
     """Give the files that were uploaded (paths that gradio gave) and picked (paths below the embeddings folder).
 
     Raises: FileError where there are none or far too many; NameProblem for a path that is not in the folder.
     """
     if len(uploads) + len(picked) > MOST_FILES:
         raise FileError(f"These are {len(uploads) + len(picked)} files; at most {MOST_FILES} are taken at once.")
-    chosen = [Source(f"{place}:{Path(path).name}", Path(path), None) for place, path in enumerate(uploads)]
+    chosen = [ChosenFile(f"{place}:{Path(path).name}", Path(path), None) for place, path in enumerate(uploads)]
     for relative in picked:
-        chosen.append(Source(relative, find_file(host, relative), relative.rpartition("/")[0]))
+        chosen.append(ChosenFile(relative, find_file(host, relative), relative.rpartition("/")[0]))
     if not chosen:
         raise FileError("No file is chosen.", suggestion="Upload one, or pick one from the embeddings folder.")
     return chosen
@@ -152,10 +152,10 @@ def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str
     return draw("convert/checked", files=[_view(host, source) for source in sources])
 
 
-def _view(host: PageHost, source: Source) -> FileView:
+def _view(host: PageHost, source: ChosenFile) -> FileView:
     title = source.path.name if source.folder is None else source.key
     try:
-        facts = _describe(host, source.path)
+        facts = _facts_among_others(host, source.path)
     except EmbeddingMergeError as error:
         return FileView(title, error=draw_error(error))
     model = loaded_model(host)
@@ -182,7 +182,7 @@ def _has_troubles(file: EmbeddingFile) -> bool:
     return len(lengths) > 1 or not all(bool(rows.double().isfinite().all()) for rows in file.vectors.values())
 
 
-def _describe(host: PageHost, path: Path) -> FileFacts:
+def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
     """Give a file's facts among the other embeddings of the folder.
 
     Raises: FileError where it cannot be read.
@@ -208,7 +208,7 @@ def _shapes(file: EmbeddingFile) -> dict[str, tuple[int, int]]:
 
 
 def _find_fixes(
-    host: PageHost, source: Source, file: EmbeddingFile, facts: FileFacts, model: TextModel | None
+    host: PageHost, source: ChosenFile, file: EmbeddingFile, facts: FileFacts, model: TextModel | None
 ) -> dict[str, Sequence[Action]]:
     """Return the buttons by repair, and by the kind of the cautions that the same click mends."""
 
@@ -243,7 +243,7 @@ def _can_remake(file: EmbeddingFile, model: TextModel | None) -> bool:
     return model is None or {encoder.name for encoder in model.encoders} != set(file.vectors)
 
 
-def repair(host: PageHost, request: str, uploads: Sequence[str], picked: Sequence[str], options: Options) -> str:
+def repair(host: PageHost, request: str, uploads: Sequence[str], picked: Sequence[str], options: ConvertOptions) -> str:
     """Do what a button of the page asks for; give the new files, or the mistake, as HTML."""
     try:
         wanted, do = _read_request(request)
@@ -266,24 +266,24 @@ def _read_request(text: str) -> tuple[str, str]:
     return wanted, do
 
 
-def _convert_again(host: PageHost, source: Source, options: Options) -> list[Made]:
+def _convert_again(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     return _convert(host, source, options, is_repair=True)
 
 
-def _pad(host: PageHost, source: Source, options: Options) -> list[Made]:
+def _pad(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     return _convert_again(host, source, replace(options, unequal=UNEQUAL_CHOICES[1]))
 
 
-def _cut(host: PageHost, source: Source, options: Options) -> list[Made]:
+def _cut(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     return _convert_again(host, source, replace(options, unequal=UNEQUAL_CHOICES[2]))
 
 
-def _rename(host: PageHost, source: Source, options: Options) -> list[Made]:
+def _rename(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     name = options.name or _propose(host, source.path.stem, _word_test(loaded_model(host)))
     return _convert_again(host, source, replace(options, name=name))
 
 
-def _remake(host: PageHost, source: Source, options: Options) -> list[Made]:
+def _remake(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     """Make a file again from its recipe, for the family of the loaded model; the old one stays."""
     file = read_embedding(source.path)
     read_recipe(source.path.name, file.metadata)  # no model is loaded for a file without one
@@ -306,13 +306,13 @@ def _remake(host: PageHost, source: Source, options: Options) -> list[Made]:
     return [replace(_made(host, one.path, said, place), warnings=one.warnings) for one in saved]
 
 
-def _split(host: PageHost, source: Source, options: Options) -> list[Made]:
+def _split(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     place = _Place(host, source, options, source.path.stem, is_repair=True, parts=("_l", "_g", "_h"))
     done = split_file(source.path, place.folder, name=place.name, dtype=options.precision, overwrite=options.overwrite)
     return [_made(host, one.path, (*one.notes, *place.notes), place) for one in done]
 
 
-REPAIRS: Mapping[str, Callable[[PageHost, Source, Options], list[Made]]] = MappingProxyType(
+REPAIRS: Mapping[str, Callable[[PageHost, ChosenFile, ConvertOptions], list[Made]]] = MappingProxyType(
     {"convert": _convert_again, "pad": _pad, "cut": _cut, "rename": _rename, "remake": _remake, "split": _split}
 )
 """What a button can ask for."""
@@ -321,7 +321,7 @@ REPAIRS: Mapping[str, Callable[[PageHost, Source, Options], list[Made]]] = Mappi
 # --- Converting ----------------------------------------------------------------------------------------------------
 
 
-def convert_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str], options: Options) -> str:
+def convert_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str], options: ConvertOptions) -> str:
     """Write every chosen file as clean safetensors; a file that fails, fails alone."""
     try:
         sources = choose_sources(host, uploads, picked)
@@ -365,8 +365,8 @@ class _Place:
     def __init__(
         self,
         host: PageHost,
-        source: Source,
-        options: Options,
+        source: ChosenFile,
+        options: ConvertOptions,
         name: str,
         *,
         is_repair: bool,
@@ -391,7 +391,7 @@ class _Place:
         return not any(os.path.lexists(self.folder / f"{name}{part}.safetensors") for part in parts)
 
 
-def _convert(host: PageHost, source: Source, options: Options, *, is_repair: bool = False) -> list[Made]:
+def _convert(host: PageHost, source: ChosenFile, options: ConvertOptions, *, is_repair: bool = False) -> list[Made]:
     place = _Place(host, source, options, source.path.stem, is_repair=is_repair)
     done: Conversion = convert_file(
         source.path,
@@ -407,7 +407,7 @@ def _convert(host: PageHost, source: Source, options: Options, *, is_repair: boo
 def _made(host: PageHost, path: Path, notes: Sequence[str], place: _Place) -> Made:
     """Read the new file back and judge it."""
     file = load_embedding(path)
-    facts = _describe(host, path)
+    facts = _facts_among_others(host, path)
     model = loaded_model(host)
     verdicts = judge(facts, is_vocabulary_word=_word_test(model))
     relative = "" if place.folder == host.embeddings_folder else os.path.relpath(place.folder, host.embeddings_folder)

@@ -27,7 +27,7 @@ from ..html import draw
 from ..question import Answer, Question
 from ..subject import Subject, read_subject
 
-__all__ = ["Ground", "draw_loads", "loads", "propose_name"]
+__all__ = ["Ground", "answer_loads", "draw_loads", "propose_name"]
 
 UNNAMED = "embedding"
 """What is judged while the name's box is empty."""
@@ -144,7 +144,7 @@ def _places(found: Iterable[Verdict], is_one_family: bool) -> tuple[str, ...]:
 # --- What is about to be saved -------------------------------------------------------------------------------------
 
 
-def loads(question: Question, host: PageHost) -> Answer:
+def answer_loads(question: Question, host: PageHost) -> Answer:
     """Answer where the file would load that saving would write now: with this name, precision and choice of parts."""
     subject = read_subject(question, host)
     if subject is None:
@@ -158,7 +158,7 @@ def loads(question: Question, host: PageHost) -> Answer:
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Planned:
     """The file that saving would write, the name in the box, the names that are taken, and what to say beside it."""
 
     facts: FileFacts
@@ -172,7 +172,7 @@ class _Wish:
         return any(len(encoder.tokenize([text])[0]) == 1 for encoder in self.model.encoders)
 
 
-def _read_wish(question: Question, host: PageHost, subject: Subject) -> _Wish:
+def _read_wish(question: Question, host: PageHost, subject: Subject) -> _Planned:
     base, notes = _read_name(question)
     value, part = _take_part(subject.value, question.choice("long", LONG_CHOICES))
     name = f"{base}{part}"
@@ -181,7 +181,7 @@ def _read_wish(question: Question, host: PageHost, subject: Subject) -> _Wish:
     dtype = DTYPES[question.choice("dtype", tuple(DTYPES))]
     others, neighbours = _list_neighbours(host, name, question.text("folder"))
     facts = describe_vectors(name, value, dtype=dtype, neighbours=neighbours)
-    return _Wish(facts, base, others, subject.model, tuple(notes))
+    return _Planned(facts, base, others, subject.model, tuple(notes))
 
 
 def _read_name(question: Question) -> tuple[str, list[str]]:
@@ -214,7 +214,7 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 
 
-def _find_fixes(wish: _Wish, subject: Subject) -> dict[str, Sequence[Action]]:
+def _find_fixes(wish: _Planned, subject: Subject) -> dict[str, Sequence[Action]]:
     """Give the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)

@@ -69,7 +69,7 @@ def compare_things(a: Thing, b: Thing) -> Compared:
         a=_side("A", a),
         b=_side("B", b),
         differences=found,
-        sentences=_describe(a, b),
+        sentences=_say_differences(a, b),
         is_equal=bool(found) and all(one.is_equal for one in found),
         model=model,
     )
@@ -104,7 +104,7 @@ def _side(letter: str, thing: Thing) -> Side:
     return Side(letter, thing.title, thing.model.title if thing.model else "", thing.vectors.length)
 
 
-def _describe(a: Thing, b: Thing) -> list[str]:
+def _say_differences(a: Thing, b: Thing) -> list[str]:
     """Say in words what figures do not: other families, and other numbers of vectors."""
     said = []
     if set(a.vectors) != set(b.vectors):

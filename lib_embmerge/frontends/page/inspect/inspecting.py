@@ -10,11 +10,11 @@ import torch
 
 from ....errors import EmbeddingMergeError
 from ....evaluation import find_warnings, resolve
+from ....families import DEMONSTRATION
 from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
 from ....inspection import find_neighbours, measure_embedding
 from ....limits import Limits
-from ....saving import DEMONSTRATION
 from ....vectors.embedding import Embedding
 from ...figures import amount
 from ..html import draw, draw_error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ....entry import read_expression
+from ....entered import read_expression
 from ....errors import FileError
 from ....evaluation import evaluate, resolve
 from ....files.reading import EmbeddingFile

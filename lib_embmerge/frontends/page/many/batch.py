@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from ....entry import Entered
+from ....entered import Entered
 from ....errors import EmbeddingMergeError, LimitExceeded
 from ....host_protocol import PageHost, TextModel
 from ....limits import CHUNK
@@ -20,7 +20,7 @@ from ..html import draw, draw_error
 from ..jobs import Jobs, Standing, Task, draw_progress
 from ..question import LONGEST_TEXT, Answer, Question
 
-__all__ = ["LONG_FIELD", "MODES", "TICK", "LineView", "Wish", "many", "run_many"]
+__all__ = ["LONG_FIELD", "MODES", "TICK", "LineView", "ManyOptions", "answer_many", "run_many"]
 
 MODES = ("A list", "A sweep over a number")
 """What the lines are made of, in the page's words."""
@@ -42,7 +42,7 @@ Files = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
-class Wish:
+class ManyOptions:
     """What the pane's boxes say."""
 
     mode: str
@@ -85,7 +85,7 @@ class LineView:
     exists: bool = False
 
 
-def many(question: Question, host: PageHost) -> Answer:
+def answer_many(question: Question, host: PageHost) -> Answer:
     """Answer which files the lines would make, and what is wrong with the first of them."""
     wish = _read_wish(question)
     if _is_empty(wish):
@@ -114,9 +114,9 @@ def many(question: Question, host: PageHost) -> Answer:
     return Answer(slots={"many": drawn}, state={"count": len(lines), "isLong": is_long})
 
 
-def _read_wish(question: Question) -> Wish:
+def _read_wish(question: Question) -> ManyOptions:
     texts = {key: question.text(key) for key in ("expression", "start", "stop", "steps", "pattern")}
-    return Wish(
+    return ManyOptions(
         mode=question.choice("mode", MODES),
         text=question.text("text"),
         sweep=Sweep(**texts),
@@ -127,13 +127,13 @@ def _read_wish(question: Question) -> Wish:
     )
 
 
-def _is_empty(wish: Wish) -> bool:
+def _is_empty(wish: ManyOptions) -> bool:
     if wish.mode == MODES[1]:
         return not wish.sweep.expression.strip()
     return not wish.text.strip()
 
 
-def _view(lines: Sequence[Line], wish: Wish, host: PageHost) -> list[LineView]:
+def _view(lines: Sequence[Line], wish: ManyOptions, host: PageHost) -> list[LineView]:
     model = host.loaded_text_model()
     files = dict(list_embeddings(host))
     views = []
@@ -143,7 +143,7 @@ def _view(lines: Sequence[Line], wish: Wish, host: PageHost) -> list[LineView]:
     return views
 
 
-def _view_line(line: Line, wish: Wish, host: PageHost, model: TextModel | None, files: Files) -> LineView:
+def _view_line(line: Line, wish: ManyOptions, host: PageHost, model: TextModel | None, files: Files) -> LineView:
     try:
         name, entered = line.read(host.limits)
         place = NameCheck(host, name, wish.folder, model, files)
@@ -157,7 +157,7 @@ def _view_line(line: Line, wish: Wish, host: PageHost, model: TextModel | None, 
 # --- Making the files ----------------------------------------------------------------------------------------------
 
 
-def run_many(host: PageHost, jobs: Jobs, job: str, wish: Wish) -> Iterator[str]:
+def run_many(host: PageHost, jobs: Jobs, job: str, wish: ManyOptions) -> Iterator[str]:
     """Make the files, and give HTML as often as there is news: how far it is, then what came of each line."""
     try:
         lines = wish.lines()
@@ -194,7 +194,7 @@ def _draw(standing: Standing[list[Saved]], model: TextModel) -> str:
     return draw_progress(standing) + draw("many/result", rows=rows, standing=standing, model=model, actions=actions)
 
 
-def _tasks(lines: Sequence[Line], wish: Wish, host: PageHost, model: TextModel) -> list[Task[list[Saved]]]:
+def _tasks(lines: Sequence[Line], wish: ManyOptions, host: PageHost, model: TextModel) -> list[Task[list[Saved]]]:
     maker = _Maker(wish, host, model)
     return [Task(line.name or f"line {line.number}", partial(maker.make, line)) for line in lines]
 
@@ -202,7 +202,7 @@ def _tasks(lines: Sequence[Line], wish: Wish, host: PageHost, model: TextModel) 
 class _Maker:
     """Makes one line's file after the other; it knows those that it has made, which nobody has listed yet."""
 
-    def __init__(self, wish: Wish, host: PageHost, model: TextModel) -> None:
+    def __init__(self, wish: ManyOptions, host: PageHost, model: TextModel) -> None:
         self._wish = wish
         self._host = host
         self._model = model

@@ -11,26 +11,26 @@ from ..html import draw
 from ..question import Answer, Question
 from .view import ExpressionLine, view_lines
 
-__all__ = ["prompt_lines", "read_lines"]
+__all__ = ["answer_prompt_lines", "read_prompt_lines"]
 
 SHOWN_LINES = 8
 """Expressions that have a line of their own."""
 
 
-def prompt_lines(question: Question, host: PageHost) -> Answer:
+def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
     """Answer the lines of the prompt in the field `text`, in the slot `lines`; empty where it has no expression.
 
     No model is loaded for it: without one, mistakes in writing are shown and nothing is counted.
     """
     prompt = host.without_comments(question.text("text"))
-    lines, problem = read_lines(prompt, host.brackets, host.loaded_text_model(), host.limits)
+    lines, problem = read_prompt_lines(prompt, host.brackets, host.loaded_text_model(), host.limits)
     if not lines and problem is None:
         return Answer(slots={"lines": ""})
     drawn = draw("prompt/lines", lines=lines[:SHOWN_LINES], more=max(0, len(lines) - SHOWN_LINES), problem=problem)
     return Answer(slots={"lines": drawn})
 
 
-def read_lines(
+def read_prompt_lines(
     text: str, brackets: Brackets, model: TextModel | None, limits: Limits | None = None
 ) -> tuple[list[ExpressionLine], EmbeddingMergeError | None]:
     """Give the lines of a prompt, and the mistake of a bracket that nothing closes: of what is being typed."""

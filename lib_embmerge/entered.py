@@ -10,7 +10,7 @@ from .errors import ExpressionError, Span, SyntaxProblem
 from .language import Expression, Island, find_islands, is_expression, make_placeholder_error, parse
 from .limits import Limits
 
-__all__ = ["Entered", "Kind", "is_one_expression", "is_prompt", "read_expression"]
+__all__ = ["Entered", "TextKind", "is_one_expression", "is_prompt", "read_expression"]
 
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 """Half of a surrogate pair (of an emoji that was cut in two, or bytes that are no UTF-8), which no file can hold, and
@@ -19,7 +19,7 @@ the character that ends a text in many programs."""
 LONGEST_SUGGESTION = 60
 """Characters of a prompt that is repeated in a message."""
 
-Kind = Literal["any", "expression", "prompt"]
+TextKind = Literal["any", "expression", "prompt"]
 """What the user says that a text is; `any` leaves it to how the text begins."""
 
 
@@ -40,7 +40,7 @@ class Entered:
         return self.text, self.offset
 
 
-def is_prompt(text: str, kind: Kind = "any") -> bool:
+def is_prompt(text: str, kind: TextKind = "any") -> bool:
     """Say whether a text is a prompt rather than an expression."""
     return kind == "prompt" or (kind == "any" and not is_expression(text))
 
@@ -59,7 +59,7 @@ def is_one_expression(text: str) -> bool:
     return len(islands) == 1 and not _around(text, islands[0])
 
 
-def read_expression(text: str, *, kind: Kind = "any", limits: Limits | None = None) -> Entered:
+def read_expression(text: str, *, kind: TextKind = "any", limits: Limits | None = None) -> Entered:
     """Read a text that has to be an expression, or a prompt that is exactly one bracketed expression.
 
     Raises: ExpressionError for a mistake in the expression, placed in `text`; SyntaxProblem, with the way to write
