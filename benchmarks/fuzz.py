@@ -32,8 +32,9 @@ from fuzzing.right import Generator, Node
 from fuzzing.small_model import ENCODERS, OTHER, make_model
 from fuzzing.wrong import Mutator
 
+from lib_embmerge.entered import Entered
 from lib_embmerge.errors import EmbeddingMergeError, ExpressionError
-from lib_embmerge.evaluation import count, evaluate
+from lib_embmerge.evaluation import Analysis
 from lib_embmerge.host_protocol import TextModel
 from lib_embmerge.language import Expression, find_islands, is_expression, parse, write
 from lib_embmerge.models.checkpoint import open_model
@@ -124,10 +125,10 @@ class Run:
         tree = value = None
         try:
             tree = parse(text)
-            value = evaluate(tree, self.model)
+            value = _analysis(text, self.model, tree).value()
         except EmbeddingMergeError as error:
             seconds = time.process_time() - start
-            self._check_message(text, error, is_located=tree is None)
+            self._check_message(text, error)
             self.counts[type(error).__name__] += 1
             if must_work:
                 self._fail(text, str(error))
@@ -143,7 +144,7 @@ class Run:
 
     def _check_agreement(self, text: str, tree: Expression, length: int) -> None:
         try:
-            if count(tree, self.model) != length:
+            if _analysis(text, self.model, tree).length != length:
                 self._fail(text, "count and evaluate disagree")
             if parse(write(tree), limits=None) != tree:
                 self._fail(text, f"written as {write(tree)!r}, which is another tree")
@@ -211,7 +212,7 @@ def fuzz(number: int, seed: int, *, model: MemoryModel | None = None, is_shown: 
     mutator = Mutator(chance, generator)
     run = Run(model or make_model())
     warm = "normalize(nearest('cat' + random(1, 1)), 'dog')"
-    evaluate(parse(f"{warm} + ({warm})@{OTHER}"), run.model)  # grammar and vocabularies, once per process
+    _analysis(f"{warm} + ({warm})@{OTHER}", run.model).value()  # grammar and vocabularies, once per process
     for i in range(number):
         if i % 3 == 0:
             run.check_right(*generator.expression())
@@ -224,11 +225,15 @@ def fuzz(number: int, seed: int, *, model: MemoryModel | None = None, is_shown: 
     return run
 
 
+def _analysis(text: str, model: TextModel, tree: Expression | None = None) -> Analysis:
+    return Analysis(Entered(text, text, 0, parse(text) if tree is None else tree), model)
+
+
 def _time(text: str, model: TextModel) -> float:
     """Measure an expression once more: a busy machine takes its time from whichever comes."""
     start = time.process_time()
     with contextlib.suppress(Exception):
-        evaluate(parse(text), model)
+        _analysis(text, model).value()
     return time.process_time() - start
 
 
@@ -258,14 +263,15 @@ SIZES = (16, 64, 256, 1024)
 def growth_on(model: TextModel) -> Iterator[tuple[str, list[float]]]:
     """Yield, per kind of expression, the milliseconds of CPU time for each of `SIZES`, the best of several."""
     for name, pattern in GROWING.items():
-        evaluate(parse(pattern.format(n=1)), model)
+        _analysis(pattern.format(n=1), model).value()
         best = []
         for size in SIZES:
-            tree = parse(pattern.format(n=size))
+            text = pattern.format(n=size)
+            tree = parse(text)
             times = []
             for _ in range(5):
                 start = time.process_time()
-                evaluate(tree, model)
+                _analysis(text, model, tree).value()
                 times.append(time.process_time() - start)
             best.append(1000 * min(times))
         yield name, best

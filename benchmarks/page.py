@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from lib_embmerge.entered import read_expression
-from lib_embmerge.evaluation import evaluate
+from lib_embmerge.evaluation import Analysis
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.nearest import SHOWN_WORDS
@@ -76,7 +76,7 @@ def measure(host: AppHost, rounds: int) -> tuple[list[str], bool]:
     lines, is_good = [], True
     for name, text in TEXTS.items():
         entered = read_expression(text)
-        value = evaluate(entered.tree, host.model)
+        value = Analysis(entered, host.model).value()
         assert value.length == len(WORDS), f"{name}: {value.length} vectors"
         jobs = (
             lambda text=text: ask(host, "preview", text),

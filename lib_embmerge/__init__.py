@@ -6,7 +6,7 @@ A person writes `<'cat' - 'adult' + 'child'>` in a prompt, and the picture is ma
 2. operations.py     every operator and function of the language, as one table
 3. language/         text to tree; no tensors
 4. vectors/          the mathematics; no text
-5. evaluation/       a tree and a model's text encoders: the value, the count, the warnings
+5. evaluation/       an expression and a model: the value, the count, the remarks; `Analysis` answers all
 6. host_protocol.py  all that is asked of the outside
 7. files/            checkpoints, embedding files, tokenizers, where a file will load
 8. saving.py         an expression becomes a file that knows what it was made of

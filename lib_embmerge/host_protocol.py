@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -17,22 +18,35 @@ from torch import Tensor
 from .families import Family
 from .language.scan import Brackets
 from .limits import Limits
+from .vectors.embedding import digest_vectors
 from .vectors.vocabulary import Vocabulary
 
 __all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPieces"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InstalledEmbedding:
-    """An embedding file that the host has loaded.
+    """An embedding file of the host's.
 
     `name` is the word that stands for it in a prompt (the file's stem). `vectors` is by encoder name, each (n, width)
-    as stored: any float dtype, and not yet checked against the model. `digest` is a hash of the vectors.
+    as stored: any float dtype, and not yet checked against the model. A file that cannot be read has none, and
+    `problem` is the sentence that says why. `path` is the file, where it is known.
     """
 
     name: str
-    vectors: Mapping[str, Tensor] = field(repr=False, compare=False)
-    digest: str = ""
+    vectors: Mapping[str, Tensor] = field(repr=False)
+    problem: str = ""
+    path: Path | None = None
+
+    @property
+    def length(self) -> int:
+        """How many vectors it has, of the encoder that has the most."""
+        return max((int(rows.shape[0]) for rows in self.vectors.values() if rows.dim()), default=0)
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of its vectors, the same for the same vectors in every host and on the command line."""
+        return digest_vectors(self.vectors)
 
 
 TextPieces = list["Sequence[int] | InstalledEmbedding"]
@@ -106,6 +120,13 @@ class TextModel(Protocol):
         """Whether its vectors are the built-in demonstration's."""
         ...
 
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
+        """Say which checkpoint these tables are, for a file's header: `name` and what else is known without long work.
+
+        `with_hash` has its file hashed, where there is one; nothing is known of the demonstration's.
+        """
+        ...
+
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         """Resolve quoted texts: per text and encoder name its tokens and the installed embeddings named in it.
 
@@ -113,8 +134,11 @@ class TextModel(Protocol):
         """
         ...
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all installed embeddings of that file stem, case ignored, those of other families included."""
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all installed embeddings of these file stems, case ignored, those of other families included.
+
+        One call for many stems is much cheaper than many calls.
+        """
         ...
 
     def embedding_names(self) -> list[str]:
@@ -168,10 +192,6 @@ class PageHost(Protocol):
 
         Raises: ModelNotLoaded where that fails, with the reason; UnsupportedHost as above.
         """
-        ...
-
-    def checkpoint_record(self) -> Mapping[str, str]:
-        """Say which checkpoint is loaded, for a file's header: `name` and what else is known without long work."""
         ...
 
     def checkpoint_names(self) -> list[str]:

@@ -11,17 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from .errors import EmbeddingMergeError, ExpressionError, NotFinite, Span, SyntaxProblem
-from .evaluation.count import count_all
-from .evaluation.evaluate import evaluate_all
-from .evaluation.warnings import find_strangers
+from .entered import Entered
+from .errors import EmbeddingMergeError, ExpressionError, LimitExceeded, NotFinite, Span, SyntaxProblem
+from .evaluation.analysis import Analysis, analyse
+from .evaluation.measure import describe_work
+from .evaluation.remarks import find_strangers
 from .host_protocol import TextModel
 from .language.literal_text import literal_text
 from .language.nodes import Expression
 from .language.parse import parse
 from .language.scan import Brackets, Island, find_islands, make_placeholder_error, splice
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
-from .placeholders import content_name, count_name, put_words
+from .placeholders import content_names, count_name, put_words
 from .vectors.embedding import Embedding
 
 __all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts", "replace_by_words", "warn_of_strangers"]
@@ -63,23 +64,14 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
     """
     settings = settings or MergeSettings()
     found = [_islands(prompt, model, settings) for prompt in prompts]
-    placed = [(prompt, island) for prompt, islands in zip(prompts, found, strict=True) for island in islands]
-    trees = [_parse_island(island, prompt, settings.limits) for prompt, island in placed]
-    values = evaluate_all(
-        trees,
-        model,
-        limits=settings.limits,
-        sources=[(prompt, island.offset) for prompt, island in placed],
-    )
+    read = [_read(prompt, islands, settings.limits) for prompt, islands in zip(prompts, found, strict=True)]
+    analyses = iter(analyse([entered for of_prompt in read for entered in of_prompt], model))
     merged = Merged([], {}, {})
-    names = iter(
-        [
-            _placeholders(value, literal_text(tree), merged, model, prompt, island)
-            for value, tree, (prompt, island) in zip(values, trees, placed, strict=True)
-        ]
-    )
     for prompt, islands in zip(prompts, found, strict=True):
-        merged.prompts.append(splice(prompt, islands, [next(names) for _ in islands], settings.brackets))
+        of_prompt = [next(analyses) for _ in islands]
+        _check_together(of_prompt, settings.limits)
+        names = [_placeholders(one, merged, island.span) for one, island in zip(of_prompt, islands, strict=True)]
+        merged.prompts.append(splice(prompt, islands, names, settings.brackets))
     return merged
 
 
@@ -88,13 +80,11 @@ def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeS
 
     A mistake in an expression is left to `merge_prompts`.
     """
-    found: dict[str, None] = {}
+    trees = []
     for prompt in dict.fromkeys(prompts):
         with contextlib.suppress(EmbeddingMergeError):
-            for island in _islands(prompt, model, settings):
-                remarks = find_strangers(_parse_island(island, prompt, settings.limits), model)
-                found.update((remark.text, None) for remark in remarks)
-    return list(found)
+            trees += [one.tree for one in _read(prompt, _islands(prompt, model, settings), settings.limits)]
+    return list(dict.fromkeys(remark.text for remark in find_strangers(trees, model)))
 
 
 def replace_by_counts(
@@ -154,16 +144,50 @@ def _found(prompt: str, settings: MergeSettings) -> list[Island]:
 def _count_islands(
     prompt: str, islands: Sequence[Island], model: TextModel, settings: MergeSettings
 ) -> tuple[list[int], str | None]:
-    try:
-        trees = [_parse_island(island, prompt, settings.limits) for island in islands]
-        sources = [(prompt, island.offset) for island in islands]
-        return count_all(trees, model, limits=settings.limits, sources=sources), None
-    except EmbeddingMergeError as error:
-        if len(islands) == 1:
-            return [0], str(error)
-        # Someone is typing: one broken expression must not stop the others from being counted.
-        alone = [_count_islands(prompt, [island], model, settings) for island in islands]
-        return [counts[0] for counts, _ in alone], str(error)
+    """Count each expression's vectors, and tell the first mistake.
+
+    Someone is typing: one broken expression must not stop the others from being counted.
+    """
+    problems: list[EmbeddingMergeError | None] = []
+    entered = []
+    for island in islands:
+        try:
+            entered += _read(prompt, [island], settings.limits)
+            problems.append(None)
+        except EmbeddingMergeError as error:
+            problems.append(error)
+    analyses = iter(analyse(entered, model))
+    found = [problem or next(analyses) for problem in problems]
+    counts = [one.length if isinstance(one, Analysis) and one.problem is None else 0 for one in found]
+    mistakes = [one.problem if isinstance(one, Analysis) else one for one in found]
+    first = next((mistake for mistake in mistakes if mistake is not None), None)
+    if first is None:
+        try:
+            _check_together([one for one in found if isinstance(one, Analysis)], settings.limits)
+        except LimitExceeded as error:
+            first = error
+    return counts, None if first is None else str(first)
+
+
+def _check_together(analyses: Sequence[Analysis], limits: Limits) -> None:
+    """Refuse expressions of a prompt that are more than it may have, at the first that is too much.
+
+    An expression's own mistake, which is told in its turn, comes before what stands behind it.
+    Raises: LimitExceeded.
+    """
+    vectors = work = 0
+    for one in analyses:
+        if one.problem is not None:
+            return
+        vectors += one.size.length
+        work += one.size.work
+        if vectors > limits.prompt:
+            message = f"The expressions of a prompt may have {limits.prompt:,} vectors in all."
+        elif work > limits.work:
+            message = describe_work(limits)
+        else:
+            continue
+        raise LimitExceeded(message, span=one.entered.tree.span).located(*one.entered.source)
 
 
 def _words_of(island: Island, prompt: str, limits: Limits) -> str:
@@ -171,6 +195,13 @@ def _words_of(island: Island, prompt: str, limits: Limits) -> str:
         return literal_text(_parse_island(island, prompt, limits))
     except ExpressionError:
         return ""
+
+
+def _read(prompt: str, islands: Sequence[Island], limits: Limits) -> list[Entered]:
+    return [
+        Entered(prompt, island.text, island.offset, _parse_island(island, prompt, limits), limits)
+        for island in islands
+    ]
 
 
 def _parse_island(island: Island, prompt: str, limits: Limits) -> Expression:
@@ -188,11 +219,11 @@ def _parse(text: str, limits: Limits) -> Expression:
 _kept_parse = lru_cache(maxsize=KEPT_PARSES)(_parse)
 
 
-def _placeholders(
-    value: Embedding, words: str, merged: Merged, model: TextModel, prompt: str, island: Island
-) -> str:
-    if model.half_precision:
-        _check_half_precision(value, prompt, island.span)
+def _placeholders(analysis: Analysis, merged: Merged, place: Span) -> str:
+    value = analysis.value()
+    words = literal_text(analysis.entered.tree)
+    if analysis.model.half_precision:
+        _check_half_precision(value, analysis.entered.text, place)
     names = []
     start = 0
     for length in _chunk_lengths(value.length):
@@ -204,12 +235,14 @@ def _placeholders(
 
 def _register(value: Embedding, words: str, merged: Merged) -> str:
     contents = [rows.contiguous().numpy() for rows in value.values()]
-    name = content_name(contents)
-    # Expressions of equal vectors may differ in their words.
-    while name in merged.vectors and not (merged.vectors[name].equals(value) and merged.words[name] == words):
-        name = content_name(contents, merged.vectors)
-    merged.vectors[name] = value
-    merged.words[name] = words
+    for name in content_names(contents):
+        if name not in merged.vectors:
+            merged.vectors[name] = value
+            merged.words[name] = words
+            break
+        # Expressions of equal vectors may differ in their words.
+        if merged.vectors[name].equals(value) and merged.words[name] == words:
+            break
     return name
 
 

@@ -21,7 +21,7 @@ ParameterKind = Literal["embedding", "number", "integer", "number or embedding",
 class Parameter:
     """One parameter: its name, what it takes, and whether its words count for an encoder that takes only text.
 
-    `minimum` is the least value of a number, None where any will do.
+    `minimum` is the least value of a number, None where any will do, and `below` says what to do for a smaller one.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Parameter:
     repeated: bool = False
     gives_text: bool = True
     minimum: int | None = None
+    below: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Operation:
     `length` gives the number of vectors of the result from those of the embedding arguments and the values of the
     others, in the order of the parameters; what was left out is absent or None. `pads` says that shorter embeddings
     are padded with zero vectors first. `symbol` is how an operator is written, None for a function that has none.
+    `work` is how much a vector costs beside one of a sum: see `Limits.work`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Operation:
     symbol: str | None = None
     is_function: bool = True
     pads: bool = False
+    work: int = 1
 
 
 def _longest(*lengths: int) -> int:
@@ -138,17 +141,18 @@ _ENTRIES = (
         lambda a, n: a * n,
     ),
     Operation(
-        "normalize", (A, Parameter("norm", "number or embedding", optional=True, gives_text=False, minimum=0)),
+        "normalize", (A, Parameter("norm", "number or embedding", optional=True, gives_text=False, minimum=0,
+                               below="To reverse the result, put - in front of it.")),
         "Each vector to the mean norm of the vocabulary, to a given norm, or to the norms of b's vectors.",
         "â·norm", "normalize('cat' - 'adult' + 'child')", _same,
     ),
     Operation(
         "project", (A, Parameter("b", gives_text=False)),
-        "Each vector's part inside the span of b's vectors.", "V·Vᵀ·a", "project('queen', 'woman')", _same,
+        "Each vector's part inside the span of b's vectors.", "V·Vᵀ·a", "project('queen', 'woman')", _same, work=256,
     ),
     Operation(
         "remove", (A, Parameter("b", gives_text=False)),
-        "Each vector's part outside the span of b's vectors.", "a − V·Vᵀ·a", "remove('queen', 'woman')", _same,
+        "Each vector's part outside the span of b's vectors.", "a − V·Vᵀ·a", "remove('queen', 'woman')", _same, work=256,
     ),
     Operation(
         "clip_l", (A,), "Only the vectors of CLIP-L, zeros for the other encoder.", "(a_L, 0)",
@@ -174,12 +178,12 @@ _ENTRIES = (
     ),
     Operation(
         "nearest", (A,), "Each vector replaced with the most similar row of the vocabulary.",
-        "argmax cos(a, row)", "nearest('cat' - 'adult' + 'child')", _same,
+        "argmax cos(a, row)", "nearest('cat' - 'adult' + 'child')", _same, work=512,
     ),
     Operation(
         "random", (Parameter("n", INTEGER, minimum=0), Parameter("seed", INTEGER)),
         "n vectors drawn like the vocabulary's; the same for a seed everywhere.", "N(mean, deviation)",
-        "random(2, 7)", lambda n, seed: n,
+        "random(2, 7)", lambda n, seed: n, work=32,
     ),
 )
 

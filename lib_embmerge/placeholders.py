@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = [
     "PREFIX",
     "SPELLING",
-    "content_name",
+    "content_names",
     "count_name",
     "counted_vectors",
     "find_names",
@@ -44,19 +44,19 @@ NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])"
 AMONG_SIGNS = re.compile(rf"(?:(?<=[(\[]) )?({NAME.pattern})(?: (?=[,.;:!?)\]]))?")
 
 
-def content_name(contents: Iterable[Buffer], taken: Iterable[str] = ()) -> str:
-    """Give the name of some vectors: a checksum of their bytes, and another one where that name is taken already.
+def content_names(contents: Iterable[Buffer]) -> Iterator[str]:
+    """Yield names for some vectors, always the same in the same order: who finds one taken by others takes the next.
 
     A checksum is enough: names live for one prompt, and who registers them compares the vectors of equal names.
     """
     number = 0
     for content in contents:
         number = zlib.crc32(content, number)
-    name = _spell(number)
-    while name in taken or name.startswith(COUNT_PREFIX):
-        number = zlib.crc32(b"another", number)
+    while True:
         name = _spell(number)
-    return name
+        if not name.startswith(COUNT_PREFIX):
+            yield name
+        number = zlib.crc32(b"another", number)
 
 
 def count_name(vectors: int) -> str:

@@ -16,25 +16,27 @@ import torch
 
 from .entered import Entered, read_expression
 from .errors import (
-    EmbeddingMergeError,
     ExpressionError,
     FileError,
     FileExists,
     LimitExceeded,
+    ModelNotLoaded,
     Span,
     UnknownEmbedding,
 )
-from .evaluation import Provenance, count, evaluate, find_warnings, resolve
+from .evaluation import Analysis, Provenance
 from .families import DEMONSTRATION
+from .files.checkpoint_files import hash_file
 from .files.modelspec import modelspec_fields
-from .files.names import EXTENSIONS, advise_on_name, check_name, check_new_name
-from .files.paths import exists, full_path, list_folder, size_of
+from .files.names import EXTENSIONS, advise_on_name, check_name, check_new_name, is_path
+from .files.paths import exists, full_path, is_file, list_folder, size_of
 from .files.reading import EmbeddingFile
 from .files.writing import write_embedding
-from .host_protocol import TextModel
-from .language import Apply, At, Expression, Number, Text, walk
+from .host_protocol import InstalledEmbedding, TextModel
+from .language import Apply, At, Expression, Number, Text, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
-from .vectors.embedding import Embedding
+from .vectors.embedding import Embedding, former_digests
+from .vectors.operators.sequence import pool
 from .version import __version__
 
 __all__ = [
@@ -44,8 +46,8 @@ __all__ = [
     "Saved",
     "TooLong",
     "read_recipe",
+    "read_resolved",
     "rebuild",
-    "refuse_paths",
     "save_expression",
     "save_vectors",
 ]
@@ -64,7 +66,7 @@ DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float16": torch.
 class SaveOptions:
     """How to save.
 
-    `about` holds values for the keys of `ABOUT`. `checkpoint` identifies the model: `name` and what else is known.
+    `about` holds values for the keys of `ABOUT`. `with_hash` has the checkpoint's file hashed for the header.
     `is_installed_here` says that the folder's embeddings can be named in expressions: a text that names the file that
     is being written then stays text.
     """
@@ -74,7 +76,7 @@ class SaveOptions:
     dtype: str = "float32"
     long: Long | None = None
     about: Mapping[str, str] = field(default_factory=dict)
-    checkpoint: Mapping[str, str] = field(default_factory=dict)
+    with_hash: bool = False
     is_installed_here: bool = False
     limits: Limits = field(default_factory=Limits)
 
@@ -131,22 +133,21 @@ def save_expression(entered: Entered, name: str, model: TextModel, options: Save
 def _save(
     entered: Entered, name: str, model: TextModel, options: SaveOptions, check: Callable[[str], None]
 ) -> list[Saved]:
-    try:
-        tree = _without_own_name(entered.tree, name, model) if options.is_installed_here else entered.tree
-        remarks = find_warnings(tree, model, limits=options.limits)
-        parts = _divide(tree, name, model, options)
-        values = [evaluate(part, model, limits=options.limits) for part in parts.values()]
-        origins = [resolve(part, model, limits=options.limits) for part in parts.values()]
-    except EmbeddingMergeError as error:
-        if error.source is None and error.span is not None:
-            error.located(*entered.source)
-        raise
+    identity, checkpoint = model.identity, _checkpoint_texts(model, model.record(with_hash=options.with_hash))
+    if options.is_installed_here:
+        _refuse_own_name(entered, name)
+    analysis = Analysis(entered, model, stays_text=name if options.is_installed_here else "")
+    remarks = analysis.remarks()
+    parts = _divide(analysis, name, options)
+    origin = analysis.provenance()
+    if model.identity != identity:
+        raise ModelNotLoaded("The checkpoint was changed in the meantime; nothing was saved.", suggestion="Try again.")
     check(name)
-    _check_free(parts, options)
+    _check_free([part.name for part in parts], options)
     said = [remark.text for remark in remarks if remark.kind != "too long" or options.long == "keep"]
+    texts = checkpoint | _describe(entered, origin)
     return [
-        _write(part, value, _metadata(part, entered.expression, origin, model, options), model, options, said)
-        for part, value, origin in zip(parts, values, origins, strict=True)
+        _write(part.name, part.vectors, texts | _resolved(part, origin), model, options, said) for part in parts
     ]
 
 
@@ -159,9 +160,8 @@ def save_vectors(
     """
     check_new_name(name)
     _check_free([name], options)
-    texts = {"embmerge.version": __version__, **origin, **modelspec_fields(name, model.family)}
-    texts |= {f"modelspec.{key}": text for key, text in options.about.items() if text}
-    return _write(name, value, texts | _checkpoint_texts(model, options.checkpoint), model, options, ())
+    checkpoint = _checkpoint_texts(model, model.record(with_hash=options.with_hash))
+    return _write(name, value, {**checkpoint, **origin}, model, options, ())
 
 
 def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list[Saved]:
@@ -173,9 +173,7 @@ def rebuild(file: EmbeddingFile, model: TextModel, options: SaveOptions) -> list
     recipe = read_recipe(file.path.name, file.metadata)
     if model.is_demonstration and not recipe.is_demonstration and _is_same(file, options.folder):
         raise FileError(f"{file.path.name} was made with a real checkpoint; the demonstration may not replace it.")
-    resolved = read_expression(recipe.resolved, kind="expression", limits=options.limits)
-    refuse_paths(file.path.name, resolved.tree)
-    entered = replace(resolved, expression=recipe.expression)
+    entered = replace(read_resolved(file.path.name, recipe, options.limits), expression=recipe.expression)
     options = replace(options, about={**recipe.about, **options.about}, is_installed_here=False)
     saved = _save(entered, file.name, model, options, check_name)
     changed = tuple(_changed_embeddings(recipe, model))
@@ -205,13 +203,23 @@ def read_recipe(file_name: str, metadata: Mapping[str, str]) -> Recipe:
     )
 
 
-def refuse_paths(file_name: str, tree: Expression) -> None:
+def read_resolved(file_name: str, recipe: Recipe, limits: Limits | None = None) -> Entered:
+    """Read a recipe's resolved expression, which may be longer than what a person may write, because it says more.
+
+    Raises: ExpressionError in the recipe; FileError where it reads a checkpoint by its path.
+    """
+    entered = read_expression(recipe.resolved, kind="expression", limits=(limits or Limits()).of_recipes())
+    _refuse_paths(file_name, entered.tree)
+    return entered
+
+
+def _refuse_paths(file_name: str, tree: Expression) -> None:
     """Refuse a file's recipe that reads a checkpoint by its path: a stranger's file shall open nothing here.
 
     Raises: FileError that shows the path.
     """
     for node in walk(tree):
-        if isinstance(node, At) and any(sign in node.checkpoint for sign in "/\\:"):
+        if isinstance(node, At) and is_path(node.checkpoint):
             raise FileError(
                 f"The recipe of {file_name} reads a checkpoint by its path, {node.checkpoint}; it is not opened.",
                 suggestion="Look at the recipe, and save it as an expression of your own.",
@@ -227,30 +235,48 @@ def _is_same(file: EmbeddingFile, folder: Path) -> bool:
 # --- What is saved -------------------------------------------------------------------------------------------------
 
 
-def _divide(tree: Expression, name: str, model: TextModel, options: SaveOptions) -> dict[str, Expression]:
-    """Give the expressions to save by name; that of a part says which vectors it has, so that it can be rebuilt."""
-    length = count(tree, model, limits=options.limits)
+@dataclass(frozen=True)
+class _Part:
+    """One file: its name, its vectors, and what makes its expression of the whole, so that it can be rebuilt alone."""
+
+    name: str
+    vectors: Embedding
+    express: Callable[[Expression], Expression] = lambda tree: tree
+
+
+def _divide(analysis: Analysis, name: str, options: SaveOptions) -> list[_Part]:
+    """Give the files to save."""
+    length = analysis.length
     if length == 0:
-        raise ExpressionError("This has no vectors; there is nothing to save.", span=tree.span)
+        error = ExpressionError("This has no vectors; there is nothing to save.", span=analysis.entered.tree.span)
+        raise error.located(*analysis.entered.source)
+    if length > CHUNK and options.long is None:
+        raise TooLong(
+            length,
+            span=analysis.entered.tree.span,
+            suggestion=f"Choose (--long): cut to the first {CHUNK}, pool into their mean, "
+            f"split into {name}-1, {name}-2, …, or keep all.",
+        ).located(*analysis.entered.source)
+    value = analysis.value()
     if length <= CHUNK or options.long == "keep":
-        return {name: tree}
+        return [_Part(name, value)]
     if options.long == "cut":
-        return {name: Apply("resize", (tree, Number(CHUNK)), tree.span)}
+        return [_Part(name, _rows(value, 0, CHUNK), lambda tree: Apply("resize", (tree, Number(CHUNK))))]
     if options.long == "pool":
-        return {name: Apply("pool", (tree,), tree.span)}
-    if options.long == "split":
-        starts = range(0, length, CHUNK)
-        return {f"{name}-{i}": _sliced(tree, at, min(at + CHUNK, length)) for i, at in enumerate(starts, start=1)}
-    raise TooLong(
-        length,
-        span=tree.span,
-        suggestion=f"Choose (--long): cut to the first {CHUNK}, pool into their mean, "
-        f"split into {name}-1, {name}-2, …, or keep all.",
+        pooled = Embedding({encoder: pool(rows) for encoder, rows in value.items()})
+        return [_Part(name, pooled, lambda tree: Apply("pool", (tree,)))]
+    return [_slice(f"{name}-{i}", value, at) for i, at in enumerate(range(0, length, CHUNK), start=1)]
+
+
+def _slice(name: str, value: Embedding, start: int) -> _Part:
+    stop = min(start + CHUNK, value.length)
+    return _Part(
+        name, _rows(value, start, stop), lambda tree: Apply("slice", (tree, Number(start), Number(stop)))
     )
 
 
-def _sliced(tree: Expression, start: int, stop: int) -> Apply:
-    return Apply("slice", (tree, Number(start), Number(stop)), tree.span)
+def _rows(value: Embedding, start: int, stop: int) -> Embedding:
+    return Embedding({encoder: rows[start:stop] for encoder, rows in value.items()})
 
 
 def _check_free(names: Iterable[str], options: SaveOptions) -> None:
@@ -269,44 +295,22 @@ def _check_free(names: Iterable[str], options: SaveOptions) -> None:
         raise error
 
 
-def _without_own_name(tree: Expression, name: str, model: TextModel) -> Expression:
-    """Let quoted texts that name the file to be written stay text.
+def _refuse_own_name(entered: Entered, name: str) -> None:
+    """Refuse `emb('…')` of the file that is being written; a quoted text that names it stays text.
 
-    Raises: UnknownEmbedding where `emb('…')` asks for that very file.
+    Raises: UnknownEmbedding.
     """
-    if not model.embeddings_named(name):
-        return tree
-    for node in walk(tree):
+    for node in walk(entered.tree):
         if _is_embedding(node, name):
             raise UnknownEmbedding(
                 f"emb('{name}') is the file that is being written.", span=node.span, suggestion="Save another name."
-            )
-    resolved = resolve(tree, model)
-    return _with_text(resolved.expression, name) if _names_one(resolved.embeddings, name) else tree
-
-
-def _with_text(tree: Expression, name: str) -> Expression:
-    """Give the tree with `emb('name')` made `text('name')`; without recursion, for chains thousands long."""
-    made: dict[int, Expression] = {}
-    for node in reversed(list(walk(tree))):  # what is inside comes before what it is in
-        if isinstance(node, At):
-            made[id(node)] = replace(node, operand=made[id(node.operand)])
-        elif isinstance(node, Apply):
-            arguments = tuple(made[id(a)] if isinstance(a, (Text, Apply, At)) else a for a in node.arguments)
-            made[id(node)] = replace(node, name="text" if _is_embedding(node, name) else node.name, arguments=arguments)
-        else:
-            made[id(node)] = node
-    return made[id(tree)]
+            ).located(*entered.source)
 
 
 def _is_embedding(node: Expression, name: str) -> bool:
     if not isinstance(node, Apply) or node.name != "emb":
         return False
-    return _names_one([a.value for a in node.arguments if isinstance(a, Text)], name)
-
-
-def _names_one(names: Iterable[str], name: str) -> bool:
-    return name.casefold() in (other.casefold() for other in names)
+    return any(isinstance(a, Text) and a.value.casefold() == name.casefold() for a in node.arguments)
 
 
 def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:
@@ -314,8 +318,15 @@ def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:
     return [
         f"The embedding {name} is not the one that the file was made of."
         for name, digest in recipe.embeddings.items()
-        if digest not in {embedding.digest for embedding in model.embeddings_named(name)}
+        if not any(_has_digest(embedding, digest) for embedding in model.embeddings_named(name))
     ]
+
+
+def _has_digest(embedding: InstalledEmbedding, digest: str) -> bool:
+    """Say whether a recipe's digest is of this embedding; older versions wrote others, in A1111 that of the file."""
+    if digest == embedding.digest or digest in former_digests(embedding.vectors):
+        return True
+    return embedding.path is not None and is_file(embedding.path) and digest == hash_file(embedding.path)
 
 
 # --- The file ------------------------------------------------------------------------------------------------------
@@ -324,12 +335,14 @@ def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:
 def _write(
     name: str,
     value: Embedding,
-    metadata: Mapping[str, str],
+    texts: Mapping[str, str],
     model: TextModel,
     options: SaveOptions,
     said: Sequence[str],
 ) -> Saved:
     advice = advise_on_name(name, others=_neighbours(name, options.folder), is_vocabulary_word=_word_test(model))
+    about = {f"modelspec.{key}": text for key, text in options.about.items() if text}
+    metadata = {"embmerge.version": __version__, **texts, **modelspec_fields(name, model.family), **about}
     path = write_embedding(
         value,
         options.folder,
@@ -343,19 +356,20 @@ def _write(
     return Saved(name, path, shapes, size_of(path), metadata, warnings)
 
 
-def _metadata(name: str, expression: str, origin: Provenance, model: TextModel, options: SaveOptions) -> dict[str, str]:
+def _resolved(part: _Part, origin: Provenance) -> dict[str, str]:
+    return {"embmerge.resolved": write(part.express(origin.expression))}
+
+
+def _describe(entered: Entered, origin: Provenance) -> dict[str, str]:
+    """Give what the headers of all files of an expression say about it."""
     texts = {
-        "embmerge.version": __version__,
-        "embmerge.expression": expression,
-        "embmerge.resolved": origin.text,
+        "embmerge.expression": entered.expression,
         "embmerge.tokens": json.dumps(origin.tokens),
         "embmerge.rows": origin.rows,
     }
     if origin.embeddings:
         texts["embmerge.embeddings"] = json.dumps(origin.embeddings, ensure_ascii=False)
-    texts |= modelspec_fields(name, model.family)
-    texts |= {f"modelspec.{key}": value for key, value in options.about.items() if value}
-    return texts | _checkpoint_texts(model, options.checkpoint)
+    return texts
 
 
 def _checkpoint_texts(model: TextModel, record: Mapping[str, str]) -> dict[str, str]:

@@ -13,15 +13,14 @@ import pytest
 import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, FileError
-from lib_embmerge.evaluation import evaluate
 from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.repairs import mend_error
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.hosts.webui.checkpoint_list import CheckpointList
-from lib_embmerge.language import parse
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
+from tests.analysed import evaluate
 from tests.files.builders import sd1
 from tests.language.test_mistakes import MISTAKES
 
@@ -39,7 +38,7 @@ def model() -> MemoryModel:
 
 def mistake(text: str) -> EmbeddingMergeError | None:
     try:
-        evaluate(parse(text), model())
+        evaluate(text, model())
     except EmbeddingMergeError as error:
         return error
     return None

@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from lib_embmerge.carry import MAPS, CarriedWords, carry_map, carry_shared, carry_words
-from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ShapeMismatch
-from lib_embmerge.evaluation import evaluate
 from lib_embmerge.families import FAMILIES
 from lib_embmerge.models.checkpoint import CheckpointModel, FileEncoder, open_model
 from lib_embmerge.models.demonstration import DemonstrationTable
 from lib_embmerge.vectors.embedding import Embedding
 from lib_embmerge.vectors.linear_map import fit_ridge, fit_rotation, judge_map
+from tests.analysed import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def sd1(xl: CheckpointModel) -> CheckpointModel:
 
 
 def value_of(text: str, model: CheckpointModel) -> Embedding:
-    return evaluate(read_expression(text, kind="expression").tree, model)
+    return evaluate(text, model)
 
 
 def carried(embedding: Embedding, source: CheckpointModel, target: CheckpointModel) -> CarriedWords:

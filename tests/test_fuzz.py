@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,6 @@ def test_a_wrong_operator_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -
     def wrong(*arguments: object, **needs: object) -> Tensor:
         return right.function(*arguments, **needs) * 1.00001
 
-    spoiled = registry.Operator(name, wrong, right.needs, right.hides, right.pads)
+    spoiled = replace(right, function=wrong)
     monkeypatch.setitem(registry._registered, name, spoiled)
     assert any("rounding" in failure for failure in fuzz(200, seed=5).failures)

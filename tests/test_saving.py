@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 
 from lib_embmerge.entered import Entered, read_expression
 from lib_embmerge.errors import ExpressionError, FileError, FileExists, LimitExceeded, NameProblem, UnknownEmbedding
-from lib_embmerge.evaluation import evaluate
 from lib_embmerge.families import DEMONSTRATION
 from lib_embmerge.files.convert import convert_file
 from lib_embmerge.files.reading import EmbeddingFile, read_embedding
@@ -21,6 +20,7 @@ from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language import parse
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.saving import SaveOptions, read_recipe, rebuild, save_expression
+from tests.analysed import evaluate
 
 KITTEN = "'cat' - 'adult' + 'child'"
 
@@ -82,9 +82,10 @@ def test_the_caret_stands_in_the_text_as_it_was_entered() -> None:
 
 
 def test_a_saved_file_holds_the_value_and_its_recipe(model: MemoryModel, tmp_path: Path) -> None:
-    options = SaveOptions(tmp_path, checkpoint={"name": "m.safetensors", "size": "12"}, about={"author": "me"})
+    model.known = {"name": "m.safetensors", "size": "12"}
+    options = SaveOptions(tmp_path, about={"author": "me"})
     (saved,) = save_expression(read_expression(f"<{KITTEN}>"), "k-1", model, options)
-    value = evaluate(parse(KITTEN), model)
+    value = evaluate(KITTEN, model)
     written = load_file(saved.path)
     assert set(written) == set(value)
     assert all(torch.equal(written[encoder], value[encoder]) for encoder in value)
@@ -109,7 +110,7 @@ def test_what_has_nothing_in_it_is_said(model: MemoryModel, tmp_path: Path, text
 def test_the_demonstration_encoder_is_named(tmp_path: Path) -> None:
     encoders = [MemoryEncoder("clip_l", width=768)]
     model = MemoryModel(encoders, is_demonstration=True)
-    (saved,) = save_expression(read_expression("'cat'"), "k-1", model, SaveOptions(tmp_path, checkpoint={"name": "x"}))
+    (saved,) = save_expression(read_expression("'cat'"), "k-1", model, SaveOptions(tmp_path))
     assert saved.metadata["embmerge.checkpoint"] == DEMONSTRATION
 
 
@@ -192,7 +193,7 @@ def test_a_text_that_names_the_file_being_written_stays_text(model: MemoryModel,
     assert "emb('dog')" not in resolved
     assert "emb('red')" in resolved
     bare = MemoryModel.sdxl(widths=(768, 1280))
-    expected = evaluate(parse("'a dog'"), bare)["clip_l"] + torch.cat([torch.full((1, 768), 7.0), torch.zeros(1, 768)])
+    expected = evaluate("'a dog'", bare)["clip_l"] + torch.cat([torch.full((1, 768), 7.0), torch.zeros(1, 768)])
     assert torch.equal(load_file(saved.path)["clip_l"], expected)
 
 

@@ -1,34 +1,19 @@
 """From a tree and a text model to an embedding.
 
-evaluate     the value of an expression, or of many together
-count        how many vectors it has, without reading a table
-lengths      how long a vector is beside the vocabulary's words
-warnings     what is worth saying about it, in words
-parts        what it reads, one by one
-provenance   what it is made of, so that it can be made again
+analysis     one expression with one model: start here; the others are its parts
 plan         a tree as a list of steps
 reading      what the steps read: tokens, installed embeddings, rows
+measure      how many vectors there are, without reading a table
+compute      the value
+lengths      how long a vector is beside the vocabulary's words
+remarks      what is worth saying about it, in words
+parts        what it reads, one by one
+provenance   what it is made of, so that it can be made again
 """
 
-from .count import count, count_all
-from .evaluate import evaluate, evaluate_all
+from .analysis import Analysis, analyse
 from .lengths import Length, judge_length
-from .parts import ReadPart, read_parts
-from .place import Source
-from .provenance import Provenance, resolve
-from .warnings import find_warnings
+from .parts import ReadPart
+from .provenance import Provenance
 
-__all__ = [
-    "Length",
-    "Provenance",
-    "ReadPart",
-    "Source",
-    "count",
-    "count_all",
-    "evaluate",
-    "evaluate_all",
-    "find_warnings",
-    "judge_length",
-    "read_parts",
-    "resolve",
-]
+__all__ = ["Analysis", "Length", "Provenance", "ReadPart", "analyse", "judge_length"]

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-
 from ..errors import Span
-from ..host_protocol import TextModel
 from ..language.literal_text import reverses
 from ..language.nodes import Apply, At, Expression
-from ..limits import Limits
 from ..vectors.embedding import Embedding
-from .count import measure
-from .plan import plan
+from .plan import Plan, Step
 from .reading import Readings, Run
 
-__all__ = ["ReadPart", "read_parts"]
+__all__ = ["ReadPart", "list_parts"]
 
 
 @dataclass(frozen=True)
@@ -36,26 +31,18 @@ class ReadPart:
     is_subtracted: bool = False
 
 
-def read_parts(expression: Expression, model: TextModel, *, limits: Limits | None = None) -> list[ReadPart]:
-    """Give what an expression reads, in the order of its text.
-
-    Raises: as `count`.
-    """
-    steps = plan(expression)
-    readings = Readings([steps], model)
-    measure(steps, readings, limits or Limits())
-    with torch.inference_mode(mode=False), torch.no_grad():
-        readings.gather()
-    parts = []
+def list_parts(expression: Expression, steps: Plan, readings: Readings) -> list[ReadPart]:
+    """Give what an expression of these steps reads, in the order of its text, once it is gathered."""
     subtracted = _find_subtracted(expression)
-    for step in steps:
-        if step.reads:
-            leaf = readings.leaf(step)
-            text = step.values[0] if step.values and isinstance(step.values[0], str) else ""
-            runs = dict(zip(readings.names, map(list, leaf.runs), strict=True))
-            vectors = Embedding(dict(zip(readings.names, leaf.values, strict=True)))
-            parts.append(ReadPart(text, runs, vectors, step.span, id(step.node) in subtracted))
-    return parts
+    return [_part(step, readings, id(step.node) in subtracted) for step in steps if step.reads]
+
+
+def _part(step: Step, readings: Readings, is_subtracted: bool) -> ReadPart:
+    leaf = readings.leaf(step)
+    text = step.values[0] if step.values and isinstance(step.values[0], str) else ""
+    runs = dict(zip(readings.names, map(list, leaf.runs), strict=True))
+    vectors = Embedding(dict(zip(readings.names, leaf.values, strict=True)))
+    return ReadPart(text, runs, vectors, step.span, is_subtracted)
 
 
 def _find_subtracted(expression: Expression) -> set[int]:

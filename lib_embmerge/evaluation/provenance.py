@@ -1,4 +1,9 @@
-"""What an expression's value is made of, so that a file of it can be made again and verified."""
+"""What an expression's value is made of, so that a file of it can be made again and verified.
+
+A resolved expression says of every quoted text what it was: words, in the text's own letters, and embeddings. Where no
+part of the text has just the tokens that were read, the tokens themselves stand there: the letters that a name was
+found under, or the place where it was found, need not be those of a word.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,16 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import islice, zip_longest
 
 import torch
+from torch import Tensor
 
-from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
-from ..language.nodes import Apply, Argument, At, Expression, Text
+from ..host_protocol import InstalledEmbedding
+from ..language.nodes import Apply, Argument, At, Expression, Number, Text
 from ..language.write import write
-from ..limits import Limits
-from .count import measure
-from .plan import CHECKPOINT, QUOTED, Plan, Step, plan
+from .plan import CHECKPOINT, QUOTED, Plan, Step
 from .reading import Leaf, Readings, Run
 
 __all__ = ["Provenance", "resolve"]
@@ -35,15 +41,11 @@ class Provenance:
     embeddings: Mapping[str, str] = field(default_factory=dict)
 
 
-def resolve(expression: Expression, model: TextModel, *, limits: Limits | None = None) -> Provenance:
-    """Resolve an expression: each quoted text becomes `text('…')` and `emb('…')` of what it means today.
+def resolve(steps: Plan, readings: Readings) -> Provenance:
+    """Resolve an expression whose readings are gathered: each quoted text becomes what it means today.
 
     Evaluating the resolved expression gives the same value, whatever embeddings are installed later.
-    Raises: as `count`.
     """
-    steps = plan(expression)
-    readings = Readings([steps], model)
-    measure(steps, readings, limits or Limits())
     resolved = _rebuild(steps, readings)
     leaves = [readings.leaf(step) for step in steps if step.reads]
     return Provenance(
@@ -73,62 +75,131 @@ def _rebuild(steps: Plan, readings: Readings) -> Expression:
     return stack[0]
 
 
+# --- A quoted text -------------------------------------------------------------------------------------------------
+
+Piece = tuple[Run, ...]
+"""What the encoders read at one place of a text: a run of ids each, or one embedding all."""
+
+LOOKED_AT = 8
+"""Places of a name in a text that are tried: one that is written out many times is found at its first."""
+
+
 def _resolve_text(step: Step, readings: Readings) -> Expression:
     text, leaf = str(step.values[0]), readings.leaf(step)
-    words = [_literal(text)] if not leaf.embeddings() else _split(text, leaf, readings.encoders)
-    return words[0] if len(words) == 1 else Apply("concat", tuple(words), step.span)
+    if not leaf.embeddings():
+        return _literal(text)
+    pieces = _together(leaf)
+    if pieces is not None:
+        return _joined(_written(text, pieces, readings, range(len(readings.names))))
+    return _each_alone(text, leaf, readings)
+
+
+def _together(leaf: Leaf) -> list[Piece] | None:
+    """Give a text's pieces where all encoders read the same embeddings at the same places; None where they do not.
+
+    An encoder with fewer vectors is padded behind the text, so up to the last piece the numbers have to be the same.
+    """
+    columns = [_column(runs) for runs in leaf.runs]
+    if len({len(column) for column in columns}) > 1:
+        return None
+    pieces = list(zip(*columns, strict=True))
+    measured = [{run.name if isinstance(run, InstalledEmbedding) else len(run) for run in piece} for piece in pieces]
+    return pieces if all(len(sizes) == 1 for sizes in measured[:-1]) else None
+
+
+def _column(runs: Sequence[Run]) -> list[Run]:
+    """Give one encoder's runs with exactly one run of ids, maybe empty, before, between and behind the embeddings."""
+    column: list[Run] = [[]]
+    for run in runs:
+        if isinstance(run, InstalledEmbedding):
+            column += [run, []]
+        else:
+            last = column[-1]
+            assert not isinstance(last, InstalledEmbedding)
+            column[-1] = [*last, *run]
+    return column
+
+
+def _each_alone(text: str, leaf: Leaf, readings: Readings) -> Expression:
+    """Resolve a text that the encoders read differently: each one's vectors by themselves, then the sum of all."""
+    alone: list[Expression] = []
+    for place, encoder in enumerate(readings.names):
+        words = _written(text, [(run,) for run in _column(leaf.runs[place])], readings, (place,))
+        if words:
+            alone.append(Apply(encoder, (_joined(words),)))
+    return reduce(lambda a, b: Apply("add", (a, b)), alone)
+
+
+def _written(text: str, pieces: Sequence[Piece], readings: Readings, places: Sequence[int]) -> list[Expression]:
+    """Write pieces of a text out in order: slices of it, and the embeddings between them.
+
+    A piece has a run for each of the encoders at `places`; what the others read of these words does not count.
+    """
+    words: list[Expression] = []
+    rest = text
+    for piece, following in zip_longest(pieces, pieces[1:]):
+        if isinstance(piece[0], InstalledEmbedding):
+            words.append(Apply("emb", (Text(piece[0].name),)))
+            continue
+        ids = [list(run) for run in piece if not isinstance(run, InstalledEmbedding)]
+        for head, tail in _divisions(rest, following):
+            word = _read_as(head, ids, readings, places)
+            if word is not None:
+                words += word
+                rest = tail
+                break
+        else:
+            words += _tokens(ids, readings, places)
+    return words
+
+
+def _divisions(text: str, following: Piece | None) -> Iterator[tuple[str, str]]:
+    """Yield where a text may divide: what stands before the embedding that follows, and behind its name."""
+    if following is None:
+        yield text.strip(), ""
+        return
+    assert isinstance(following[0], InstalledEmbedding)
+    letters = map(re.escape, "".join(following[0].name.split()))
+    for found in islice(re.finditer(r"\s*".join(letters), text, re.IGNORECASE), LOOKED_AT):
+        yield text[: found.start()].strip(), text[found.end() :]
+
+
+def _read_as(
+    words: str, ids: Sequence[Sequence[int]], readings: Readings, places: Sequence[int]
+) -> list[Expression] | None:
+    """Write words out if they have exactly these ids for the encoders at `places`; None if they have others."""
+    tokens = readings.tokenize([words])[0] if words else [[] for _ in readings.names]
+    if [tokens[place] for place in places] != ids:
+        return None
+    wanted = max(map(len, ids))
+    if not wanted:
+        return []
+    literal = _literal(words)
+    # Another encoder, which does not count here, may read more tokens of them.
+    return [literal if wanted == max(map(len, tokens)) else Apply("slice", (literal, None, Number(wanted)))]
+
+
+def _tokens(ids: Sequence[Sequence[int]], readings: Readings, places: Sequence[int]) -> list[Expression]:
+    """Write ids out, where no words of the text have just these."""
+    if all(own == ids[0] for own in ids):
+        return [Apply("token", (Number(token),)) for token in ids[0]]
+    alone = [
+        Apply(readings.names[place], (_joined([Apply("token", (Number(token),)) for token in own]),))
+        for place, own in zip(places, ids, strict=True)
+        if own
+    ]
+    return [reduce(lambda a, b: Apply("add", (a, b)), alone)]
 
 
 def _literal(text: str) -> Apply:
     return Apply("text", (Text(text),))
 
 
-def _split(text: str, leaf: Leaf, encoders: Sequence[TextEncoder]) -> list[Apply]:
-    """Split a text at the names of the embeddings in it."""
-    words: list[Apply] = []
-    rest = text
-    for before, embedding in _between(leaf):
-        head, rest = (rest, "") if embedding is None else _split_at(rest, embedding.name, before, encoders)
-        if any(before):
-            words.append(_literal(head.strip() if _is_read_as(head, before, encoders) else _spell(before, encoders)))
-        if embedding:
-            words.append(Apply("emb", (Text(embedding.name),)))
-    return words
+def _joined(words: Sequence[Expression]) -> Expression:
+    return words[0] if len(words) == 1 else Apply("concat", tuple(words))
 
 
-def _between(leaf: Leaf) -> Iterator[tuple[list[list[int]], InstalledEmbedding | None]]:
-    """Yield, per embedding, each encoder's ids before it; at the end those behind the last one."""
-    columns = [_column(runs) for runs in leaf.runs]
-    embeddings = [*leaf.embeddings(), None]
-    for place, embedding in enumerate(embeddings):
-        yield [column[place] if place < len(column) else [] for column in columns], embedding
-
-
-def _column(runs: Sequence[Run]) -> list[list[int]]:
-    between: list[list[int]] = [[]]
-    for run in runs:
-        if isinstance(run, InstalledEmbedding):
-            between.append([])
-        else:
-            between[-1] += run
-    return between
-
-
-def _split_at(text: str, name: str, before: list[list[int]], encoders: Sequence[TextEncoder]) -> tuple[str, str]:
-    """Give the text before an embedding's name and behind it; nothing and all where no place of it fits the ids."""
-    for found in re.finditer(re.escape(name), text, re.IGNORECASE):
-        if _is_read_as(text[: found.start()], before, encoders):
-            return text[: found.start()], text[found.end() :]
-    return "", text
-
-
-def _is_read_as(text: str, ids: list[list[int]], encoders: Sequence[TextEncoder]) -> bool:
-    return [list(encoder.tokenize([text.strip()])[0]) for encoder in encoders] == ids
-
-
-def _spell(ids: list[list[int]], encoders: Sequence[TextEncoder]) -> str:
-    """Spell tokens out, for an embedding whose name the host found under another spelling."""
-    return "".join(encoders[0].spell(ids[0])).strip()
+# --- The rows ------------------------------------------------------------------------------------------------------
 
 
 def _ids(leaves: Sequence[Leaf], place: int) -> Iterator[int]:
@@ -149,10 +220,27 @@ def _fingerprint(steps: Plan, readings: Readings) -> str:
         if step.reads:
             by_checkpoint.setdefault(step.checkpoint.checkpoint if step.checkpoint else "", []).append(step)
     for checkpoint, readers in sorted(by_checkpoint.items()):
-        leaves = [readings.leaf(step) for step in readers]
+        leaves = list(dict.fromkeys(readings.leaf(step) for step in readers))
         for place, encoder in sorted(enumerate(readings.tables(readers[0])), key=lambda pair: pair[1].name):
-            ids = sorted(set(_ids(leaves, place)))
+            rows = _rows_by_id(leaves, place)
+            ids = sorted(rows)
             digest.update(f"{checkpoint}\n{encoder.name} {encoder.width} {ids}\n".encode())
             if ids:
-                digest.update(encoder.rows(ids).to(torch.float32).contiguous().numpy().astype("<f4").tobytes())
+                digest.update(torch.stack([rows[token] for token in ids]).numpy().astype("<f4").tobytes())
     return digest.hexdigest()
+
+
+def _rows_by_id(leaves: Sequence[Leaf], place: int) -> Mapping[int, Tensor]:
+    """Pick each id's row out of the vectors that were gathered."""
+    rows: dict[int, Tensor] = {}
+    for leaf in leaves:
+        at = 0
+        for run in leaf.runs[place]:
+            if isinstance(run, InstalledEmbedding):
+                at += run.length
+                continue
+            for token in run:
+                if token not in rows:
+                    rows[token] = leaf.values[place][at]
+                at += 1
+    return rows

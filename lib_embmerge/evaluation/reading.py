@@ -6,7 +6,7 @@ tokenizer and table are slow to ask and quick to answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Union
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import (
     EmbeddingMergeError,
+    FileError,
     ShapeMismatch,
     Span,
     UnknownEmbedding,
@@ -24,7 +25,7 @@ from ..errors import (
     closest_names,
 )
 from ..families import Family, family_of
-from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
+from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
 from ..language.nodes import Apply, Text
 from ..language.write import quote, write_checkpoint
 from .plan import QUOTED, Plan, Step
@@ -56,15 +57,19 @@ class Leaf:
         self.length = max(self.counts)
 
     def embeddings(self) -> list[InstalledEmbedding]:
-        """Give the installed embeddings that it reads, in order."""
-        return [run for run in self.runs[0] if isinstance(run, InstalledEmbedding)]
+        """Give the installed embeddings that it reads, in order, of whichever encoder reads the most."""
+        found = [[run for run in runs if isinstance(run, InstalledEmbedding)] for runs in self.runs]
+        return max(found, key=len)
 
 
 class Readings:
-    """All that some plans read of a model, each thing read once."""
+    """All that some plans read of a model, each thing read once: the plans are added first, then they are asked for.
 
-    def __init__(self, plans: Iterable[Plan], model: TextModel) -> None:
-        """Tokenize all texts of the plans.
+    The name `stays_text` is no embedding's: quoted texts that hold it are read as if that embedding were not there.
+    """
+
+    def __init__(self, model: TextModel, *, stays_text: str = "") -> None:
+        """Take the model; nothing is read yet.
 
         Raises: UnsupportedHost for a model without any text encoder that takes embeddings.
         """
@@ -73,17 +78,19 @@ class Readings:
         self.model = model
         self.encoders = tuple(model.encoders)
         self.names = tuple(encoder.name for encoder in self.encoders)
+        self.stays_text = stays_text.casefold()
+        self._quoted: dict[str, Mapping[str, TextPieces] | None] = {}
+        self._literal: dict[str, tuple[list[int], ...] | None] = {}
         self._leaves: dict[tuple[object, ...], Leaf] = {}
         self._checkpoints: dict[str, tuple[TextEncoder, ...]] = {}
-        quoted: dict[str, None] = {}
-        literal: dict[str, None] = {}
-        for step in chain.from_iterable(plans):
+
+    def add(self, steps: Plan) -> None:
+        """Take a plan's texts, to be tokenized together with all others'."""
+        for step in steps:
             if step.name == QUOTED:
-                quoted[step.values[0]] = None  # type: ignore[index]
+                self._quoted.setdefault(str(step.values[0]))
             elif step.name == "text":
-                literal[step.values[0]] = None  # type: ignore[index]
-        self._pieces = dict(zip(quoted, model.pieces(list(quoted)), strict=True)) if quoted else {}
-        self._literal = self._tokenize(list(literal)) if literal else {}
+                self._literal.setdefault(str(step.values[0]))
 
     def leaf(self, step: Step) -> Leaf:
         """Give what a reading step reads; the same leaf for equal steps.
@@ -95,10 +102,6 @@ class Readings:
         if leaf is None:
             leaf = self._leaves[key] = self._read(step)
         return leaf
-
-    def leaves(self) -> Iterator[Leaf]:
-        """Yield every leaf that was asked for, once."""
-        yield from self._leaves.values()
 
     def tables(self, step: Step) -> tuple[TextEncoder, ...]:
         """Give the encoders whose tables a step reads, in the order of the model's own.
@@ -120,19 +123,56 @@ class Readings:
         return self._checkpoints[name]
 
     def gather(self) -> None:
-        """Read the vectors of every leaf that was asked for, one call per table."""
+        """Read the vectors of every leaf that was asked for and has none yet, one call per table."""
         groups: dict[str | None, list[Leaf]] = {}
         for leaf in self._leaves.values():
-            groups.setdefault(leaf.checkpoint, []).append(leaf)
+            if not leaf.values:
+                groups.setdefault(leaf.checkpoint, []).append(leaf)
         for checkpoint, leaves in groups.items():
             encoders = self.encoders if checkpoint is None else self._checkpoints[checkpoint]
             columns = [_gather(leaves, place, encoder) for place, encoder in enumerate(encoders)]
             for leaf, values in zip(leaves, zip(*columns, strict=True), strict=True):
                 leaf.values = values
 
-    def _tokenize(self, texts: list[str]) -> dict[str, tuple[list[int], ...]]:
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[list[int], ...]]:
+        """Give the tokens of literal texts: for each its ids by the place of the encoder."""
         columns = [encoder.tokenize(texts) for encoder in self.encoders]
-        return dict(zip(texts, zip(*columns, strict=True), strict=True))
+        return [tuple(map(list, ids)) for ids in zip(*columns, strict=True)]
+
+    def _pieces_of(self, text: str) -> Mapping[str, TextPieces]:
+        found = self._quoted[text]
+        if found is None:
+            new = [one for one, pieces in self._quoted.items() if pieces is None]
+            self._quoted.update(zip(new, self.model.pieces(new), strict=True))
+            if self.stays_text:
+                self._forget_name(new)
+            found = self._quoted[text]
+            assert found is not None
+        return found
+
+    def _literal_of(self, text: str) -> tuple[list[int], ...]:
+        found = self._literal[text]
+        if found is None:
+            new = [one for one, ids in self._literal.items() if ids is None]
+            self._literal.update(zip(new, self.tokenize(new), strict=True))
+            found = self._literal[text]
+            assert found is not None
+        return found
+
+    def _forget_name(self, texts: Sequence[str]) -> None:
+        """Put the name's own tokens in the places of the embedding that stays text."""
+        for text in texts:
+            pieces = self._quoted[text] or {}
+            named = [run for runs in pieces.values() for run in runs if isinstance(run, InstalledEmbedding)]
+            own = [run for run in named if run.name.casefold() == self.stays_text]
+            if not own:
+                continue
+            # A text without another embedding is literal from end to end, whatever tokens the name has alone.
+            literal = self.tokenize([text if len(own) == len(named) else own[0].name])[0]
+            self._quoted[text] = {
+                name: [ids] if len(own) == len(named) else _joined(pieces[name], self.stays_text, ids)
+                for name, ids in zip(self.names, literal, strict=True)
+            }
 
     def _matching(self, other: TextModel) -> tuple[TextEncoder, ...]:
         by_name = {encoder.name: encoder for encoder in other.encoders}
@@ -150,10 +190,10 @@ class Readings:
         checkpoint = None if step.checkpoint is None else step.checkpoint.checkpoint
         encoders = self.tables(step)
         if step.name == QUOTED:
-            pieces = self._pieces[step.values[0]]  # type: ignore[index]
+            pieces = self._pieces_of(str(step.values[0]))
             leaf = Leaf(tuple([pieces[name] for name in self.names]), checkpoint)
         elif step.name == "text":
-            leaf = Leaf(tuple([[ids] for ids in self._literal[step.values[0]]]), checkpoint)  # type: ignore[index]
+            leaf = Leaf(tuple([[ids] for ids in self._literal_of(str(step.values[0]))]), checkpoint)
         elif step.name == "emb":
             return Leaf(([self._installed(step)],) * len(encoders), checkpoint)
         elif step.name == "token":
@@ -169,10 +209,9 @@ class Readings:
                 if isinstance(run, InstalledEmbedding):
                     if not fits(run, self.model):
                         raise _misfit(run, self.model, step.span)
-                elif run and not 0 <= min(run) <= max(run) < encoder.size:
+                elif run and max(run) >= encoder.size:
                     raise WrongArgument(
-                        f"There is no token {max(run) if min(run) >= 0 else min(run)}: "
-                        f"the ids of {encoder.name} are 0 to {encoder.size - 1}.",
+                        f"There is no token {max(run)}: the ids of {encoder.name} are 0 to {encoder.size - 1}.",
                         span=step.span,
                     )
 
@@ -226,6 +265,8 @@ def describe_sizes(sizes: Mapping[str, int], family: Family | None = None) -> st
 
 
 def _misfit(embedding: InstalledEmbedding, model: TextModel, span: Span) -> EmbeddingMergeError:
+    if embedding.problem:
+        return FileError(embedding.problem, span=span)
     sizes = {name: int(rows.shape[-1]) if rows.dim() else 0 for name, rows in embedding.vectors.items()}
     own = {encoder.name: encoder.width for encoder in model.encoders}
     if sizes == own:
@@ -243,9 +284,22 @@ def _misfit(embedding: InstalledEmbedding, model: TextModel, span: Span) -> Embe
 
 
 def _count(run: Run) -> int:
-    if isinstance(run, InstalledEmbedding):
-        return max((int(rows.shape[0]) for rows in run.vectors.values() if rows.dim()), default=0)
-    return len(run)
+    return run.length if isinstance(run, InstalledEmbedding) else len(run)
+
+
+def _joined(runs: Sequence[Run], name: str, ids: Sequence[int]) -> TextPieces:
+    """Put ids in the places of the embedding of that name, and join them with the ids beside them."""
+    joined: TextPieces = []
+    for run in runs:
+        if isinstance(run, InstalledEmbedding) and run.name.casefold() != name:
+            joined.append(run)
+            continue
+        new = ids if isinstance(run, InstalledEmbedding) else run
+        if joined and not isinstance(joined[-1], InstalledEmbedding):
+            joined[-1] = [*joined[-1], *new]
+        else:
+            joined.append(list(new))
+    return joined
 
 
 def _gather(leaves: Sequence[Leaf], place: int, encoder: TextEncoder) -> list[Tensor]:

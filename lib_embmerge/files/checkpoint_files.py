@@ -26,7 +26,7 @@ from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regu
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Checkpoint", "TokenTable", "find_checkpoints", "open_checkpoint"]
+__all__ = ["Checkpoint", "TokenTable", "find_checkpoints", "hash_file", "open_checkpoint"]
 
 TABLE_ENDING = "token_embedding.weight"
 
@@ -113,7 +113,7 @@ class Checkpoint:
         record = {"name": self.path.name, "size": str(file.size), "header_sha256": file.header_sha256}
         known = file.metadata.get("modelspec.hash_sha256", "").removeprefix("0x")
         if with_hash:
-            record["sha256"] = _hash_file(file.path)
+            record["sha256"] = hash_file(file.path)
         elif known:
             record["tensors_sha256"] = known
         return record
@@ -170,7 +170,8 @@ def _identity(tables: Iterable[TokenTable]) -> str:
     return digest.hexdigest()
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """Give the SHA-256 of a whole file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

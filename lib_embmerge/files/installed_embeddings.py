@@ -32,7 +32,8 @@ class EmbeddingFolder:
     def __init__(self, root: Path | None) -> None:
         """Take the folder; None for no embeddings at all."""
         self.root = root
-        self._read: dict[Path, tuple[tuple[int, int], EmbeddingFile | None]] = {}
+        self._read: dict[Path, tuple[tuple[int, int], EmbeddingFile | str]] = {}
+        """By path the state of the file that was read last, and what it holds, or why it cannot be read."""
         self._by_first_token: dict[str, dict[int, list[tuple[list[int], str]]]] = {}
 
     @cached_property
@@ -45,9 +46,17 @@ class EmbeddingFolder:
         self._read = {path: known for path, known in self._read.items() if path in listed}
         return files
 
+    @cached_property
+    def _by_caseless_name(self) -> Mapping[str, list[Path]]:
+        files: dict[str, list[Path]] = {}
+        for name, paths in self._files.items():
+            files.setdefault(name.casefold(), []).extend(paths)
+        return files
+
     def refresh(self) -> None:
         """List the folder again on the next use: call it after a file has been saved."""
         self.__dict__.pop("_files", None)
+        self.__dict__.pop("_by_caseless_name", None)
         self._by_first_token.clear()
 
     def paths(self) -> Mapping[str, list[Path]]:
@@ -59,13 +68,13 @@ class EmbeddingFolder:
         wanted = set(encoders)
         return sorted((name for name in self._files if self._fitting(name, wanted)), key=str.casefold)
 
-    def named(self, stem: str) -> list[EmbeddingFile]:
-        """Give all embeddings of that stem, case ignored, of every model family.
+    def named(self, *stems: str) -> list[tuple[Path, EmbeddingFile | str]]:
+        """Give all embedding files of these stems, case ignored, of every model family.
 
-        Raises: FileError where one of them cannot be read.
+        For each its path, and what it holds, or the sentence that says why it cannot be read.
         """
-        paths = [p for name, paths in self._files.items() if name.casefold() == stem.casefold() for p in paths]
-        return [load_embedding(path) for path in paths]
+        wanted = dict.fromkeys(stem.casefold() for stem in stems)
+        return [(path, self._load(path)) for stem in wanted for path in self._by_caseless_name.get(stem, ())]
 
     def split(self, encoder: str, ids: Sequence[int], tokenize: Tokenize, encoders: Iterable[str]) -> Pieces:
         """Split one encoder's token ids where an embedding that fits the encoders is named.
@@ -112,26 +121,27 @@ class EmbeddingFolder:
         return self._by_first_token[encoder]
 
     def _fitting(self, name: str, encoders: set[str]) -> EmbeddingFile | None:
-        fitting = [e for path in self._files[name] if (e := self._try(path)) and set(e.vectors) == encoders]
+        found = [self._load(path) for path in self._files[name]]
+        fitting = [e for e in found if isinstance(e, EmbeddingFile) and set(e.vectors) == encoders]
         return fitting[-1] if fitting else None
 
-    def _try(self, path: Path) -> EmbeddingFile | None:
+    def _load(self, path: Path) -> EmbeddingFile | str:
         try:
             status = path.stat()
         except OSError:
-            return None
-        stamp = (status.st_size, status.st_mtime_ns)
-        known = self._read.get(path)
-        if known is None or known[0] != stamp:
-            known = self._read[path] = (stamp, _load(path))
-        return known[1]
+            return f"{path} is no longer there."
+        state = (status.st_size, status.st_mtime_ns)
+        kept = self._read.get(path)
+        if kept is None or kept[0] != state:
+            kept = self._read[path] = (state, _try(path))
+        return kept[1]
 
 
-def _load(path: Path) -> EmbeddingFile | None:
+def _try(path: Path) -> EmbeddingFile | str:
     try:
         return load_embedding(path)
-    except FileError:
-        return None
+    except FileError as error:
+        return error.message
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from ..errors import FileError, NameProblem
 from ..remarks import Remark
 from .paths import is_below
 
-__all__ = ["EXTENSIONS", "LONGEST_NAME", "advise_on_name", "check_name", "check_new_name", "folder_below"]
+__all__ = ["EXTENSIONS", "LONGEST_NAME", "advise_on_name", "check_name", "check_new_name", "folder_below", "is_path"]
 
 EXTENSIONS = (".safetensors", ".pt", ".bin")
 """Extensions of embedding files, as the hosts look for them."""
@@ -43,6 +43,11 @@ _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
 _ADVISED = re.compile(r"[A-Za-z0-9_.-]+")
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
+
+
+def is_path(name: str) -> bool:
+    """Say whether a checkpoint's name behind an `@` means a place on the disk, and not one of a list."""
+    return any(sign in name for sign in "/\\:")
 
 
 def check_name(name: str, *, extension: str = ".safetensors") -> None:

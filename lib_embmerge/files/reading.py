@@ -5,10 +5,8 @@ Nothing of a pickle is run (`pickles`); the numbers of a tensor are read when th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -27,7 +25,6 @@ from .stored import Content, Stored
 __all__ = [
     "EmbeddingFile",
     "check_lengths",
-    "digest_of",
     "load_embedding",
     "load_embeddings",
     "read_content",
@@ -67,11 +64,6 @@ class EmbeddingFile:
     def name(self) -> str:
         """The word that stands for it in a prompt."""
         return self.path.stem
-
-    @cached_property
-    def digest(self) -> str:
-        """A hash of the vectors."""
-        return digest_of(self.vectors)
 
 
 def read_embedding(path: Path) -> EmbeddingFile:
@@ -258,13 +250,3 @@ def _unknown_width(name: str, key: str, width: int) -> FileError:
     return FileError(
         f"{said}, which may be for {' or '.join(possible)}.", suggestion=f"convert --as {possible[0]} says so."
     )
-
-
-def digest_of(vectors: Mapping[str, Tensor]) -> str:
-    """Hash vectors by encoder: the SHA-256 of names, shapes and their float32 bytes."""
-    digest = hashlib.sha256()
-    for encoder in sorted(vectors):
-        rows = vectors[encoder].detach().cpu().to(torch.float32).contiguous()
-        digest.update(f"{encoder}{list(rows.shape)}".encode())
-        digest.update(rows.numpy().tobytes())
-    return digest.hexdigest()

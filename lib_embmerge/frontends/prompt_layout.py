@@ -13,7 +13,7 @@ from typing import Union
 
 from ..entered import Entered
 from ..errors import EmbeddingMergeError
-from ..evaluation import count_all
+from ..evaluation import Analysis, analyse
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..language import Brackets, Island, find_islands, make_placeholder_error, parse, splice
 from ..limits import CHUNK, Limits
@@ -30,12 +30,17 @@ COMMA_REACH = 20
 
 @dataclass
 class Found:
-    """An expression in a prompt: its place, and its tree or what is wrong with it; later, how many vectors it has."""
+    """An expression in a prompt: its place, and its tree or what is wrong with it; later, what a model makes of it."""
 
     island: Island
     entered: Entered | None = None
     problem: EmbeddingMergeError | None = None
-    vectors: int = 0
+    analysis: Analysis | None = None
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors it has; 0 where that is not known."""
+        return 0 if self.analysis is None or self.problem is not None else self.analysis.length
 
 
 @dataclass(frozen=True)
@@ -96,21 +101,10 @@ def find_expressions(
 
 
 def count_found(found: Sequence[Found], model: TextModel) -> None:
-    """Count the vectors of expressions; one with a mistake gets its problem, and counts nothing."""
-    good = [one for one in found if one.entered is not None]
-    entries = [one.entered for one in good if one.entered is not None]
-    limits = entries[0].limits if entries else None
-    try:
-        counts = count_all([e.tree for e in entries], model, limits=limits, sources=[e.source for e in entries])
-    except EmbeddingMergeError as problem:
-        if len(good) == 1:
-            good[0].problem = problem
-            return
-        for one in good:
-            count_found([one], model)
-        return
-    for one, number in zip(good, counts, strict=True):
-        one.vectors = number
+    """Analyse expressions together; one with a mistake gets its problem, and counts nothing."""
+    good = [(one, one.entered) for one in found if one.entered is not None]
+    for (one, _), analysis in zip(good, analyse([entered for _, entered in good], model), strict=True):
+        one.analysis, one.problem = analysis, analysis.problem
 
 
 def lay_out(

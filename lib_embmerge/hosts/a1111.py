@@ -35,7 +35,7 @@ from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
-from .encoders.installed_lookup import copy_installed, is_made_for
+from .encoders.installed_lookup import copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
@@ -88,12 +88,10 @@ class A1111TextModel(RunningTextModel):
         """Give the host's only database."""
         return self.host.database
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of that name, case ignored, those that the host put aside included."""
-        wanted = stem.casefold()
-        db = self.host.database
-        held = [*db.word_embeddings.items(), *db.skipped_embeddings.items()]
-        return [self._installed(e) for name, e in held if name.casefold() == wanted]
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of these names, case ignored, those that the host put aside included."""
+        database = self.host.database
+        return [self._installed(e) for e in of_names(stems, database.word_embeddings, database.skipped_embeddings)]
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that the host has loaded for this model."""
@@ -106,7 +104,7 @@ class A1111TextModel(RunningTextModel):
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used[embedding.name] = embedding
-        return copy_installed(embedding, self.encoders, str(embedding.hash or ""))
+        return copy_installed(embedding, self.encoders)
 
 
 class A1111(PipelineHost):

@@ -43,7 +43,7 @@ from ..host_protocol import InstalledEmbedding, TextModel
 from ..placeholders import find_names
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
-from .encoders.installed_lookup import copy_installed, digest_vectors, is_made_for
+from .encoders.installed_lookup import copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
@@ -81,13 +81,13 @@ class ForgeTextModel(RunningTextModel):
         """Give the encoder's own database."""
         return encoder.database
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of that name, case ignored, those that the host put aside included."""
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of these names, case ignored, those that the host put aside included."""
         found: dict[str, InstalledEmbedding] = {}  # by file: every engine has read the same ones
         for encoder in self.encoders:
-            for entry in _of_name(stem, encoder.database.skipped_embeddings):
+            for entry in of_names(stems, encoder.database.skipped_embeddings):
                 found[getattr(entry, "filename", entry.name)] = self._installed(entry)
-            for entry in _of_name(stem, encoder.database.word_embeddings):
+            for entry in of_names(stems, encoder.database.word_embeddings):
                 found[getattr(entry, "filename", entry.name)] = self._take(entry) or self._installed(entry)
         return list(found.values())
 
@@ -105,7 +105,7 @@ class ForgeTextModel(RunningTextModel):
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
-        return copy_installed(embedding, self.encoders, digest_vectors(embedding.vec))
+        return copy_installed(embedding, self.encoders)
 
 
 class Forge(PipelineHost):
@@ -317,10 +317,6 @@ def _with_subclasses(kind: Any) -> Iterator[Any]:
     yield kind
     for below in kind.__subclasses__():
         yield from _with_subclasses(below)
-
-
-def _of_name(stem: str, held: Mapping[str, Any]) -> list[Any]:
-    return [entry for name, entry in held.items() if name.casefold() == stem.casefold()]
 
 
 def _listed(parameters: Mapping[str, str]) -> list[str]:

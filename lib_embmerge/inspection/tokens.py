@@ -13,7 +13,7 @@ __all__ = ["ReadThing", "ShownToken", "list_chips", "list_tokens"]
 
 
 class ReadThing(Protocol):
-    """One thing that an expression reads, as `lib_embmerge.evaluation.read_parts` gives it."""
+    """One thing that an expression reads, as `Analysis.parts` gives it."""
 
     @property
     def runs(self) -> Mapping[str, Sequence[Union[Sequence[int], InstalledEmbedding]]]:

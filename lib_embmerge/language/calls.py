@@ -85,11 +85,15 @@ def _check_argument(operation: Operation, parameter: Parameter, argument: Expres
             argument,
             f"{parameter.name} of {signature(operation)} must be at least "
             f"{parameter.minimum}, found {_found(argument)}.",
+            parameter.below,
         )
 
 
-def _wrong(operation: Operation, argument: Expression | Number, message: str) -> WrongArgument:
-    return WrongArgument(message, span=argument.span, suggestion=f"For example: {operation.example}.")
+def _wrong(
+    operation: Operation, argument: Expression | Number, message: str, suggestion: str = ""
+) -> WrongArgument:
+    example = f"For example: {operation.example}."
+    return WrongArgument(message, span=argument.span, suggestion=suggestion or example)
 
 
 def _fits(parameter: Parameter, argument: Expression | Number) -> bool:

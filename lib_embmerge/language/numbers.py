@@ -74,7 +74,7 @@ def fold(name: str, left: Number, right: Number) -> Number:
 def _divide(left: Number, right: Number) -> NumberValue:
     a, b = left.value, right.value
     if b == 0:
-        raise WrongArgument("Division by zero.", span=right.span)
+        raise WrongArgument("Nothing can be divided by zero.", span=right.span)
     if isinstance(a, int) and isinstance(b, int) and a % b == 0:
         return a // b
     return a / b

@@ -244,6 +244,6 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
                 raise kind_errors.letter_without_embedding(str(step.encoder), _span(step.encoder))
             return fold(step.name, left, right)
         if step.name == "divide" and right.value == 0:
-            raise WrongArgument("Division by zero.", span=right.span)
+            raise WrongArgument("Nothing can be divided by zero.", span=right.span)
         tail = () if step.encoder is None else (ENCODERS[str(step.encoder)],)
         return Apply(step.name, (left, plain(right), *tail), span)

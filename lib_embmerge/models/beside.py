@@ -44,14 +44,19 @@ class OtherCheckpoint:
             HostTokenizedEncoder(table, own[table.encoder]) for table in opened.tables if table.encoder in own
         ]
         self._beside = beside
+        self._opened = opened
+
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
+        """Give what is known of the checkpoint's file."""
+        return self._opened.record(with_hash=with_hash)
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         """Resolve texts as the loaded model does: installed embeddings are unaffected by `@`."""
         return self._beside.pieces(texts)
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give the host's embeddings of that name."""
-        return self._beside.embeddings_named(stem)
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give the host's embeddings of these names."""
+        return self._beside.embeddings_named(*stems)
 
     def embedding_names(self) -> list[str]:
         """Give the names of the host's embeddings."""

@@ -18,6 +18,7 @@ from ..errors import FileError, closest_names
 from ..families import DEMONSTRATION, FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
 from ..files.installed_embeddings import EmbeddingFolder
+from ..files.names import is_path
 from ..files.paths import exists, full_path, is_folder, read_path
 from ..files.reading import EmbeddingFile
 from ..host_protocol import InstalledEmbedding, TextPieces
@@ -161,9 +162,9 @@ class CheckpointModel:
         self.is_demonstration = source is None
         self._others: dict[Path, CheckpointModel] = {}
 
-    def record(self, *, with_hash: bool = False) -> Mapping[str, str] | str:
-        """Give what `embmerge.checkpoint` says of this model: `Checkpoint.record`, or the word "demonstration"."""
-        return self.source.record(with_hash=with_hash) if self.source else DEMONSTRATION
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
+        """Give what is known of the checkpoint's file."""
+        return self.source.record(with_hash=with_hash) if self.source else {}
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         """Resolve quoted texts into token ids and the installed embeddings named in them, per encoder."""
@@ -183,12 +184,12 @@ class CheckpointModel:
     def _encoder_names(self) -> list[str]:
         return [encoder.name for encoder in self.encoders]
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of that file stem, case ignored, those of other families included.
-
-        Raises: FileError where one of them cannot be read.
-        """
-        return [_installed(file) for file in self.installed.named(stem)]
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of these file stems, case ignored, those of other families included."""
+        return [
+            _installed(found) if isinstance(found, EmbeddingFile) else InstalledEmbedding(path.stem, {}, found, path)
+            for path, found in self.installed.named(*stems)
+        ]
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings in the folder that fit this model."""
@@ -213,7 +214,7 @@ class CheckpointModel:
         self.installed.refresh()
 
     def _find_checkpoint(self, name: str) -> Path:
-        given = full_path(read_path(name)) if _is_path(name) else None
+        given = full_path(read_path(name)) if is_path(name) else None
         if given is not None and self._places.opens_paths and exists(given):
             return given
         known = {full_path(path): path for path in self._places.checkpoints()}
@@ -234,12 +235,12 @@ class CheckpointModel:
 
     def _where(self) -> str:
         if not self._places.folders:
-            return "Give the folder that it lies in with --checkpoints, or quote its path."
-        return f"Looked in {', '.join(str(folder) for folder in self._places.folders)}."
+            return "Give the folder that it lies in with --checkpoints, or quote its path: './name'."
+        return f"Looked in {', '.join(map(str, self._places.folders))}; a path is quoted: './name'."
 
 
 def _installed(file: EmbeddingFile) -> InstalledEmbedding:
-    return InstalledEmbedding(file.name, file.vectors, file.digest)
+    return InstalledEmbedding(file.name, file.vectors, path=file.path)
 
 
 def _close_to(name: str, paths: Sequence[Path]) -> list[str]:
@@ -249,11 +250,6 @@ def _close_to(name: str, paths: Sequence[Path]) -> list[str]:
         by_stem.setdefault(_stem(path), []).append(path)
     close = [(stem, by_stem[stem]) for stem in closest_names(name, by_stem)]
     return [other for stem, found in close for other in ([stem] if len(found) == 1 else map(str, found))]
-
-
-def _is_path(name: str) -> bool:
-    """Say whether a name can only mean a place: `@cat` must not change its meaning with the working folder."""
-    return "/" in name or "\\" in name or Path(name).suffix != ""
 
 
 def _stem(path: Path) -> str:

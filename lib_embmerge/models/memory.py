@@ -12,7 +12,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -134,6 +133,8 @@ class MemoryModel:
         self.checkpoints = dict(checkpoints or {})
         self.half_precision = half_precision
         self.is_demonstration = is_demonstration
+        self.known: Mapping[str, str] = {"name": title}
+        """What `record` gives."""
         self.installed: list[InstalledEmbedding] = []
         self.calls: Counter[str] = Counter()
         for embedding in embeddings:
@@ -166,17 +167,16 @@ class MemoryModel:
             digest.update(encoder.name.encode() + encoder.table.to(torch.float32).numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
+        """Give the title as the checkpoint's name, and what else `known` says."""
+        return self.known
+
     def encoder(self, name: str) -> MemoryEncoder:
         """Give an encoder by name."""
         return next(encoder for encoder in self.encoders if encoder.name == name)
 
     def install(self, embedding: InstalledEmbedding) -> InstalledEmbedding:
-        """Install an embedding, with a digest of its vectors where it has none; give what was installed."""
-        if not embedding.digest:
-            digest = hashlib.sha256()
-            for name, rows in sorted(embedding.vectors.items()):
-                digest.update(name.encode() + rows.to(torch.float32).contiguous().numpy().tobytes())
-            embedding = replace(embedding, digest=digest.hexdigest())
+        """Install an embedding, and give it back."""
         self.installed.append(embedding)
         return embedding
 
@@ -190,9 +190,10 @@ class MemoryModel:
         columns = {encoder.name: self._pieces(encoder, texts) for encoder in self.encoders}
         return [{name: column[place] for name, column in columns.items()} for place in range(len(texts))]
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all installed embeddings of that name, case ignored, other families' included."""
-        return [embedding for embedding in self.installed if embedding.name.lower() == stem.lower()]
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all installed embeddings of these names, case ignored, other families' included."""
+        wanted = {stem.casefold() for stem in stems}
+        return [embedding for embedding in self.installed if embedding.name.casefold() in wanted]
 
     def embedding_names(self) -> list[str]:
         """Give the names of the installed embeddings that fit this model."""

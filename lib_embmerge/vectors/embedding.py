@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-__all__ = ["Embedding", "Rows"]
+__all__ = ["Embedding", "Rows", "digest_vectors", "former_digests"]
 
 Rows = Tensor
 """Vectors of one encoder, one per row: (n, width), float32 or float64, on the CPU."""
@@ -57,3 +58,27 @@ class Embedding(Mapping[str, Tensor]):
     def equals(self, other: Embedding) -> bool:
         """Say whether both have the same encoders with the same vectors, to the bit."""
         return set(self) == set(other) and all(torch.equal(self[name], other[name]) for name in self)
+
+
+def digest_vectors(vectors: Mapping[str, Tensor]) -> str:
+    """Hash vectors by encoder: the SHA-256 of names, shapes and their float32 bytes."""
+    digest = hashlib.sha256()
+    for encoder in sorted(vectors):
+        rows = vectors[encoder].detach().to(device="cpu", dtype=torch.float32).contiguous()
+        digest.update(f"{encoder}{list(rows.shape)}".encode())
+        digest.update(rows.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def former_digests(vectors: Mapping[str, Tensor]) -> set[str]:
+    """Give the hashes that older versions wrote for these vectors inside a WebUI: without shapes, or names."""
+    parts = {name: rows.detach().to(device="cpu", dtype=torch.float32).contiguous() for name, rows in vectors.items()}
+    found = {_hash_named(parts)}
+    return found | {_hash_named({"": rows}) for rows in parts.values()} if len(parts) == 1 else found
+
+
+def _hash_named(parts: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, rows in sorted(parts.items()):
+        digest.update(name.encode() + rows.numpy().tobytes())
+    return digest.hexdigest()

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..operations import OPERATIONS
 from .vocabulary import Vocabulary
 
-__all__ = ["OPERATORS", "READ_FROM_TABLES", "Need", "Operator", "apply", "operator", "pad_to", "seal"]
+__all__ = ["OPERATORS", "READ_FROM_TABLES", "Need", "Operator", "operator", "pad_to", "seal"]
 
 Need = Literal["vocabulary", "encoder"]
 Function = Callable[..., Tensor]
@@ -35,18 +35,25 @@ class Operator:
     """A registered function and what it declares.
 
     `hides` says that the result may be finite though an operand is not: evaluation then checks the operands first.
+    `together` says that it treats each of its only operand's vectors by itself, and many of them at a time for little
+    more than one: evaluation then waits until all that can be is given to it at once.
     """
 
     name: str
     function: Function
     needs: frozenset[Need]
     hides: bool
+    together: bool
     pads: bool
 
     def __call__(
         self, operands: Sequence[Tensor], values: Sequence[object], vocabulary: Vocabulary | None, encoder: str
     ) -> Tensor:
-        """Apply it to one encoder's vectors, as `apply` does."""
+        """Apply it to one encoder's vectors.
+
+        Shapes: operands (n, width) each; shorter ones are padded with zero vectors first where the table says so.
+        Raises: what the function raises.
+        """
         if self.pads:
             operands = _padded(operands)
         if not self.needs:
@@ -62,7 +69,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(_registered)
 """All registered operators by name."""
 
 
-def operator(name: str, *, needs: Sequence[Need] = (), hides: bool = False) -> Callable[[F], F]:
+def operator(
+    name: str, *, needs: Sequence[Need] = (), hides: bool = False, together: bool = False
+) -> Callable[[F], F]:
     """Register the decorated function under an entry of the table; the function stays callable bare.
 
     Raises: ValueError for a name that the table does not have, one that reads from tables, one that is taken, and after
@@ -76,7 +85,7 @@ def operator(name: str, *, needs: Sequence[Need] = (), hides: bool = False) -> C
         raise ValueError(f"{name!r} is registered twice")
 
     def register(function: F) -> F:
-        _registered[name] = Operator(name, function, frozenset(needs), hides, OPERATIONS[name].pads)
+        _registered[name] = Operator(name, function, frozenset(needs), hides, together, OPERATIONS[name].pads)
         return function
 
     return register
@@ -86,22 +95,6 @@ def seal() -> None:
     """Make the registry read-only."""
     global _sealed
     _sealed = True
-
-
-def apply(
-    name: str,
-    operands: Sequence[Tensor],
-    values: Sequence[object] = (),
-    *,
-    vocabulary: Vocabulary | None = None,
-    encoder: str = "",
-) -> Tensor:
-    """Apply an operator to one encoder's vectors.
-
-    Shapes: operands (n, width) each; shorter ones are padded with zero vectors first where the table says so.
-    Raises: KeyError for a name that is not registered; what the operator raises.
-    """
-    return OPERATORS[name](operands, values, vocabulary, encoder)
 
 
 def pad_to(rows: Tensor, length: int) -> Tensor:

@@ -9,8 +9,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from lib_embmerge.entered import read_expression
-from lib_embmerge.evaluation import evaluate
 from lib_embmerge.models.checkpoint import open_model
+from tests.analysed import evaluate
 
 Vectors = dict[str, Tensor]
 

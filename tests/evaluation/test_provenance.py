@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 
-from lib_embmerge.evaluation import evaluate, read_parts, resolve
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language import parse
 from lib_embmerge.language.nodes import Apply, Expression, Text
 from lib_embmerge.models.memory import MemoryModel
+from tests.analysed import evaluate, read_parts, resolve
 
 from .expressions import EXPRESSIONS
 
@@ -19,7 +19,7 @@ def with_styles() -> MemoryModel:
     model = MemoryModel.sdxl()
     for number, name in enumerate(("style", "style two", "Mc Cat"), start=1):
         vectors = {encoder.name: torch.full((number, encoder.width), 0.5 * number) for encoder in model.encoders}
-        model.install(InstalledEmbedding(name, vectors, digest=f"digest {number}"))
+        model.install(InstalledEmbedding(name, vectors))
     model.checkpoints = {"other": MemoryModel.sdxl(title="other")}
     for encoder in model.checkpoints["other"].encoders:
         encoder.table *= 2.0
@@ -47,16 +47,16 @@ CASES = [
 @pytest.mark.parametrize(("text", "resolved"), CASES, ids=[row[0] for row in CASES])
 def test_names_are_resolved(text: str, resolved: str | None) -> None:
     model = with_styles()
-    found = resolve(parse(text), model)
+    found = resolve(text, model)
     if resolved is not None:
         assert parse(found.text) == parse(resolved)
-    before = evaluate(parse(text), model)
-    assert before.equals(evaluate(parse(found.text), model))
+    before = evaluate(text, model)
+    assert before.equals(evaluate(found.text, model))
     assert before.equals(evaluate(found.expression, model))
     for word in ("cat", "red", "a"):
         vectors = {encoder.name: torch.ones(1, encoder.width) for encoder in model.encoders}
         model.install(InstalledEmbedding(word, vectors))
-    assert before.equals(evaluate(parse(found.text), model))
+    assert before.equals(evaluate(found.text, model))
 
 
 @given(EXPRESSIONS)
@@ -66,21 +66,22 @@ def test_any_expression_resolves_to_the_same_value(expression: Expression) -> No
 
 
 def test_tokens_and_digests_are_kept() -> None:
-    found = resolve(parse("'red style cat' + 'style two' + token(5) + pad()"), with_styles())
+    found = resolve("'red style cat' + 'style two' + token(5) + pad()", with_styles())
     assert found.tokens == {"clip_l": [5, 0, 5, 267], "clip_g": [5, 0, 5, 20]}
-    assert found.embeddings == {"style": "digest 1", "style two": "digest 2"}
+    installed = {embedding.name: embedding.digest for embedding in with_styles().installed}
+    assert found.embeddings == {name: installed[name] for name in ("style", "style two")}
 
 
 def test_the_fingerprint_is_of_the_rows_that_are_read() -> None:
     model = with_styles()
-    base = resolve(parse("'cat' + 'dog'"), model).rows
-    assert resolve(parse("'dog' * 3 - 'cat' + 'dog', 'style'"), model).rows == base
-    assert resolve(parse("'cat' + 'red'"), model).rows != base
-    assert resolve(parse("'cat' + 'dog'@other"), model).rows != base
+    base = resolve("'cat' + 'dog'", model).rows
+    assert resolve("'dog' * 3 - 'cat' + 'dog', 'style'", model).rows == base
+    assert resolve("'cat' + 'red'", model).rows != base
+    assert resolve("'cat' + 'dog'@other", model).rows != base
     model.encoders[0].table[6] += 1.0
-    assert resolve(parse("'cat' + 'dog'"), model).rows == base
+    assert resolve("'cat' + 'dog'", model).rows == base
     model.encoders[1].table[4, 0] += 0.5
-    assert resolve(parse("'cat' + 'dog'"), model).rows != base
+    assert resolve("'cat' + 'dog'", model).rows != base
 
 
 def test_a_long_chain_resolves() -> None:
@@ -92,7 +93,7 @@ def test_a_long_chain_resolves() -> None:
 
 def test_parts_are_what_is_read_in_order() -> None:
     model = with_styles()
-    first, second, third = read_parts(parse("'red style' * 2 - emb('style two'), 5"), model)
+    first, second, third = read_parts("'red style' * 2 - emb('style two'), 5", model)
     assert (first.text, second.text, third.text) == ("red style", "style two", "")
     assert [list(run) if not isinstance(run, InstalledEmbedding) else run.name for run in first.runs["clip_g"]] == [
         [5],
@@ -114,5 +115,5 @@ def test_parts_are_what_is_read_in_order() -> None:
     ],
 )
 def test_what_enters_negatively(text: str, subtracted: list[str]) -> None:
-    found = read_parts(parse(text), MemoryModel.sdxl())
+    found = read_parts(text, MemoryModel.sdxl())
     assert [part.text for part in found if part.is_subtracted] == subtracted

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lib_embmerge.evaluation import evaluate, find_warnings
+from lib_embmerge.evaluation import Analysis
+from lib_embmerge.evaluation.remarks import remark_on_value
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.language import parse
 from lib_embmerge.limits import FAR_OFF
 from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
+from tests.analysed import entered, remarks
 
 
 def model() -> MemoryModel:
@@ -47,13 +48,13 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "messages"), CASES, ids=[row[0] for row in CASES])
 def test_warnings_in_words(text: str, messages: list[str]) -> None:
-    assert [remark.text for remark in find_warnings(parse(text), model())] == messages
+    assert [remark.text for remark in remarks(text, model())] == messages
 
 
 def test_a_warning_points_at_its_text() -> None:
     text = "'cat' + 'red owl' + 'red owl'"
-    remarks = find_warnings(parse(text), model())
-    assert [text[n.span.start : n.span.end] for n in remarks if n.span] == ["'red owl'", "'red owl'"]
+    found = remarks(text, model())
+    assert [text[one.span.start : one.span.end] for one in found if one.span] == ["'red owl'", "'red owl'"]
 
 
 VALUES = [
@@ -68,17 +69,15 @@ VALUES = [
 
 @pytest.mark.parametrize(("text", "kinds"), VALUES, ids=[row[0] for row in VALUES])
 def test_numbers_are_judged_with_the_value(text: str, kinds: list[str]) -> None:
-    expression, sdxl = parse(text), MemoryModel.sdxl()
-    value = evaluate(expression, sdxl)
-    assert [remark.kind for remark in find_warnings(expression, sdxl, value=value)] == kinds
-    assert find_warnings(expression, sdxl) == []
+    analysis = Analysis(entered(text), MemoryModel.sdxl())
+    assert [remark.kind for remark in analysis.remarks_on_value()] == kinds
+    assert analysis.remarks() == []
 
 
 def test_a_long_vector_is_told_how_long() -> None:
     sd1 = MemoryModel.sd1()
     usual = sd1.encoder("clip_l").vocabulary().mean_norm
-    expression = parse("'cat' * 20, 'dog'")
-    (remark,) = find_warnings(expression, sd1, value=evaluate(expression, sd1))
+    (remark,) = Analysis(entered("'cat' * 20, 'dog'"), sd1).remarks_on_value()
     assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in remark.text
 
 
@@ -95,13 +94,12 @@ def test_what_is_longer_or_shorter_than_any_word_is_said_with_its_factor() -> No
         ratio = norm / vocabulary.mean_norm
         assert 1 / FAR_OFF < ratio < FAR_OFF
         value = Embedding({"clip_l": vocabulary.row(0)[None].double() * (norm / float(vocabulary.row(0).norm()))})
-        found = [remark.text for remark in find_warnings(parse("'cat'"), sd1, value=value)]
+        found = [remark.text for remark in remark_on_value(value, sd1)]
         sentence = f"A vector of clip_l is {ratio:.2g} × as long as a word, {said}."
         assert found == ([f"{sentence} normalize( ) gives it the usual length."] if said else [])
 
 
 def test_an_enormous_factor_is_written_by_its_size() -> None:
-    tree = parse("normalize('cat', 1e30)")
-    messages = [remark.text for remark in find_warnings(tree, model(), value=evaluate(tree, model()))]
+    messages = [one.text for one in Analysis(entered("normalize('cat', 1e30)"), model()).remarks_on_value()]
     assert any("e+" in message and "times as long" in message for message in messages)
     assert all(len(message) < 200 for message in messages)

@@ -6,7 +6,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_embmerge.errors import FileError
 from lib_embmerge.files.installed_embeddings import EmbeddingFolder
 from lib_embmerge.files.reading import EmbeddingFile
 from lib_embmerge.models.tokenizers import tokenizer
@@ -110,8 +109,9 @@ def test_broken_and_foreign_files_are_no_names(tmp_path):
     folder = EmbeddingFolder(tmp_path)
     assert found(folder, "broken empty text picture gone") == ["broken empty text picture gone"]
     assert folder.names(L) == []
-    with pytest.raises(FileError, match=r"broken\.safetensors is a text, not a file of tensors"):
-        folder.named("broken")
+    ((path, problem),) = folder.named("broken")
+    assert path.name == "broken.safetensors"
+    assert "broken.safetensors is a text, not a file of tensors" in problem
 
 
 def test_pickles_are_embeddings_too(tmp_path):
@@ -123,7 +123,8 @@ def test_pickles_are_embeddings_too(tmp_path):
 def test_named_ignores_case_and_gives_every_family(tmp_path):
     install(tmp_path, "Style")
     install(tmp_path, "sub/style", width=1024)
-    assert sorted(next(iter(e.vectors)) for e in EmbeddingFolder(tmp_path).named("STYLE")) == ["clip_h", "clip_l"]
+    found = [embedding for _, embedding in EmbeddingFolder(tmp_path).named("STYLE", "other")]
+    assert sorted(next(iter(embedding.vectors)) for embedding in found) == ["clip_h", "clip_l"]
 
 
 def test_links_are_followed_once(tmp_path):

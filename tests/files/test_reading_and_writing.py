@@ -23,7 +23,7 @@ from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
 from lib_embmerge.files import writing
 from lib_embmerge.files.names import EXTENSIONS
 from lib_embmerge.files.publish_check import describe_file
-from lib_embmerge.files.reading import digest_of, load_embedding, read_embedding
+from lib_embmerge.files.reading import load_embedding, read_embedding
 from lib_embmerge.files.writing import encode_embedding, tensors_to_write, write_embedding
 
 from .builders import write_checkpoint
@@ -514,12 +514,6 @@ def test_of_processes_that_save_one_name_at_once_one_wins(tmp_path, links):
             vectors = read_embedding(tmp_path / f"x{i}.safetensors").vectors["clip_l"]
             assert torch.equal(vectors, torch.full((1, 768), float(number)))
     assert len(list(tmp_path.iterdir())) == 40
-
-
-def test_digest_is_that_of_the_numbers():
-    assert digest_of({"clip_l": L2, "clip_g": G2}) == digest_of({"clip_g": G2.double(), "clip_l": L2})
-    assert digest_of({"clip_l": L2}) != digest_of({"clip_l": L2 * 2})
-    assert digest_of({"clip_l": L2}) != digest_of({"clip_h": L2})
 
 
 def test_all_extensions_are_those_of_the_hosts():

@@ -204,8 +204,8 @@ def test_a_limit_can_be_raised(run: Run, tmp_path: Path) -> None:
         ("vectors=-1", "vectors: it must be a whole number of at least 1"),
         ("vectors=1e3", "vectors: it must be a whole number of at least 1"),
         ("vectors=8001", "vectors may be 8,000 at most"),
-        ("tokens=5", "it must be NAME=NUMBER, with one of the names characters, depth, vectors"),
-        ("", "it must be NAME=NUMBER, with one of the names characters, depth, vectors"),
+        ("tokens=5", "it must be NAME=NUMBER, with one of the names characters, depth, vectors, prompt, work"),
+        ("", "it must be NAME=NUMBER, with one of the names characters, depth, vectors, prompt, work"),
     ],
 )
 def test_a_limit_that_is_none(run: Run, limit: str, message: str) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ModelNotLoaded
-from lib_embmerge.evaluation import evaluate
-from lib_embmerge.frontends.page.prompt.lines import prompt_lines
+from lib_embmerge.frontends.page.prompt.lines import answer_prompt_lines
 from lib_embmerge.frontends.page.question import Question
 from lib_embmerge.host_protocol import PageHost
 from lib_embmerge.saving import SaveOptions, save_expression
+from tests.analysed import evaluate
 
 from .fake_a1111 import same
 
@@ -46,7 +46,7 @@ class PageContract:
 
     def save(self, page: PageHost, expression: str, name: str, folder: str = "") -> None:
         model = page.load_text_model()
-        options = SaveOptions(page.embeddings_folder / folder, checkpoint=page.checkpoint_record())
+        options = SaveOptions(page.embeddings_folder / folder)
         save_expression(read_expression(expression), name, model, options)
         page.refresh_embeddings()
 
@@ -75,7 +75,7 @@ class PageContract:
         end = "" if comment.startswith("/*") else "\n"
         prompt = f"a <'cat' {comment}{end} + 'dog'>"
         assert host.count(prompt) == host.count("a <'cat' + 'dog'>")
-        answer = prompt_lines(Question(1, "lines", {"text": prompt}), page)
+        answer = answer_prompt_lines(Question(1, "lines", {"text": prompt}), page)
         assert "mistake" not in answer.slots["lines"]
         assert "1 vector" in answer.slots["lines"]
 
@@ -137,9 +137,12 @@ class PageContract:
 
     def test_it_says_which_checkpoint_a_file_was_made_with(self, host: Any, page: PageHost) -> None:
         host.load("sd1", name="someone's model")
-        assert page.checkpoint_record()["name"].startswith("someone's model")
+        assert page.load_text_model().record()["name"].startswith("someone's model")
         assert "someone's model" in page.checkpoint_names()
 
-    def test_without_a_model_it_says_no_checkpoint(self, host: Any, page: PageHost) -> None:
-        self.unload(host)
-        assert page.checkpoint_record() == {}
+    def test_a_model_keeps_its_record_when_another_is_loaded(self, host: Any, page: PageHost) -> None:
+        host.load("sd1", name="someone's model")
+        model = page.load_text_model()
+        host.load("sd1", name="another's model")
+        assert model.record()["name"].startswith("someone's model")
+        assert page.load_text_model().record()["name"].startswith("another's model")

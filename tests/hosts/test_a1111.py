@@ -44,7 +44,7 @@ class TestA1111Page(PageContract):
 
 def test_the_sha256_is_the_host_s_where_it_knows_one(a1111: FakeA1111) -> None:
     a1111.model.sd_checkpoint_info.sha256 = "abc"
-    assert a1111.adapter().checkpoint_record()["sha256"] == "abc"
+    assert a1111.adapter().load_text_model().record()["sha256"] == "abc"
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl"])

@@ -62,10 +62,10 @@ def test_while_the_host_changes_its_model_there_is_none(classic: FakeClassic) ->
     adapter = classic.adapter()
     seen = []
     classic.modules.sd_models.while_loading = lambda: seen.append(
-        (adapter.loaded_text_model(), adapter.checkpoint_record(), classic.count("a <'cat'>"))
+        (adapter.loaded_text_model(), classic.count("a <'cat'>"))
     )
     classic.load("sdxl")
-    assert seen == [(None, {}, "?/?")] * 2
+    assert seen == [(None, "?/?")] * 2
     assert adapter.loaded_text_model() is not None
 
 

@@ -183,10 +183,10 @@ def test_while_the_host_changes_its_model_there_is_none(reforge: FakeReForge) ->
     adapter = reforge.adapter()
     seen = []
     reforge.modules.sd_models.while_loading = lambda: seen.append(
-        (adapter.loaded_text_model(), adapter.checkpoint_record(), reforge.count("a <'cat'>"))
+        (adapter.loaded_text_model(), reforge.count("a <'cat'>"))
     )
     reforge.load("sdxl")
-    assert seen == [(None, {}, "?/?")]
+    assert seen == [(None, "?/?")]
     assert adapter.loaded_text_model() is not None
 
 

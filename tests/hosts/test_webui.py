@@ -56,7 +56,7 @@ def test_every_setting_is_a_box_that_is_ticked_at_first_or_a_limit(a1111: FakeA1
     added = a1111.opts.data_labels
     assert set(added) == {*SETTINGS, *LIMIT_SETTINGS}
     assert all(added[key].default is True for key in SETTINGS)
-    assert [added[key].default for key in LIMIT_SETTINGS] == [16_384, 100, 1_024]
+    assert [added[key].default for key in LIMIT_SETTINGS] == [16_384, 100, 1_024, 8_192, 2_000_000]
     assert {info.section for info in added.values()} == {("embmerge", "Embedding merge")}
     assert webui.settings().brackets.value == "<{"
     assert webui.settings().limits == Limits()

@@ -8,12 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ShapeMismatch
-from lib_embmerge.evaluation import evaluate
 from lib_embmerge.inspection.explain import explain, join_explained
 from lib_embmerge.models.checkpoint import CheckpointModel, open_model
 from lib_embmerge.vectors.embedding import Embedding
+from tests.analysed import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def model() -> CheckpointModel:
 
 
 def value_of(text: str, model: CheckpointModel) -> Embedding:
-    return evaluate(read_expression(text, kind="expression").tree, model)
+    return evaluate(text, model)
 
 
 EXPLAINED = [

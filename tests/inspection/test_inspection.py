@@ -9,7 +9,6 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from lib_embmerge.evaluation import evaluate, read_parts
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.inspection import (
     compare,
@@ -23,6 +22,7 @@ from lib_embmerge.inspection import (
 from lib_embmerge.language import parse
 from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
+from tests.analysed import evaluate, read_parts
 
 
 def model() -> MemoryModel:
@@ -34,7 +34,7 @@ def model() -> MemoryModel:
 
 def test_tokens_are_listed_per_encoder_and_part() -> None:
     made = model()
-    chips = list_tokens(read_parts(parse("'red owl style' - text('cat'), 5"), made), made)
+    chips = list_tokens(read_parts("'red owl style' - text('cat'), 5", made), made)
     of_l = [(chip.part, chip.text, chip.id, chip.vectors) for chip in chips if chip.encoder == "clip_l"]
     byte = len(WORDS)
     assert of_l == [
@@ -64,17 +64,17 @@ def test_figures_of_vectors_by_hand() -> None:
 def test_norms_are_put_beside_the_vocabulary() -> None:
     sd1 = MemoryModel.sd1()
     words = sd1.encoder("clip_l").vocabulary()
-    (row,) = measure_embedding(evaluate(parse("'cat' * 100"), sd1), sd1)
+    (row,) = measure_embedding(evaluate("'cat' * 100", sd1), sd1)
     assert row.norm == 100.0
     assert row.norm_ratio == pytest.approx(100 / words.mean_norm)
     assert row.percentile == 100.0
-    (zero,) = measure_embedding(evaluate(parse("'cat' * 0"), sd1), sd1)
+    (zero,) = measure_embedding(evaluate("'cat' * 0", sd1), sd1)
     assert (zero.norm_ratio, zero.percentile) == (0.0, 0.0)
 
 
 def test_figures_by_part_and_by_token() -> None:
     made = model()
-    parts = read_parts(parse("'cat owl' + 'style' + ''"), made)
+    parts = read_parts("'cat owl' + 'style' + ''", made)
     by_part = measure_parts(parts, made, by="part")
     assert [(row.encoder, row.index, row.text, row.vectors, row.id) for row in by_part] == [
         ("clip_l", 0, "cat o w l", 4, None),
@@ -106,7 +106,7 @@ def test_the_distribution_holds_every_row() -> None:
 
 def test_neighbours_are_the_words_themselves() -> None:
     sdxl = MemoryModel.sdxl()
-    value = evaluate(parse("'cat' * 2, ('red' * 0)"), sdxl)
+    value = evaluate("'cat' * 2, ('red' * 0)", sdxl)
     found = find_neighbours(value, sdxl, k=2)
     assert (found[0].encoder, found[0].index, found[0].text, found[0].id) == ("clip_l", 0, "cat", 0)
     assert found[0].cosine > found[1].cosine
@@ -128,7 +128,7 @@ def test_vectors_in_float8_have_neighbours() -> None:
 
 
 def test_a_file_of_other_encoders_has_the_neighbours_of_those_it_shares() -> None:
-    value = evaluate(parse("'cat'"), MemoryModel.sd1())
+    value = evaluate("'cat'", MemoryModel.sd1())
     assert {n.encoder for n in find_neighbours(value, MemoryModel.sdxl())} == {"clip_l"}
 
 

@@ -20,14 +20,13 @@ import torch
 from torch import Tensor
 
 from lib_embmerge.errors import EmbeddingMergeError, FileError
-from lib_embmerge.evaluation.evaluate import evaluate
 from lib_embmerge.families import FAMILIES, Family
 from lib_embmerge.host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
-from lib_embmerge.language.parse import parse
 from lib_embmerge.merge import merge_prompts
 from lib_embmerge.models.tokenizers import tokenizer
 from lib_embmerge.vectors.embedding import Embedding
 from lib_embmerge.vectors.vocabulary import Vocabulary
+from tests.analysed import evaluate
 
 TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("predecessor.json").read_text(encoding="utf-8"))
 MEASURED = tuple(TABLE["embeddings"])
@@ -137,7 +136,7 @@ MODELS: dict[str, TextModel] = {
 
 def value_of(expression: str, family: str) -> Embedding:
     """Give our value of an expression on a family's model."""
-    return evaluate(parse(expression), MODELS[family])
+    return evaluate(expression, MODELS[family])
 
 
 def assert_is(value: Embedding, family: str, vectors: Any) -> None:

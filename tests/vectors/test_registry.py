@@ -13,7 +13,7 @@ from lib_embmerge.vectors.registry import operator, pad_to
 
 UNSEALED = """
 import pytest
-from lib_embmerge.vectors.registry import OPERATORS, apply, operator, seal
+from lib_embmerge.vectors.registry import OPERATORS, operator, seal
 for name in ("unknown", "emb", "quoted"):
     with pytest.raises(ValueError, match="no operator"):
         operator(name)
@@ -21,7 +21,7 @@ for name in ("unknown", "emb", "quoted"):
 def slerp(a, b, t):
     return a
 assert slerp(1, 2, 3) == 1
-assert apply("slerp", [__import__("torch").zeros(1, 2)] * 2, (0,)).shape == (1, 2)
+assert OPERATORS["slerp"]([__import__("torch").zeros(1, 2)] * 2, (0,), None, "").shape == (1, 2)
 with pytest.raises(ValueError, match="twice"):
     operator("slerp")
 seal()

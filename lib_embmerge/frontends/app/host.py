@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import FileError, shorten
@@ -101,11 +101,6 @@ class AppHost:
     def load_text_model(self) -> CheckpointModel:
         """Give the same."""
         return self.model
-
-    def checkpoint_record(self) -> Mapping[str, str]:
-        """Say which checkpoint is open."""
-        record = self.model.record()
-        return record if isinstance(record, Mapping) else {}
 
     def checkpoint_names(self) -> list[str]:
         """Give the checkpoints beside the chosen one and in the folder of checkpoints."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import EmbeddingMergeError, FileError
 from ...files.paths import read_path
-from ...limits import HIGHEST, Limits
+from ...limits import HIGHEST, LIMITED, Limits
 
 if TYPE_CHECKING:
         from .report import Report
@@ -58,7 +58,15 @@ def help_text(name: str) -> str:
     """Give the help of a command, or of the whole under the name `embmerge`."""
     if name != "embmerge" and name not in COMMANDS:
         raise EmbeddingMergeError(f"There is no command {name}.")
-    return (HELP / f"{name}.txt").read_text(encoding="utf-8").rstrip()
+    return (HELP / f"{name}.txt").read_text(encoding="utf-8").rstrip().replace("{limits}", _describe_limits())
+
+
+def _describe_limits() -> str:
+    limits = Limits()
+    shown = [(f"{name} ({getattr(limits, name):,})", what) for name, what in LIMITED.items()]
+    width = max(len(name) for name, _ in shown)
+    lines = [f"  {'--limit NAME=NUMBER':24}  changes a limit; may be given more than once:"]
+    return "\n".join(lines + [f"{'':30}{name:{width}}  {what}" for name, what in shown])
 
 
 def read_options(command: Command, arguments: Sequence[str]) -> argparse.Namespace:

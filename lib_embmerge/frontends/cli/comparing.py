@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...errors import EmbeddingMergeError
-from ...evaluation import evaluate
+from ...evaluation import Analysis
 from ...files.reading import read_embedding
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
@@ -49,7 +49,7 @@ def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Rep
         if isinstance(side, Path):
             values.append(Embedding(read_embedding(side).vectors))
         elif model is not None:
-            values.append(evaluate(side.tree, model, limits=side.limits, source=side.source))
+            values.append(Analysis(side, model).value())
     report = _report(options.text, values)
     report.figures |= describe_model(model)
     report.lines += [] if model is None else [model_note(model)]
@@ -65,7 +65,7 @@ def _compare_on_two(options: argparse.Namespace, checkpoints: Sequence[Path]) ->
         )
     entered = read_source(text, options.kind, options.limits)
     models = [open_chosen_model(options, checkpoint) for checkpoint in checkpoints]
-    values = [evaluate(entered.tree, model, limits=entered.limits, source=entered.source) for model in models]
+    values = [Analysis(entered, model).value() for model in models]
     report = _report([str(path) for path in checkpoints], values)
     report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}
     return report

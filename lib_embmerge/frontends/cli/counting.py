@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ...entered import Entered, is_prompt, read_expression
-from ...evaluation import count_all, find_warnings
+from ...entered import is_prompt, read_expression
+from ...evaluation import Analysis
 from ...host_protocol import TextModel
 from ...limits import CHUNK
 from ..prompt_layout import Found, count_found, find_expressions, lay_out
@@ -24,7 +24,8 @@ def count_vectors(options: argparse.Namespace) -> Report:
         return _count_prompt(options.text, found, open_chosen_model(options))
     entered = read_expression(options.text, kind=options.kind, limits=options.limits)
     model = open_chosen_model(options)
-    number = count_all([entered.tree], model, limits=entered.limits, sources=[entered.source])[0]
+    analysis = Analysis(entered, model)
+    number = analysis.length
     figures = {
         "kind": "expression",
         "vectors": number,
@@ -33,7 +34,7 @@ def count_vectors(options: argparse.Namespace) -> Report:
         **describe_model(model),
     }
     line = f"{amount(number, 'vector')} for each of {', '.join(e.name for e in model.encoders)}; a chunk holds {CHUNK}"
-    return Report(figures, [line, model_note(model)], _warnings([entered], model))
+    return Report(figures, [line, model_note(model)], _warnings([analysis]))
 
 
 def _count_prompt(prompt: str, found: Sequence[Found], model: TextModel) -> Report:
@@ -53,7 +54,7 @@ def _count_prompt(prompt: str, found: Sequence[Found], model: TextModel) -> Repo
     }
     lines = align([name, amount(n, "token"), amount(chunks[name], "chunk")] for name, n in encoders.items())
     lines += [f"{amount(one.vectors, 'vector')} of them: {one.island.text}" for one in found]
-    return Report(figures, [*lines, model_note(model)], _warnings([one.entered for one in found if one.entered], model))
+    return Report(figures, [*lines, model_note(model)], _warnings([one.analysis for one in found if one.analysis]))
 
 
 def _raise_first(found: Sequence[Found]) -> None:
@@ -63,5 +64,5 @@ def _raise_first(found: Sequence[Found]) -> None:
             raise one.problem
 
 
-def _warnings(entered: Sequence[Entered], model: TextModel) -> list[str]:
-    return [remark.text for one in entered for remark in find_warnings(one.tree, model, limits=one.limits)]
+def _warnings(analyses: Sequence[Analysis]) -> list[str]:
+    return [remark.text for one in analyses for remark in one.remarks()]

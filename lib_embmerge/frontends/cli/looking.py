@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from ...entered import Entered
 from ...errors import FileError
-from ...evaluation import evaluate, find_warnings, read_parts
+from ...evaluation import Analysis
 from ...families import DEMONSTRATION
 from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
@@ -43,7 +42,7 @@ class _Subject:
     vectors: Embedding
     model: TextModel | None
     file: EmbeddingFile | None = None
-    entered: Entered | None = None
+    analysis: Analysis | None = None
 
 
 def inspect_vectors(options: argparse.Namespace) -> Report:
@@ -86,8 +85,8 @@ def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subje
     if path is None:
         entered = read_source(options.text, options.kind, options.limits)
         model = open_chosen_model(options)
-        value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
-        return _Subject(value, model, entered=entered)
+        analysis = Analysis(entered, model)
+        return _Subject(analysis.value(), model, analysis=analysis)
     file = read_embedding(path)
     ours = file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     wanted = always or options.checkpoint is not None or ours
@@ -97,13 +96,12 @@ def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subje
 def _measure(subject: _Subject, by: str) -> list[RowStatistics]:
     if by == "vector":
         return measure_embedding(subject.vectors, subject.model)
-    if subject.entered is None or subject.model is None:
+    if subject.analysis is None or subject.model is None:
         raise FileError(
             "A file holds vectors only; its parts and tokens are not in it.",
             suggestion="Inspect the expression, or take --rows vector.",
         )
-    parts = read_parts(subject.entered.tree, subject.model, limits=subject.entered.limits)
-    return measure_parts(parts, subject.model, by="part" if by == "part" else "token")
+    return measure_parts(subject.analysis.parts(), subject.model, by="part" if by == "part" else "token")
 
 
 def _source_figures(subject: _Subject) -> dict[str, object]:
@@ -111,8 +109,8 @@ def _source_figures(subject: _Subject) -> dict[str, object]:
     if subject.file is not None:
         figures |= {"file": str(subject.file.path), "layout": subject.file.layout}
         figures |= {"metadata": dict(subject.file.metadata), "notes": list(subject.file.notes)}
-    if subject.entered is not None:
-        figures["expression"] = subject.entered.expression
+    if subject.analysis is not None:
+        figures["expression"] = subject.analysis.entered.expression
     return figures
 
 
@@ -163,11 +161,9 @@ def _note(subject: _Subject) -> str:
 
 
 def _warnings(subject: _Subject) -> list[str]:
-    if subject.entered is None or subject.model is None:
+    if subject.analysis is None:
         return [*_misfits(subject), *odd_numbers(subject.vectors)]
-    entered = subject.entered
-    found = find_warnings(entered.tree, subject.model, value=subject.vectors, limits=entered.limits)
-    return [remark.text for remark in found]
+    return [remark.text for remark in (*subject.analysis.remarks(), *subject.analysis.remarks_on_value())]
 
 
 def _zero_vectors(vectors: Embedding) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,14 +148,13 @@ def save_options(options: argparse.Namespace, model: CheckpointModel, folder: Pa
         "tags": options.tags,
         "is_negative_embedding": "true" if options.negative else None,
     }
-    record = model.record(with_hash=options.hash)
     return SaveOptions(
         folder=folder,
         overwrite=options.overwrite,
         dtype=options.dtype,
         long=options.long,
         about={key: value for key, value in about.items() if value},
-        checkpoint=record if isinstance(record, Mapping) else {},
+        with_hash=options.hash,
         is_installed_here=options.embeddings is not None and is_below(folder, options.embeddings),
         limits=options.limits,
     )

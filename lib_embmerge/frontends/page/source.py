@@ -7,9 +7,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...entered import Entered, read_expression
+from ...entered import read_expression
 from ...errors import EmbeddingMergeError, FileError, ShapeMismatch, UnsupportedHost
-from ...evaluation import evaluate
+from ...evaluation import Analysis
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import check_name, folder_below
 from ...files.paths import is_file
@@ -69,16 +69,19 @@ class Choice:
 class Thing:
     """What was chosen, opened: its name for people, its vectors, and the file or the expression that it is.
 
-    `model` is the one that an expression was computed with; a file has none. `is_installed` says that the file lies
-    in the embeddings folder.
+    `is_installed` says that the file lies in the embeddings folder.
     """
 
     title: str
     vectors: Embedding
     file: EmbeddingFile | None = None
-    entered: Entered | None = None
-    model: TextModel | None = None
+    analysis: Analysis | None = None
     is_installed: bool = False
+
+    @property
+    def model(self) -> TextModel | None:
+        """The one that an expression was computed with."""
+        return None if self.analysis is None else self.analysis.model
 
 
 def list_files(host: PageHost) -> list[str]:
@@ -130,8 +133,8 @@ def open_thing(choice: Choice, host: PageHost) -> Thing:
         raise EmbeddingMergeError("There is no expression.", suggestion="Write one, for example 'cat' - 'adult'.")
     model = _model_of(choice, host)
     entered = read_expression(choice.expression, limits=host.limits)
-    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
-    return Thing(entered.expression.strip(), value, entered=entered, model=model)
+    analysis = Analysis(entered, model)
+    return Thing(entered.expression.strip(), analysis.value(), analysis=analysis)
 
 
 def loaded_model(host: PageHost) -> TextModel | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...entered import Entered, read_expression
 from ...errors import ExpressionError
-from ...evaluation import evaluate
+from ...evaluation import Analysis
 from ...host_protocol import PageHost, TextModel
 from ...vectors.embedding import Embedding
 from .question import Question
@@ -21,6 +21,7 @@ class Subject:
     entered: Entered
     model: TextModel
     value: Embedding
+    analysis: Analysis
 
 
 def read_subject(question: Question, host: PageHost) -> Subject | None:
@@ -33,7 +34,8 @@ def read_subject(question: Question, host: PageHost) -> Subject | None:
     if model is None or not text.strip():
         return None
     entered = read_expression(text, limits=host.limits)
-    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
+    analysis = Analysis(entered, model)
+    value = analysis.value()
     if value.is_empty():
         raise ExpressionError("This has no vectors.")
-    return Subject(entered, model, value)
+    return Subject(entered, model, value, analysis)

@@ -6,14 +6,11 @@ A database has `ids_lookup`: by a word's first token a list of (all its tokens, 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ...families import ENCODER_NAMES
 from ...host_protocol import InstalledEmbedding, TextPieces
@@ -24,12 +21,13 @@ __all__ = [
     "PlaceholderSpelling",
     "ReadFiles",
     "copy_installed",
-    "digest_vectors",
+    "file_of",
     "file_state",
     "find_pieces",
     "is_made_for",
     "looked_up",
     "mentioned_states",
+    "of_names",
 ]
 
 
@@ -70,23 +68,26 @@ def is_made_for(embedding: Any, encoders: Sequence[HostEncoder], *, exactly: boo
     return found == widths if exactly else found.items() >= widths.items()
 
 
-def copy_installed(embedding: Any, encoders: Sequence[HostEncoder], digest: str) -> InstalledEmbedding:
+def copy_installed(embedding: Any, encoders: Sequence[HostEncoder]) -> InstalledEmbedding:
     """Copy the host's embedding, its vectors by the names of our encoders."""
     names = {(e.key, e.width): e.name for e in encoders}
     vectors = embedding.vec
     if not isinstance(vectors, dict):
         vectors = {_name_by_width(vectors.shape[-1], encoders): vectors}
     copies = {names.get((k, v.shape[-1]), k): v.detach().to(device="cpu", copy=True) for k, v in vectors.items()}
-    return InstalledEmbedding(embedding.name, copies, digest)
+    return InstalledEmbedding(embedding.name, copies, path=file_of(embedding))
 
 
-def digest_vectors(vectors: Any) -> str:
-    """Give a hash of an embedding's vectors, for hosts that keep none."""
-    parts = vectors if isinstance(vectors, dict) else {"": vectors}
-    digest = hashlib.sha256()
-    for key, rows in sorted(parts.items()):
-        digest.update(key.encode() + rows.detach().to(device="cpu", dtype=torch.float32).numpy().tobytes())
-    return digest.hexdigest()
+def file_of(embedding: Any) -> Path | None:
+    """Give the file of a host's embedding, where the host has kept it."""
+    name = getattr(embedding, "filename", None)
+    return Path(name) if name else None
+
+
+def of_names(stems: Sequence[str], *held: Mapping[str, Any]) -> list[Any]:
+    """Give the entries of these names, case ignored, out of what a host holds by name; each is looked through once."""
+    wanted = {stem.casefold() for stem in stems}
+    return [entry for entries in held for name, entry in entries.items() if name.casefold() in wanted]
 
 
 class PlaceholderSpelling:

@@ -36,7 +36,7 @@ from ...families import ENCODER_NAMES, family_of
 from ...host_protocol import InstalledEmbedding
 from ...merge import MergeSettings
 from ..encoders.encoder import HostEncoder
-from ..encoders.installed_lookup import digest_vectors
+from ..encoders.installed_lookup import file_of, of_names
 from ..encoders.token_table import CalledTable, HostTable
 from ..pipeline.comments import blank_comments
 from ..webui.running_host import Attachment, RunningHost, RunningTextModel
@@ -116,13 +116,11 @@ class SDNextTextModel(RunningTextModel):
         """Give the embeddings by the tokens of their names, of which each has one."""
         return _EmbeddingTokens(self._words(), encoder)
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of that name, case ignored, those that the host put aside included."""
-        aside = getattr(self.database, "skipped_embeddings", {})
-        held = {**aside, **self._words()}
-        wanted = stem.casefold()
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of these names, case ignored, those that the host put aside included."""
+        held = {**getattr(self.database, "skipped_embeddings", {}), **self._words()}
         # What the host could not read it keeps as a list without vectors.
-        return [self._installed(e) for name, e in held.items() if name.casefold() == wanted and hasattr(e, "vec")]
+        return [self._installed(e) for e in of_names(stems, held) if hasattr(e, "vec")]
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that the host has loaded for this model."""
@@ -138,7 +136,7 @@ class SDNextTextModel(RunningTextModel):
         self.used.append(embedding.name)
         vectors = {ENCODER_NAMES.get(v.shape[-1], f"of width {v.shape[-1]}"): v for v in embedding.vec}
         copies = {name: rows.detach().to(device="cpu", copy=True) for name, rows in vectors.items()}
-        return InstalledEmbedding(embedding.name, copies, digest_vectors(copies))
+        return InstalledEmbedding(embedding.name, copies, path=file_of(embedding))
 
 
 class SDNext(RunningHost):

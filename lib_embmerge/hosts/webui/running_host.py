@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,6 +65,14 @@ class RunningTextModel(ABC):
         """Change with the checkpoint's file and with the tables' values."""
         return repr((getattr(self.info, "filename", None), *(e.fingerprint() for e in self.encoders)))
 
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
+        """Give the checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
+        return self._record
+
+    @cached_property
+    def _record(self) -> Mapping[str, str]:
+        return read_record(self.info)
+
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         """Resolve texts as the host would: embeddings by their names' tokens, the longest name first."""
         found: list[dict[str, TextPieces]] = [{} for _ in texts]
@@ -85,8 +94,8 @@ class RunningTextModel(ABC):
         """Give what knows the host's embeddings by their names' tokens, as `find_pieces` asks for it."""
 
     @abstractmethod
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of that name, case ignored, those that the host put aside included."""
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of these names, case ignored, those that the host put aside included."""
 
     @abstractmethod
     def embedding_names(self) -> list[str]:
@@ -207,10 +216,6 @@ class RunningHost(ABC):
         if found is None:
             raise ModelNotLoaded("The WebUI could not load its checkpoint; its console says why.")
         return found
-
-    def checkpoint_record(self) -> Mapping[str, str]:
-        """Give the loaded checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
-        return read_record(getattr(self.loaded_model(), "sd_checkpoint_info", None))
 
     def checkpoint_names(self) -> list[str]:
         """Give the names of the host's list."""

@@ -6,7 +6,7 @@ import math
 from typing import Any, TypeGuard
 
 from ...language.scan import Brackets
-from ...limits import Limits
+from ...limits import LIMITED, Limits
 
 __all__ = ["LIMIT_SETTINGS", "SETTINGS", "allows_words", "read_brackets", "read_limits"]
 
@@ -22,9 +22,7 @@ SETTINGS = {
 """Each a box to tick that is ticked at first; a label by key."""
 
 LIMIT_SETTINGS = {
-    "embmerge_limit_characters": ("characters", "Characters of an expression, at most"),
-    "embmerge_limit_depth": ("depth", "Parentheses inside each other, at most"),
-    "embmerge_limit_vectors": ("vectors", "Vectors of a value in an expression, at most"),
+    f"embmerge_limit_{name}": (name, f"{what[0].upper()}{what[1:]}, at most") for name, what in LIMITED.items()
 }
 """Each a number; which of the limits, and a label by key."""
 

@@ -44,12 +44,12 @@ def normalize(a: Tensor, norm: float | Tensor | None = None, *, vocabulary: Voca
     Shapes: (n, width) to (n, width); b may be of any length but 0, past its end its mean norm counts.
     Units: L2 norms.
     Edge: zero vectors stay zero.
-    Raises: WrongArgument where b has no vectors, or only zero vectors while a has others, or for a negative number.
+    Raises: WrongArgument where b has only zero vectors while a has others.
     """
     direction, _ = _direction_and_norm(a)
     if norm is None and vocabulary is not None:
         norm = vocabulary.mean_norm
-    target = _norms_of(norm, a) if isinstance(norm, Tensor) else _checked(float(norm or 0))
+    target = _norms_of(norm, a) if isinstance(norm, Tensor) else float(norm or 0)
     return (direction * target).to(torch.float32)
 
 
@@ -90,19 +90,11 @@ def _direction_and_norm(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 def _norms_of(b: Tensor, a: Tensor) -> Tensor:
     """Give the norms of b's vectors for the indices of a's: (n, 1), float64."""
-    if not b.shape[0]:
-        raise WrongArgument("The embedding that gives the norms has no vectors.")
     norms = _norms(b.to(torch.float64))
     if not norms.any() and a.any():
         raise WrongArgument("The embedding that gives the norms has only zero vectors.")
     beyond = max(0, a.shape[0] - b.shape[0])
     return torch.cat([norms[: a.shape[0]], norms.mean().expand(beyond, 1)])
-
-
-def _checked(norm: float) -> float:
-    if norm < 0:
-        raise WrongArgument("A norm cannot be negative.", suggestion="To reverse the result, put - in front of it.")
-    return norm
 
 
 def _basis(b: Tensor) -> Tensor:

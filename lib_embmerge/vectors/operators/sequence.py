@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...errors import WrongArgument
 from ..registry import operator, pad_to
 
-__all__ = ["concat", "describe_indices", "index", "pool", "repeat", "resize", "shift", "slice_rows", "sum_rows"]
+__all__ = ["concat", "index", "pool", "repeat", "resize", "shift", "slice_rows", "sum_rows"]
 
 
 @operator("concat")
@@ -55,19 +54,9 @@ def index(a: Tensor, i: int) -> Tensor:
     """Give one vector; a negative index counts from the end.
 
     Shapes: (n, width) to (1, width).
-    Raises: WrongArgument where there is no such vector.
+    Edge: an index out of range is refused before anything is computed.
     """
-    length = a.shape[0]
-    if not -length <= i < length:
-        raise WrongArgument(f"There is no vector {i}: {describe_indices(length)}.")
-    return a.narrow(0, i % length, 1)
-
-
-def describe_indices(length: int) -> str:
-    """Say in words which indices `length` vectors have."""
-    if length == 0:
-        return "there are no vectors"
-    return "there is one vector, 0" if length == 1 else f"the vectors are 0 to {length - 1}"
+    return a.narrow(0, i % a.shape[0], 1)
 
 
 @operator("slice", hides=True)

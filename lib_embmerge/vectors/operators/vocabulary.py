@@ -19,7 +19,7 @@ AT_ONCE = 64
 """Vectors that are drawn at once."""
 
 
-@operator("nearest", needs=("vocabulary",), hides=True)
+@operator("nearest", needs=("vocabulary",), hides=True, together=True)
 def nearest(a: Tensor, *, vocabulary: Vocabulary) -> Tensor:
     """Replace each vector with the vocabulary's most similar row by cosine.
 

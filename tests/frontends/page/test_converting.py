@@ -364,7 +364,7 @@ def other_family(tmp_path):
 
 
 def test_a_recipe_is_followed_for_the_loaded_family(host, other_family, uploads):
-    options = SaveOptions(folder=uploads, checkpoint={"name": "x"})
+    options = SaveOptions(folder=uploads)
     save_expression(read_expression("'cat' - 'dog'"), "catlike", host.model, options)
     chosen = [str(uploads / "catlike.safetensors")]
     label = "make it again with the loaded checkpoint"

@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import pytest
 
 from lib_embmerge.entered import read_expression
-from lib_embmerge.evaluation import evaluate
 from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.publish_check import HOSTS, MODELS, check_file, describe_file
 from lib_embmerge.files.writing import write_embedding
@@ -25,6 +24,7 @@ from lib_embmerge.inspection import NormDistribution, measure_embedding
 from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.remarks import Action
 from lib_embmerge.vectors.embedding import Embedding
+from tests.analysed import evaluate
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def real(tmp_path):
 
 
 def save(host, name, text="'cat'", folder="", **options):
-    wishes = SaveOptions(folder=host.embeddings_folder / folder, checkpoint=host.checkpoint_record(), **options)
+    wishes = SaveOptions(folder=host.embeddings_folder / folder, **options)
     return save_expression(read_expression(text), name, host.model, wishes)[0].path
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from lib_embmerge.evaluation import count
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.saving import save_from_page
@@ -17,6 +16,7 @@ from lib_embmerge.frontends.page.prompt.lines import read_prompt_lines
 from lib_embmerge.frontends.page.repairs import mend_prompt
 from lib_embmerge.language import Brackets, parse
 from lib_embmerge.models.memory import MemoryModel
+from tests.analysed import count
 
 CAPTION = re.compile(r">([^<>]+)</button>")
 TEXT = re.compile(r'data-embmerge-text="([^"]*)"')

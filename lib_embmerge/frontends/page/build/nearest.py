@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ....entered import is_one_expression, read_expression
-from ....evaluation import evaluate, find_warnings
+from ....evaluation import Analysis
 from ....host_protocol import PageHost
 from ....inspection import Neighbour, find_neighbours
 from ....vectors.embedding import Embedding
@@ -27,9 +27,9 @@ def answer_nearest(question: Question, host: PageHost) -> Answer:
     if model is None or not text.strip() or not is_one_expression(text):
         return Answer()
     entered = read_expression(text, limits=host.limits)
-    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
-    found_here = find_warnings(entered.tree, model, limits=entered.limits, value=value)
-    judged = [mend_remark(remark, entered) for remark in found_here if remark.kind in ("norm", "half precision")]
+    analysis = Analysis(entered, model)
+    value = analysis.value()
+    judged = [mend_remark(remark, entered) for remark in analysis.remarks_on_value()]
     shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in value.items()})
     found = find_neighbours(shown, model, k=SHOWN_WORDS)
     return Answer(

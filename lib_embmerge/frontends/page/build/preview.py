@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ....entered import Entered, is_one_expression, read_expression
 from ....errors import EmbeddingMergeError
-from ....evaluation import ReadPart, count, find_warnings, read_parts
+from ....evaluation import Analysis, ReadPart
 from ....host_protocol import PageHost, TextModel
 from ....inspection import ShownToken, list_tokens
 from ....limits import CHUNK
@@ -104,10 +104,9 @@ def _empty(model: TextModel | None) -> Answer:
 
 
 def _preview_expression(entered: Entered, model: TextModel) -> Answer:
-    number = count(entered.tree, model, limits=entered.limits, source=entered.source)
-    parts = read_parts(entered.tree, model, limits=entered.limits)
-    found = find_warnings(entered.tree, model, limits=entered.limits)
-    remarks = [mend_remark(remark, entered) for remark in found]
+    analysis = Analysis(entered, model)
+    number, parts = analysis.length, analysis.parts()
+    remarks = [mend_remark(remark, entered) for remark in analysis.remarks()]
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
     shown = view_parts(parts, model, entered.expression)
     summary = draw("build/summary", count=number, bars=bars, parts=shown, model=model)

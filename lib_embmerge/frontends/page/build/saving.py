@@ -10,7 +10,7 @@ from typing import cast
 
 from ....entered import Entered, read_expression
 from ....errors import EmbeddingMergeError, FileExists, NameProblem
-from ....evaluation import count
+from ....evaluation import Analysis
 from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_new_name, folder_below
 from ....files.paths import exists
@@ -34,6 +34,7 @@ __all__ = [
     "list_embeddings",
     "read_folder",
     "save_from_page",
+    "save_or_ask",
 ]
 
 LONG = MappingProxyType(
@@ -45,6 +46,7 @@ LONG = MappingProxyType(
         "keep all in one file": "keep",
     }
 )
+CHOOSE = "Choose what becomes of them."
 LONG_CHOICES = tuple(LONG)
 """What can become of more than 75 vectors, in the page's words."""
 
@@ -141,23 +143,33 @@ def save_from_page(
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
         check_ticks(place, overwrite=overwrite, same_name=same_name)
-        check_length(entered, model, long)
         options = SaveOptions(
             folder=place.folder,
             overwrite=overwrite,
             dtype=dtype,
             long=cast("Long | None", LONG.get(long)),
             about={key: value.strip() for key, value in about.items() if value and value.strip()},
-            checkpoint=host.checkpoint_record(),
             is_installed_here=True,
             limits=host.limits,
         )
-        saved = save_expression(entered, wished.strip(), model, options)
+        saved = save_or_ask(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
         choices = choose_length("long") if isinstance(error, TooLong) else []
         return draw_error(error) + draw("actions", actions=[*mend_error(error, text), *choices])
     return draw_saved(saved, model)
+
+
+def save_or_ask(entered: Entered, name: str, model: TextModel, options: SaveOptions) -> list[Saved]:
+    """Save an expression; where it is too long, ask for what the page calls the choice.
+
+    Raises: as `save_expression`.
+    """
+    try:
+        return save_expression(entered, name, model, options)
+    except TooLong as error:
+        error.suggestion = CHOOSE
+        raise
 
 
 def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
@@ -184,9 +196,9 @@ def check_length(entered: Entered, model: TextModel, long: str) -> int:
 
     Raises: TooLong for more than 75, unless `long`, one of `LONG_CHOICES`, says what becomes of them; and as `count`.
     """
-    length = count(entered.tree, model, limits=entered.limits, source=entered.source)
+    length = Analysis(entered, model).length
     if length > CHUNK and LONG.get(long) is None:
-        raise TooLong(length, suggestion="Choose what becomes of them.")
+        raise TooLong(length, suggestion=CHOOSE)
     return length
 
 

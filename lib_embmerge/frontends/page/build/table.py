@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from ....errors import NameProblem
-from ....evaluation import read_parts
 from ....files.names import check_name
 from ....host_protocol import PageHost
 from ....inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
@@ -91,8 +90,7 @@ def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int)
 
 
 def _measure_read(subject: Subject, by: str) -> list[RowStatistics]:
-    parts = read_parts(subject.entered.tree, subject.model, limits=subject.entered.limits)
-    return measure_parts(parts, subject.model, by=cast("By", by))
+    return measure_parts(subject.analysis.parts(), subject.model, by=cast("By", by))
 
 
 def _by_vector(found: Sequence[Neighbour]) -> Mapping[tuple[str, int], list[Neighbour]]:

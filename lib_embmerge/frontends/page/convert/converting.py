@@ -298,7 +298,6 @@ def _remake(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list
             overwrite=options.overwrite,
             dtype=options.dtype if options.dtype in DTYPES else "float32",
             long="keep",
-            checkpoint=host.checkpoint_record(),
             limits=host.limits,
         ),
     )

@@ -9,7 +9,6 @@ from types import MappingProxyType
 import torch
 
 from ....errors import EmbeddingMergeError
-from ....evaluation import find_warnings, resolve
 from ....families import DEMONSTRATION
 from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
@@ -122,11 +121,9 @@ def inspect_thing(thing: Thing, model: TextModel | None, limits: Limits | None =
 
 
 def _inspect_expression(thing: Thing) -> Inspected:
-    entered, model = thing.entered, thing.model
-    assert entered is not None
-    assert model is not None
-    origin = resolve(entered.tree, model, limits=entered.limits)
-    remarks = find_warnings(entered.tree, model, limits=entered.limits, value=thing.vectors)
+    analysis = thing.analysis
+    assert analysis is not None
+    origin, model = analysis.provenance(), analysis.model
     return Inspected(
         title=thing.title,
         path="",
@@ -134,7 +131,7 @@ def _inspect_expression(thing: Thing) -> Inspected:
         encoders=_measure(thing.vectors, model),
         facts={"resolved": origin.text, "made with": model.title, "fingerprint": origin.rows},
         recipe=thing.title,
-        warnings=[remark.text for remark in remarks],
+        warnings=[remark.text for remark in (*analysis.remarks(), *analysis.remarks_on_value())],
         model=model,
     )
 

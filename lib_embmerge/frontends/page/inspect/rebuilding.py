@@ -72,7 +72,6 @@ class _Rebuilding:
         self.model = model
         self.overwrite = overwrite
         self.suffix = suffix
-        self.record = host.checkpoint_record()
         self.limits = host.limits
         self.listed = frozenset(list_files(host))
         self.unlisted: set[str] = set()
@@ -102,7 +101,6 @@ class _Rebuilding:
             overwrite=self.overwrite,
             dtype="float16" if is_half else "float32",
             long="keep",
-            checkpoint=self.record,
             limits=self.limits,
         )
         saved = rebuild(wished, self.model, options)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
-from ....entered import read_expression
 from ....errors import FileError
-from ....evaluation import evaluate, resolve
+from ....evaluation import Analysis
 from ....files.reading import EmbeddingFile
 from ....host_protocol import TextModel
 from ....inspection import Difference, compare
 from ....limits import Limits
-from ....saving import read_recipe, refuse_paths
+from ....saving import read_recipe, read_resolved
 from ....vectors.embedding import Embedding
 
 __all__ = ["Verification", "verify"]
@@ -71,18 +70,18 @@ def verify(file: EmbeddingFile, model: TextModel, limits: Limits | None = None) 
     the recipe cannot be computed with this model.
     """
     recipe = read_recipe(file.path.name, file.metadata)
-    entered = read_expression(recipe.resolved, kind="expression", limits=limits)
-    refuse_paths(file.path.name, entered.tree)
+    entered = read_resolved(file.path.name, recipe, limits)
     if recipe.is_demonstration != model.is_demonstration:
         raise FileError("One of them is the demonstration encoder, whose vectors are invented.")
-    value = evaluate(entered.tree, model, limits=entered.limits, source=entered.source)
+    analysis = Analysis(entered, model)
+    value = analysis.value()
     stored = Embedding(file.vectors)
     rows = file.metadata.get("embmerge.rows")
     formats = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in stored.values()})
     return Verification(
         title=model.title,
         differences=tuple(compare(stored, value)),
-        same_rows=None if rows is None else rows == resolve(entered.tree, model, limits=entered.limits).rows,
+        same_rows=None if rows is None else rows == analysis.provenance().rows,
         is_rounded=_is_rounded(stored, value),
         number_format=" and ".join(formats),
     )

@@ -13,9 +13,18 @@ from ....errors import EmbeddingMergeError, LimitExceeded
 from ....host_protocol import PageHost, TextModel
 from ....limits import CHUNK
 from ....remarks import Remark
-from ....saving import DTYPES, Long, Saved, SaveOptions, TooLong, save_expression
+from ....saving import DTYPES, Long, Saved, SaveOptions, TooLong
 from ...lists import Line, Sweep, read_lines
-from ..build.saving import LONG, LONG_CHOICES, NameCheck, check_length, check_ticks, choose_length, list_embeddings
+from ..build.saving import (
+    LONG,
+    LONG_CHOICES,
+    NameCheck,
+    check_length,
+    check_ticks,
+    choose_length,
+    list_embeddings,
+    save_or_ask,
+)
 from ..html import draw, draw_error
 from ..jobs import Jobs, Standing, Task, draw_progress
 from ..question import LONGEST_TEXT, Answer, Question
@@ -206,7 +215,6 @@ class _Maker:
         self._wish = wish
         self._host = host
         self._model = model
-        self._record = host.checkpoint_record()
         self._files: dict[str, Sequence[Path]] = dict(list_embeddings(host))
 
     def make(self, line: Line) -> list[Saved]:
@@ -214,7 +222,6 @@ class _Maker:
         name, entered = line.read(self._host.limits)
         place = NameCheck(self._host, name, self._wish.folder, self._model, self._files)
         check_ticks(place, overwrite=self._wish.overwrite, same_name=self._wish.same_name, tick=TICK)
-        check_length(entered, self._model, self._wish.long)
         saved = self._save(entered, name, place)
         for one in saved:
             self._files[one.name] = [*(path for path in self._files.get(one.name, []) if path != one.path), one.path]
@@ -227,8 +234,7 @@ class _Maker:
             dtype=self._wish.dtype if self._wish.dtype in DTYPES else "float32",
             long=cast("Long | None", LONG.get(self._wish.long)),
             about={key: value.strip() for key, value in self._wish.about.items() if value.strip()},
-            checkpoint=self._record,
             is_installed_here=True,
             limits=self._host.limits,
         )
-        return save_expression(entered, name, self._model, options)
+        return save_or_ask(entered, name, self._model, options)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ....errors import EmbeddingMergeError, shorten
-from ....evaluation import find_warnings
 from ....host_protocol import TextModel
 from ....language import Brackets
 from ....limits import CHUNK, Limits
@@ -101,7 +100,7 @@ def preview_prompt(text: str, model: TextModel, brackets: Brackets, limits: Limi
         model=model,
     )
     return Answer(
-        slots={"messages": _draw_messages(text, found, model, brackets), "judged": "", "summary": summary},
+        slots={"messages": _draw_messages(text, found, brackets), "judged": "", "summary": summary},
         state={"prompt": True, "count": max(tokens.values())},
     )
 
@@ -151,7 +150,7 @@ def _view_block(block: Block) -> StripBlock:
     return StripBlock(block.places, block.text, f"{block.text}: {amount(block.places, 'token')}", None)
 
 
-def _draw_messages(text: str, found: Sequence[Found], model: TextModel, brackets: Brackets) -> str:
+def _draw_messages(text: str, found: Sequence[Found], brackets: Brackets) -> str:
     problems = [one.problem for one in found if one.problem is not None]
     drawn = [
         draw_error(problem) + draw("actions", actions=mend_error(problem, text))
@@ -159,15 +158,15 @@ def _draw_messages(text: str, found: Sequence[Found], model: TextModel, brackets
     ]
     if not problems:
         drawn.append(draw("prompt/note", action=mend_prompt(text, brackets)))
-    return "".join([*drawn, draw("remarks", remarks=_remarks(text, found, model))])
+    return "".join([*drawn, draw("remarks", remarks=_remarks(text, found))])
 
 
-def _remarks(text: str, found: Sequence[Found], model: TextModel) -> list[Remark]:
+def _remarks(text: str, found: Sequence[Found]) -> list[Remark]:
     return [
         _in_prompt(mend_remark(remark, one.entered), text, number, one)
         for number, one in enumerate(found, start=1)
-        if one.entered is not None and one.problem is None
-        for remark in find_warnings(one.entered.tree, model, limits=one.entered.limits)
+        if one.entered is not None and one.analysis is not None and one.problem is None
+        for remark in one.analysis.remarks()
     ]
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
 from ..errors import Span
-from ..host_protocol import TextModel
+from ..host_protocol import InstalledEmbedding, TextModel
 from ..language.nodes import Expression
 from ..language.quoted_text import plain_text_warnings
-from ..limits import CHUNK, HALF_PRECISION_MAX, Limits
+from ..limits import CHUNK, HALF_PRECISION_MAX
 from ..remarks import Remark
 from ..vectors.embedding import Embedding
-from .count import measure
 from .lengths import judge_length
-from .plan import QUOTED, Step, plan
+from .plan import QUOTED, Plan, Step, plan
 from .reading import Readings, describe_sizes, fits
 
-__all__ = ["find_strangers", "find_warnings"]
+__all__ = ["find_strangers", "remark_on_reading", "remark_on_value"]
 
 LONGEST_NAME = 4
 """Words of a text that are tried together as the name of an embedding."""
@@ -28,32 +27,26 @@ MANY = 1e6
 """A factor from which only the size is worth writing."""
 
 
-def find_warnings(
-    expression: Expression, model: TextModel, *, value: Embedding | None = None, limits: Limits | None = None
-) -> list[Remark]:
-    """Give the warnings of an expression in the order of its text; those of its numbers only with its `value`.
-
-    Raises: as `count`.
-    """
-    steps = plan(expression)
-    readings = Readings([steps], model)
-    length = measure(steps, readings, limits or Limits())
-    remarks = [remark for step in steps if step.reads for remark in _of_reading(step, readings)]
+def remark_on_reading(steps: Plan, readings: Readings, length: int) -> list[Remark]:
+    """Give the remarks on what a measured plan reads, in the order of its text, and on how many vectors it has."""
+    quoted = [step for step in steps if step.name == QUOTED]
+    strangers = _find_strangers([(str(step.values[0]), step.span) for step in quoted], readings.model)
+    remarks = [remark for step in steps if step.reads for remark in _of_reading(step, readings, strangers)]
     if length > CHUNK:
         remarks.append(Remark("too long", f"This has {length} vectors; a text encoder's chunk holds {CHUNK}."))
-    if value is not None:
-        remarks += [*_of_half_precision(value), *_of_norms(value, model)]
     return list(dict.fromkeys(remarks))
 
 
-def find_strangers(expression: Expression, model: TextModel) -> list[Remark]:
-    """Give those warnings that speak of embeddings of another family; nothing is tokenized for them."""
-    quoted = (step for step in plan(expression) if step.name == QUOTED)
-    remarks = [remark for step in quoted for remark in _of_strangers(str(step.values[0]), step.span, model)]
-    return list(dict.fromkeys(remarks))
+def find_strangers(expressions: Iterable[Expression], model: TextModel) -> list[Remark]:
+    """Give the remarks on embeddings of another family that expressions name; nothing is tokenized for them."""
+    quoted = [step for tree in expressions for step in plan(tree) if step.name == QUOTED]
+    found = _find_strangers([(str(step.values[0]), step.span) for step in quoted], model)
+    return list(dict.fromkeys(remark for remarks in found.values() for remark in remarks))
 
 
-def _of_reading(step: Step, readings: Readings) -> Iterator[Remark]:
+def _of_reading(
+    step: Step, readings: Readings, strangers: Mapping[tuple[str, Span], Sequence[Remark]]
+) -> Iterator[Remark]:
     leaf = readings.leaf(step)
     if len(set(leaf.counts)) > 1:
         counts = " and ".join(f"{n} in {name}" for n, name in zip(leaf.counts, readings.names, strict=True))
@@ -67,20 +60,38 @@ def _of_reading(step: Step, readings: Readings) -> Iterator[Remark]:
         text = str(step.values[0])
         for sentence in plain_text_warnings(text):
             yield Remark("prompt syntax", sentence, step.span)
-        yield from _of_strangers(text, step.span, readings.model)
+        yield from strangers.get((text, step.span), ())
 
 
-def _of_strangers(text: str, span: Span, model: TextModel) -> Iterator[Remark]:
-    for name in _possible_names(text):
-        found = model.embeddings_named(name)
-        if found and not any(fits(embedding, model) for embedding in found):
-            sizes = {key: int(rows.shape[-1]) for key, rows in found[0].vectors.items()}
-            yield Remark(
-                "other family",
-                f"The embedding {found[0].name} is made for {describe_sizes(sizes)}, not for this model; "
-                "here its name is plain text.",
-                span,
-            )
+def _find_strangers(
+    quoted: Sequence[tuple[str, Span]], model: TextModel
+) -> Mapping[tuple[str, Span], Sequence[Remark]]:
+    """Give, by text and place, the remarks on the embeddings it names that are none for this model.
+
+    The model is asked once for all names that the texts may hold.
+    """
+    names = {text: list(_possible_names(text)) for text, _ in quoted}
+    installed: dict[str, list[InstalledEmbedding]] = {}
+    asked = dict.fromkeys(name for possible in names.values() for name in possible)
+    for embedding in model.embeddings_named(*asked) if asked else ():
+        installed.setdefault(embedding.name.casefold(), []).append(embedding)
+    found: dict[tuple[str, Span], list[Remark]] = {}
+    for text, span in quoted:
+        for name in names[text]:
+            of_name = installed.get(name.casefold())
+            if of_name and not any(fits(embedding, model) for embedding in of_name):
+                found.setdefault((text, span), []).append(Remark("other family", _describe_stranger(of_name[0]), span))
+    return found
+
+
+def _describe_stranger(embedding: InstalledEmbedding) -> str:
+    if embedding.problem:
+        return f"{embedding.problem} Here its name is plain text."
+    sizes = {key: int(rows.shape[-1]) for key, rows in embedding.vectors.items()}
+    return (
+        f"The embedding {embedding.name} is made for {describe_sizes(sizes)}, not for this model; "
+        "here its name is plain text."
+    )
 
 
 def _possible_names(text: str) -> Iterator[str]:
@@ -91,6 +102,11 @@ def _possible_names(text: str) -> Iterator[str]:
         for last in range(first, min(first + LONGEST_NAME, len(words))):
             names.append(text[words[first].start() : words[last].end()])
     yield from dict.fromkeys(name for name in names if name)
+
+
+def remark_on_value(value: Embedding, model: TextModel) -> list[Remark]:
+    """Give the remarks on the numbers of a value: what half precision cannot hold, and unusual norms."""
+    return list(dict.fromkeys([*_of_half_precision(value), *_of_norms(value, model)]))
 
 
 def _of_half_precision(value: Embedding) -> Iterator[Remark]:

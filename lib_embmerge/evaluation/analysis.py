@@ -1,0 +1,151 @@
+"""One expression with one model: all that can be asked of it, from one reading.
+
+`Analysis` plans an expression, has its texts tokenized and its rows read once, and answers from that. Nobody else
+begins anew: a preview, a saved file and a merged prompt ask the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+
+from ..entered import Entered
+from ..errors import EmbeddingMergeError
+from ..host_protocol import TextModel
+from ..remarks import Remark
+from ..vectors.embedding import Embedding
+from .compute import Computations
+from .measure import Size, measure
+from .parts import ReadPart, list_parts
+from .plan import plan
+from .provenance import Provenance, resolve
+from .reading import Readings
+from .remarks import remark_on_reading, remark_on_value
+
+__all__ = ["Analysis", "analyse"]
+
+
+class Analysis:
+    """An expression as it was entered, read with a model; every mistake has its place in the text that was entered.
+
+    Example: `Analysis(read_expression("'black cat'"), MemoryModel.sd1()).length` is 2.
+    """
+
+    def __init__(
+        self, entered: Entered, model: TextModel, *, stays_text: str = "", beside: Computations | None = None
+    ) -> None:
+        """Take the expression and the model; nothing is read before it is asked for.
+
+        `stays_text` is a name that quoted texts may hold without meaning the embedding that has it. `beside` is what
+        several analyses share: see `analyse`.
+        Raises: UnsupportedHost for a model without any text encoder that takes embeddings.
+        """
+        self.entered = entered
+        self.model = model
+        self._steps = plan(entered.tree)
+        self._together = beside or Computations(Readings(model, stays_text=stays_text))
+        self._readings = self._together.readings
+        self._readings.add(self._steps)
+
+    @cached_property
+    def problem(self) -> EmbeddingMergeError | None:
+        """The first mistake that shows without computing anything; None where there is none."""
+        try:
+            self._size = measure(self._steps, self._readings, self.entered.limits)
+        except EmbeddingMergeError as error:
+            return self._placed(error)
+        self._computation = self._together.add(self._steps)
+        return None
+
+    @property
+    def size(self) -> Size:
+        """How many vectors the value has, and how much work it is. No table is read for it.
+
+        Raises: `problem`.
+        """
+        if self.problem is not None:
+            raise self.problem
+        return self._size
+
+    @property
+    def length(self) -> int:
+        """How many vectors the value has, for every text encoder. No table is read for it.
+
+        Raises: `problem`.
+        """
+        return self.size.length
+
+    def value(self) -> Embedding:
+        """Give the vectors: float32, in memory of their own, the same object every time.
+
+        Shapes: (n, width) per encoder of the model, the same n for all; n may be 0.
+        Raises: `problem`; NotFinite and WrongArgument for what only the numbers show; ModelNotLoaded where a table
+        cannot be read.
+        """
+        if self.problem is not None:
+            raise self.problem
+        return self._value
+
+    @cached_property
+    def _value(self) -> Embedding:
+        try:
+            return self._together.value(self._computation)
+        except EmbeddingMergeError as error:
+            raise self._placed(error) from None
+
+    def parts(self) -> list[ReadPart]:
+        """Give what the expression reads, one by one, in the order of its text.
+
+        Raises: `problem`.
+        """
+        self._gather()
+        return list_parts(self.entered.tree, self._steps, self._readings)
+
+    def remarks(self) -> list[Remark]:
+        """Give what is worth saying about the text, in its order; no table is read for it.
+
+        Raises: `problem`.
+        """
+        return remark_on_reading(self._steps, self._readings, self.length)
+
+    def remarks_on_value(self) -> list[Remark]:
+        """Give what is worth saying about the numbers; the whole vocabulary is read for it.
+
+        Raises: as `value`.
+        """
+        return remark_on_value(self.value(), self.model)
+
+    def provenance(self) -> Provenance:
+        """Give what the value is made of: the expression with every name resolved, the tokens, the rows.
+
+        Raises: `problem`.
+        """
+        self._gather()
+        return resolve(self._steps, self._readings)
+
+    def _gather(self) -> None:
+        if self.problem is not None:
+            raise self.problem
+        with torch.inference_mode(mode=False), torch.no_grad():
+            self._readings.gather()
+
+    def _placed(self, error: EmbeddingMergeError) -> EmbeddingMergeError:
+        if error.source is None and error.span is not None:
+            error.located(*self.entered.source)
+        return error
+
+
+def analyse(entered: Sequence[Entered], model: TextModel) -> list[Analysis]:
+    """Read many expressions together: their texts are tokenized in one call, and the rows of a table come in one.
+
+    A mistake in one is its own `problem`, and does not keep the others from being read.
+    """
+    if not entered:
+        return []
+    shared = Computations(Readings(model))
+    made = [Analysis(one, model, beside=shared) for one in entered]
+    for one in made:
+        one.problem  # noqa: B018 - measured now, so that the first value reads the rows of all
+    return made

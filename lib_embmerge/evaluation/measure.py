@@ -1,0 +1,140 @@
+"""How many vectors an expression has, without reading a table.
+
+Each operator declares its length beside its name in `lib_embmerge.operations`; evaluation measures first, with this
+module, so that every limit and every range is checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ..errors import LimitExceeded, ShapeMismatch, WrongArgument
+from ..host_protocol import TextModel
+from ..limits import Limits
+from ..operations import OPERATIONS
+from .plan import CHECKPOINT, Plan, Step
+from .reading import Readings
+
+__all__ = ["Size", "describe_work", "measure"]
+
+AT_ONCE = 64
+"""Values of full size that may be in work at once: `mean(repeat('a', 1024), repeat('a', 1024), …)`."""
+
+
+class Size(NamedTuple):
+    """The number of vectors of a value, and the work that it takes: see `Limits.work`."""
+
+    length: int
+    work: int
+
+
+def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
+    """Check every step of a plan that can be checked without its numbers; give the size of the last step's value.
+
+    Raises: ExpressionError with the span of the first step that cannot be.
+    """
+    stack: list[int] = []
+    live = work = 0
+    for step in steps:
+        name, operands = step.name, step.operands
+        if name == CHECKPOINT:
+            readings.tables(step)
+            continue
+        if step.reads:
+            length = readings.leaf(step).length
+            work += length
+        else:
+            lengths = stack[len(stack) - operands :]
+            del stack[len(stack) - operands :]
+            live -= sum(lengths)
+            length = _length(step, lengths, readings)
+            work += OPERATIONS[name].work * max(length, *lengths, 0)
+        if length > limits.vectors:
+            raise LimitExceeded(
+                f"This has {_shown(length, 'vectors')}; at most {limits.vectors} are allowed.", span=step.span
+            )
+        if work > limits.work:
+            raise LimitExceeded(describe_work(limits), span=step.span)
+        stack.append(length)
+        live += length
+        if live > AT_ONCE * limits.vectors:
+            raise LimitExceeded(
+                f"This needs more than {AT_ONCE * limits.vectors} vectors at once.", span=step.span
+            )
+    return Size(stack[0], work)
+
+
+def describe_work(limits: Limits) -> str:
+    """Give the sentence for what would take too long."""
+    costly = [operation for operation in OPERATIONS.values() if operation.work > 1]
+    shown = ", ".join(f"{operation.name} {operation.work} times" for operation in costly)
+    return (
+        f"This would take too long: more than {limits.work:,} vectors would have to be calculated "
+        f"(one costs more in some functions: {shown})."
+    )
+
+
+def _length(step: Step, lengths: list[int], readings: Readings) -> int:
+    operation = OPERATIONS[step.name]
+    check = _CHECKS.get(step.name)
+    if check is not None:
+        check(step, lengths, readings)
+    if len(lengths) == 1 and lengths[0] == 0 and operation.is_function:
+        return 0  # of functions of one embedding: no vectors in, none out
+    return operation.length(*lengths, *step.values)
+
+
+def _check_index(step: Step, lengths: list[int], readings: Readings) -> None:
+    number = step.values[0]
+    if isinstance(number, int) and not -lengths[0] <= number < lengths[0]:
+        raise WrongArgument(f"There is no vector {_shown(number)}: {_describe_indices(lengths[0])}.", span=step.span)
+
+
+def _describe_indices(length: int) -> str:
+    """Say in words which indices `length` vectors have."""
+    if length == 0:
+        return "there are no vectors"
+    return "there is one vector, 0" if length == 1 else f"the vectors are 0 to {length - 1}"
+
+
+def _check_norms(step: Step, lengths: list[int], readings: Readings) -> None:
+    if len(lengths) > 1 and not lengths[1]:
+        raise WrongArgument("The embedding that gives the norms has no vectors.", span=step.span)
+
+
+def _check_letter(step: Step, lengths: list[int], readings: Readings) -> None:
+    if len(step.values) > 1 and step.values[1] is not None and not {"clip_l", "clip_g"} <= set(readings.names):
+        raise ShapeMismatch(
+            f"L and G need a model with two text encoders (SDXL); {_this_model(readings.model)}.", span=step.span
+        )
+
+
+def _check_encoder(step: Step, lengths: list[int], readings: Readings) -> None:
+    if step.name not in readings.names:
+        raise ShapeMismatch(
+            f"{step.name} needs a model with that text encoder; {_this_model(readings.model)}, "
+            f"with {' and '.join(readings.names)}.",
+            span=step.span,
+        )
+
+
+def _this_model(model: TextModel) -> str:
+    return f"this one is {model.family.title}" if model.family else f"this one is {model.title}"
+
+
+def _shown(number: int, what: str = "") -> str:
+    """Write a number, and what it counts; one that is too long to read only by its size."""
+    if abs(number) < 10**12:
+        return f"{number} {what}".rstrip()
+    return f"an enormous number of {what}" if what else "an enormous number"
+
+
+_CHECKS: Mapping[str, Callable[[Step, list[int], Readings], None]] = {
+    "index": _check_index,
+    "normalize": _check_norms,
+    "divide": _check_letter,
+    "scale": _check_letter,
+    "clip_l": _check_encoder,
+    "clip_g": _check_encoder,
+}
