@@ -79,7 +79,7 @@
         const box = embmerge.box(id);
         const row =
             box.closest(".split.main-prompt") || // SD.Next's ModernUI: both prompts in a frame of fixed height
-            box.closest(`#${id}_row, #${id.replace("_prompt", "")}_prompt_row`) ||
+            box.closest(`#${id}_row`) ||
             box.closest(`#${id}`);
         const lines = document.createElement("div");
         lines.id = `embmerge_lines_${id}`;
