@@ -1,9 +1,16 @@
-"""The demonstration: token tables that are computed, for trying everything without a checkpoint."""
+"""The demonstration: token tables for trying everything without a checkpoint.
+
+About 20,000 of CLIP's tokens are words that GloVe has vectors of; their rows point where those point, so that
+`'king' - 'man' + 'woman'` comes near `queen`. All other rows are made up. None is CLIP's: what is made with them is for
+trying only.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,14 +18,26 @@ from torch import Tensor
 
 from ..families import CLIP_VOCABULARY_SIZE, ENCODER_WIDTHS, FAMILIES
 
-__all__ = ["DemonstrationTable", "demonstration_tables"]
+__all__ = ["WORD_VECTORS", "DemonstrationTable", "demonstration_tables"]
+
+WORD_VECTORS = Path(__file__).with_name("word_vectors.npz")
+"""`ids` of tokens and the `directions` of their words, (words, 50), in 8 bits; tools/make_word_vectors.py made it.
+
+Source: J. Pennington, R. Socher, C. D. Manning: GloVe, Global Vectors for Word Representation, 2014 (6B, 50d).
+"""
+
+OWN_PART = 0.1
+"""Share of a word's squared length that points where no other word's does.
+
+A trained table has as many directions as columns. GloVe's 50 alone would leave many sums of words with the same value.
+"""
 
 
 class DemonstrationTable:
-    """A table of made-up rows: any row is computed from its id when it is asked for, nothing is kept.
+    """A table of which any row is computed from its token's id when it is asked for; no row is kept.
 
-    Whole-number arithmetic and two multiplications in float32, so every machine and version gives the same bits. The
-    rows have norms spread by a fifth around `norm`, like a trained table's, and no meaning: neighbours are chance.
+    Whole-number arithmetic, and single additions and multiplications in float32, so every machine and version gives
+    the same bits. The rows have norms spread by a fifth around `norm`, like a trained table's.
     """
 
     _SPREAD = 0.2
@@ -32,18 +51,55 @@ class DemonstrationTable:
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Compute rows: (len(ids), width), float32."""
-        return torch.from_numpy(self._numbers(np.asarray(ids, dtype=np.uint64)))
+        tokens = np.asarray(ids, dtype=np.uint64)
+        columns, lengths = self._made_up(tokens)
+        places = _places()[np.minimum(tokens, CLIP_VOCABULARY_SIZE - 1).astype(np.int64)]
+        is_word = (places >= 0) & (tokens < CLIP_VOCABULARY_SIZE)
+        columns[is_word] *= np.float32(math.sqrt(OWN_PART))
+        columns[is_word] += self._spread(_directions()[places[is_word]])
+        columns *= lengths
+        return torch.from_numpy(columns)
 
-    def _numbers(self, ids: np.ndarray) -> np.ndarray:
+    def _made_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers of a length near 1, (n, width), and the lengths to give the rows, (n, 1)."""
         # Four columns of 16 bits come from one hash of 64, uniform in ±1; their norm is the root of width / 3.
         words = self.width // 4 + 1
         hashes = _scramble(ids[:, None] * np.uint64(words) + np.arange(words, dtype=np.uint64), self._seed)
         columns = hashes[:, 1:].astype("<u8", copy=False).view("<i2").astype(np.float32)
-        unit = self.norm / (32768 * math.sqrt(self.width / 3))
+        columns *= np.float32(1 / (32768 * math.sqrt(self.width / 3)))
         share = (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-        scale = np.float32(unit * (1 - self._SPREAD / 2)) + share * np.float32(unit * self._SPREAD)
-        columns *= scale
-        return columns
+        spread = np.float32(self.norm * self._SPREAD)
+        return columns, np.float32(self.norm * (1 - self._SPREAD / 2)) + share * spread
+
+    def _spread(self, directions: np.ndarray) -> np.ndarray:
+        """Spread the columns of word vectors over those of the table: lengths and angles stay as they are."""
+        count = directions.shape[1]
+        columns = np.arange(self.width) % count
+        signs = 1 - 2 * (_scramble(np.arange(self.width, dtype=np.uint64), self._seed) >> np.uint64(63)).astype(np.int8)
+        copies = np.bincount(columns, minlength=count)[columns]
+        factors = (signs * np.sqrt((1 - OWN_PART) / copies)).astype(np.float32)
+        spread: np.ndarray = directions[:, columns] * factors
+        return spread
+
+
+@functools.cache
+def _places() -> np.ndarray:
+    """Return each token's row in `_directions`, -1 for those that are no word of it: (CLIP_VOCABULARY_SIZE,)."""
+    places = np.full(CLIP_VOCABULARY_SIZE, -1, dtype=np.int32)
+    with np.load(WORD_VECTORS, allow_pickle=False) as file:
+        ids = file["ids"]
+    places[ids] = np.arange(len(ids), dtype=np.int32)
+    return places
+
+
+@functools.cache
+def _directions() -> np.ndarray:
+    """Return the word vectors at length 1: (words, 50), float32."""
+    with np.load(WORD_VECTORS, allow_pickle=False) as file:
+        whole = file["directions"].astype(np.int32)
+    lengths = np.sqrt(np.square(whole).sum(axis=1, keepdims=True).astype(np.float64))
+    unit: np.ndarray = (whole / lengths).astype(np.float32)
+    return unit
 
 
 def _scramble(numbers: np.ndarray, seed: np.uint64) -> np.ndarray:

@@ -24,7 +24,7 @@ def test_an_empty_box_shows_examples_that_fill_it(tab: Tab) -> None:
 
 
 def test_the_demonstration_encoder_is_named_as_such(tab: Tab) -> None:
-    tab.sees("Demonstration encoder", "invented vectors")
+    tab.sees("Demonstration encoder", "word vectors of GloVe")
     tab.write("'cat'").sees("Demonstration encoder")
 
 

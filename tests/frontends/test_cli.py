@@ -375,7 +375,7 @@ def test_inspect_of_a_saved_file_shows_recipe_and_nearest_words(run: Run, checkp
     assert {n["text"] for n in near if n["encoder"] == "clip_l" and n["cosine"] > 0.4} == {"cat", "child"}
 
 
-def test_a_file_is_shown_without_a_checkpoint_but_not_against_invented_words(run: Run, checkpoint: Path) -> None:
+def test_a_file_is_shown_without_a_checkpoint_but_not_against_the_demonstration(run: Run, checkpoint: Path) -> None:
     run("save", "ours", "'cat'", "--checkpoint", checkpoint)
     looked = run("inspect", "ours.safetensors", "--json").figures
     assert (looked["model"], looked["nearest"], looked["demonstration"]) == (None, [], False)
@@ -532,7 +532,7 @@ def test_rebuild_makes_the_sibling_for_another_checkpoint(run: Run, checkpoint: 
 
 
 @pytest.mark.parametrize("options", [["--overwrite"], ["--dir", "out"]])
-def test_rebuild_without_a_checkpoint_makes_no_invented_vectors_of_real_ones(
+def test_rebuild_without_a_checkpoint_replaces_no_real_vectors(
     run: Run, checkpoint: Path, options: list[str]
 ) -> None:
     run("save", "k-x", KITTEN, "--checkpoint", checkpoint)

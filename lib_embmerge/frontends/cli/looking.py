@@ -78,7 +78,7 @@ def list_nearest(options: argparse.Namespace) -> Report:
 def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subject:
     """Open what the argument names; for a file, a model only where one is given, or `always`.
 
-    A file without a checkpoint is compared with the demonstration encoder only where that made it: its invented words
+    A file without a checkpoint is compared with the demonstration encoder only where that made it: its words
     say nothing about any other.
     """
     path = find_named_file(options.text, options.kind)

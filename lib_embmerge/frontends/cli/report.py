@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 DEMONSTRATION_NOTE = (
-    "Made with the demonstration encoder: real tokens, invented vectors. Give --checkpoint FILE for real ones."
+    "Made with the demonstration encoder (word vectors of GloVe, not CLIP's), for trying only. Give --checkpoint FILE."
 )
 
 _LARGE = 100

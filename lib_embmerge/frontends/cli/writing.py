@@ -44,15 +44,15 @@ def rebuild_files(options: argparse.Namespace) -> Report:
     def remake(path: Path) -> list[Saved]:
         file = read_embedding(path)
         if model.is_demonstration:
-            _refuse_invented(file)
+            _refuse_demonstration(file)
         return rebuild(file, model, replace(common, folder=options.dir or path.parent))
 
     jobs = [(str(path), _bind(remake, path)) for path in options.file]
     return report_saved(*_do_all(jobs), model)
 
 
-def _refuse_invented(file: EmbeddingFile) -> None:
-    """Refuse invented vectors for a file of real ones: a checkpoint has been forgotten."""
+def _refuse_demonstration(file: EmbeddingFile) -> None:
+    """Refuse the demonstration's vectors for a file of real ones: a checkpoint has been forgotten."""
     recipe = read_recipe(file.path.name, file.metadata)
     if not recipe.is_demonstration:
         shown = recipe.checkpoint or "a checkpoint"

@@ -206,7 +206,7 @@ def test_a_file_is_shown_without_a_model_and_without_one_that_takes_embeddings(r
     assert "nearest words" not in drawn
 
 
-def test_invented_words_are_no_neighbours_of_a_real_file(real, host, tmp_path):
+def test_the_demonstration_s_words_are_no_neighbours_of_a_real_file(real, host, tmp_path):
     path = save(real, "cat-x").rename(tmp_path / "cat-x.safetensors")
     drawn = inspect_from_page(host, upload(path))
     assert "need a real checkpoint" in drawn
@@ -551,7 +551,7 @@ def test_a_page_that_goes_away_leaves_what_is_done_listed(real):
     assert real.refreshed == 1
 
 
-def test_invented_vectors_replace_no_real_ones(real, host):
+def test_the_demonstration_s_vectors_replace_no_real_ones(real, host):
     path = save(real, "cat-x")
     before = path.read_bytes()
     drawn = rebuilt(host, ["cat-x.safetensors"], overwrite=True)[-1]

@@ -111,7 +111,7 @@ def inspect_from_page(host: PageHost, choice: Choice) -> str:
 def inspect_thing(thing: Thing, model: TextModel | None, limits: Limits | None = None) -> Inspected:
     """Give the figures of a thing; norms and words against `model`, where it says something about the thing.
 
-    The demonstration encoder's invented words say nothing about a file that it has not made, nor the other way round.
+    The demonstration encoder's words say nothing about a file that it has not made, nor the other way round.
     """
     if thing.file is None:
         return _inspect_expression(thing)
@@ -174,8 +174,8 @@ def _verify(
 def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
     if model is not None and judge is None:
         if model.is_demonstration:
-            return ["The demonstration encoder's words are invented: nearest words need a real checkpoint."]
-        return ["This file was made with the demonstration encoder: its vectors are invented."]
+            return ["The demonstration encoder's words are not CLIP's: nearest words need a real checkpoint."]
+        return ["This file was made with the demonstration encoder: its vectors are for trying only."]
     return []
 
 

@@ -72,7 +72,7 @@ def verify(file: EmbeddingFile, model: TextModel, limits: Limits | None = None) 
     recipe = read_recipe(file.path.name, file.metadata)
     entered = read_resolved(file.path.name, recipe, limits)
     if recipe.is_demonstration != model.is_demonstration:
-        raise FileError("One of them is the demonstration encoder, whose vectors are invented.")
+        raise FileError("One of them is the demonstration encoder, whose vectors are not CLIP's.")
     analysis = Analysis(entered, model)
     value = analysis.value()
     stored = Embedding(file.vectors)
