@@ -15,7 +15,7 @@ FEWER_COLLECTIONS = 100_000
 
 
 def run() -> int:
-    """Run the command line as a process of its own; give its exit status.
+    """Run the command line as a process of its own; return its exit status.
 
     What torch's import leaves is not searched for garbage again at the end: a quarter of the time of a short command.
     """
@@ -27,7 +27,7 @@ def run() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give its exit status."""
+    """Run the command line; return its exit status."""
     return cli.run_command(sys.argv[1:] if arguments is None else arguments)
 
 

@@ -41,12 +41,12 @@ class Entered:
 
 
 def is_prompt(text: str, kind: TextKind = "any") -> bool:
-    """Say whether a text is a prompt rather than an expression."""
+    """Return whether a text is a prompt rather than an expression."""
     return kind == "prompt" or (kind == "any" and not is_expression(text))
 
 
 def is_one_expression(text: str) -> bool:
-    """Say whether a text is to be read as one expression: it is one, or a prompt that is exactly one in brackets.
+    """Return whether a text is to be read as one expression: it is one, or a prompt that is exactly one in brackets.
 
     A prompt with a bracket that nothing closes is one, too: reading it says what is wrong.
     """
@@ -81,7 +81,7 @@ def read_expression(text: str, *, kind: TextKind = "any", limits: Limits | None 
 
 
 def _only_expression(text: str) -> tuple[str, int]:
-    """Give the one bracketed expression that a prompt is, and where it begins."""
+    """Return the one bracketed expression that a prompt is, and where it begins."""
     islands = find_islands(text)
     if not islands:
         raise SyntaxProblem("This is a prompt, not an expression.", suggestion=_how_to_quote(text))
@@ -99,7 +99,7 @@ def _only_expression(text: str) -> tuple[str, int]:
 
 
 def _around(text: str, island: Island) -> str:
-    """Give what stands around an expression in a prompt, blanks not counted."""
+    """Return what stands around an expression in a prompt, blanks not counted."""
     return (text[: island.span.start] + text[island.span.end :]).strip()
 
 

@@ -66,11 +66,11 @@ class Span:
     end: int
 
     def shifted(self, offset: int) -> Span:
-        """Give the same stretch in a text in which this one's source begins at `offset`."""
+        """Return the same stretch in a text in which this one's source begins at `offset`."""
         return Span(self.start + offset, self.end + offset)
 
     def to(self, other: Span) -> Span:
-        """Give the stretch from this one's start to the other's end."""
+        """Return the stretch from this one's start to the other's end."""
         return Span(self.start, other.end)
 
 
@@ -207,7 +207,7 @@ def draw_caret(source: str, span: Span) -> str:
 
 
 def shorten(text: str, most: int = 40) -> str:
-    """Give a text in at most that many characters, an ellipsis for the rest: a sentence stays one to read."""
+    """Return a text in at most that many characters, an ellipsis for the rest: a sentence stays one to read."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -71,7 +71,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def family_of(encoders: Iterable[str], *, has_words: bool = False) -> Family | None:
-    """Give the family whose files hold exactly these encoders' vectors.
+    """Return the family whose files hold exactly these encoders' vectors.
 
     Of several it is the oldest, and the newest where a text encoder that takes only text stands beside them.
     """

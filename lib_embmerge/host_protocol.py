@@ -67,7 +67,7 @@ class TextEncoder(Protocol):
     """Rows of the table."""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids, without start and end token and without a limit of length.
+        """Return each text's token ids, without start and end token and without a limit of length.
 
         The encoder lower-cases and cleans the text as it does for a prompt. One call for many texts is much cheaper
         than many calls.
@@ -75,7 +75,7 @@ class TextEncoder(Protocol):
         ...
 
     def spell(self, ids: Sequence[int]) -> list[str]:
-        """Give each token's spelling, a blank for the end of a word: `["cat ", "s "]`."""
+        """Return each token's spelling, a blank for the end of a word: `["cat ", "s "]`."""
         ...
 
     def rows(self, ids: Sequence[int]) -> Tensor:
@@ -83,7 +83,7 @@ class TextEncoder(Protocol):
         ...
 
     def vocabulary(self) -> Vocabulary:
-        """Give the statistics of the table: all rows but the start and the end token's. Computed on first use."""
+        """Return the statistics of the table: all rows but the start and the end token's. Computed on first use."""
         ...
 
 
@@ -121,7 +121,7 @@ class TextModel(Protocol):
         ...
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
-        """Say which checkpoint these tables are, for a file's header: `name` and what else is known without long work.
+        """Return which checkpoint these tables are of, for a file's header: `name`, and what is known without work.
 
         `with_hash` has its file hashed, where there is one; nothing is known of the demonstration's.
         """
@@ -135,18 +135,18 @@ class TextModel(Protocol):
         ...
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all installed embeddings of these file stems, case ignored, those of other families included.
+        """Return all installed embeddings of these file stems, case ignored, those of other families included.
 
         One call for many stems is much cheaper than many calls.
         """
         ...
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the installed embeddings that fit this model, for suggestions."""
+        """Return the names of the installed embeddings that fit this model, for suggestions."""
         ...
 
     def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint's text model for `@name`.
+        """Return another checkpoint's text model for `@name`.
 
         Raises: FileError where there is none of that name, or two.
         """
@@ -181,21 +181,21 @@ class PageHost(Protocol):
         ...
 
     def loaded_text_model(self) -> TextModel | None:
-        """Give the text model of the model that is in memory, or None; never loads one, never waits for one.
+        """Return the text model of the model that is in memory, or None; never loads one, never waits for one.
 
         Raises: UnsupportedHost where the loaded model has no text encoder that takes embeddings.
         """
         ...
 
     def load_text_model(self) -> TextModel:
-        """Give the same, after loading the chosen model where none is in memory; this may take long.
+        """Return the same, after loading the chosen model where none is in memory; this may take long.
 
         Raises: ModelNotLoaded where that fails, with the reason; UnsupportedHost as above.
         """
         ...
 
     def checkpoint_names(self) -> list[str]:
-        """Give the names that `@name` knows."""
+        """Return the names that `@name` knows."""
         ...
 
     def refresh_embeddings(self) -> None:
@@ -203,5 +203,5 @@ class PageHost(Protocol):
         ...
 
     def notices(self) -> list[str]:
-        """Give what a person should know of this program, in sentences: another extension that takes `<'…'>`, …."""
+        """Return what a person should know of this program, in sentences: another extension that takes `<'…'>`, …."""
         ...

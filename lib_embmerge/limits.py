@@ -33,11 +33,11 @@ class Limits:
     work: int = 2_000_000
 
     def with_numbers(self, chosen: Mapping[str, int]) -> Limits:
-        """Give these with a user's numbers in the places of some, each brought between 1 and `HIGHEST`."""
+        """Return limits with some numbers replaced by a user's, each brought between 1 and `HIGHEST`."""
         return replace(self, **{name: min(max(1, number), HIGHEST[name]) for name, number in chosen.items()})
 
     def of_recipes(self) -> Limits:
-        """Give these for the recipe that a file keeps: of what is just within them it says more, in more steps."""
+        """Return these for the recipe that a file keeps: of what is just within them it says more, in more steps."""
         return replace(self, characters=16 * self.characters, depth=self.depth + 8, work=4 * self.work)
 
 

@@ -76,7 +76,7 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
 
 
 def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeSettings) -> list[str]:
-    """Give a sentence for each embedding of another family that a prompt's expression names: its name is only words.
+    """Return a sentence for each embedding of another family that a prompt's expression names: its name is only words.
 
     A mistake in an expression is left to `merge_prompts`.
     """

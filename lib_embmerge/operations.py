@@ -195,7 +195,7 @@ FUNCTIONS: Mapping[str, Operation] = MappingProxyType({e.name: e for e in _ENTRI
 
 
 def signature(operation: Operation) -> str:
-    """Give how an operation is written: `lerp(a, b, t)`, `normalize(a[, norm])`, `a * t`."""
+    """Return how an entry of the table is written: `lerp(a, b, t)`, `normalize(a[, norm])`, `a * t`."""
     if not operation.is_function and operation.symbol is not None:
         return operation.symbol
     text = ""

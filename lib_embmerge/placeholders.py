@@ -60,12 +60,12 @@ def content_names(contents: Iterable[Buffer]) -> Iterator[str]:
 
 
 def count_name(vectors: int) -> str:
-    """Give the name that stands for `vectors` unknown vectors in a prompt that is only counted."""
+    """Return the name that stands for `vectors` unknown vectors in a prompt that is only counted."""
     return COUNT_PREFIX + _pairs(vectors, PAIRS - 1)
 
 
 def counted_vectors(name: str) -> int | None:
-    """Give the number of vectors that a name of `count_name` stands for, None for any other name."""
+    """Return the number of vectors that a name of `count_name` stands for, None for any other name."""
     head = COUNT_PREFIX
     if not name.startswith(head):
         return None
@@ -77,7 +77,7 @@ def counted_vectors(name: str) -> int | None:
 
 
 def spelled_ids(name: str, ids_of: Callable[[str], Sequence[int]]) -> list[int]:
-    """Give a name's token ids from those of its prefix and of its pairs, as a tokenizer would cut it."""
+    """Return a name's token ids from those of its prefix and of its pairs, as a tokenizer would cut it."""
     ids = list(ids_of(PREFIX))
     for start in range(len(PREFIX), len(name), 2):
         ids += ids_of(name[start : start + 2])
@@ -85,7 +85,7 @@ def spelled_ids(name: str, ids_of: Callable[[str], Sequence[int]]) -> list[int]:
 
 
 def find_names(text: str) -> Sequence[str]:
-    """Give the placeholder names that stand in a text, in order."""
+    """Return the placeholder names that stand in a text, in order."""
     return NAME.findall(text) if PREFIX in text else ()
 
 

@@ -227,7 +227,7 @@ def _refuse_paths(file_name: str, tree: Expression) -> None:
 
 
 def _is_same(file: EmbeddingFile, folder: Path) -> bool:
-    """Say whether the file made again would take the place of the old one."""
+    """Return whether the file made again would take the place of the old one."""
     target = folder / f"{file.name}.safetensors"
     return exists(target) and exists(file.path) and target.samefile(file.path)
 
@@ -245,7 +245,7 @@ class _Part:
 
 
 def _divide(analysis: Analysis, name: str, options: SaveOptions) -> list[_Part]:
-    """Give the files to save."""
+    """Return the files to save."""
     length = analysis.length
     if length == 0:
         error = ExpressionError("This has no vectors; there is nothing to save.", span=analysis.entered.tree.span)
@@ -323,7 +323,7 @@ def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:
 
 
 def _has_digest(embedding: InstalledEmbedding, digest: str) -> bool:
-    """Say whether a recipe's digest is of this embedding; older versions wrote others, in A1111 that of the file."""
+    """Return whether a recipe's digest is of this embedding; older versions wrote others, in A1111 that of the file."""
     if digest == embedding.digest or digest in former_digests(embedding.vectors):
         return True
     return embedding.path is not None and is_file(embedding.path) and digest == hash_file(embedding.path)
@@ -361,7 +361,7 @@ def _resolved(part: _Part, origin: Provenance) -> dict[str, str]:
 
 
 def _describe(entered: Entered, origin: Provenance) -> dict[str, str]:
-    """Give what the headers of all files of an expression say about it."""
+    """Return what the headers of all files of an expression say about it."""
     texts = {
         "embmerge.expression": entered.expression,
         "embmerge.tokens": json.dumps(origin.tokens),
@@ -398,5 +398,5 @@ def _neighbours(name: str, folder: Path) -> list[str]:
 
 
 def _word_test(model: TextModel) -> Callable[[str], bool]:
-    """Give the question whether a text is a single token of any of the model's encoders."""
+    """Return a test of whether a text is a single token of any of the model's encoders."""
     return lambda text: any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)

@@ -38,7 +38,7 @@ def warn_of_predecessor():
 
 
 def add_tab():
-    """Give the host our tab; on a host that we don't know, it says so."""
+    """Add our tab to the host; on a host that we don't know, it says so."""
     blocks = build_notice(str(problem)) if webui is None else build_tab(webui.host)
     return [(blocks, TITLE, ELEM_ID)]
 

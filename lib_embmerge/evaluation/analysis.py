@@ -78,7 +78,7 @@ class Analysis:
         return self.size.length
 
     def value(self) -> Embedding:
-        """Give the vectors: float32, in memory of their own, the same object every time.
+        """Return the vectors: float32, in memory of their own, the same object every time.
 
         Shapes: (n, width) per encoder of the model, the same n for all; n may be 0.
         Raises: `problem`; NotFinite and WrongArgument for what only the numbers show; ModelNotLoaded where a table
@@ -96,7 +96,7 @@ class Analysis:
             raise self._placed(error) from None
 
     def parts(self) -> list[ReadPart]:
-        """Give what the expression reads, one by one, in the order of its text.
+        """Return what the expression reads, one by one, in the order of its text.
 
         Raises: `problem`.
         """
@@ -104,21 +104,21 @@ class Analysis:
         return list_parts(self.entered.tree, self._steps, self._readings)
 
     def remarks(self) -> list[Remark]:
-        """Give what is worth saying about the text, in its order; no table is read for it.
+        """Return what is worth saying about the text, in its order; no table is read for it.
 
         Raises: `problem`.
         """
         return remark_on_reading(self._steps, self._readings, self.length)
 
     def remarks_on_value(self) -> list[Remark]:
-        """Give what is worth saying about the numbers; the whole vocabulary is read for it.
+        """Return what is worth saying about the numbers; the whole vocabulary is read for it.
 
         Raises: as `value`.
         """
         return remark_on_value(self.value(), self.model)
 
     def provenance(self) -> Provenance:
-        """Give what the value is made of: the expression with every name resolved, the tokens, the rows.
+        """Return what the value is made of: the expression with every name resolved, the tokens, the rows.
 
         Raises: `problem`.
         """

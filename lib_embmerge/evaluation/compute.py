@@ -41,7 +41,7 @@ class Computations:
         return made
 
     def value(self, computation: Computation) -> Embedding:
-        """Give a plan's value: float32, in memory of its own.
+        """Return a plan's value: float32, in memory of its own.
 
         Raises: ExpressionError with the span of the step that cannot be computed.
         """
@@ -53,7 +53,7 @@ class Computations:
             return Embedding({name: rows.clone() for name, rows in zip(self.readings.names, values, strict=True)})
 
     def _compute_together(self, waiting: Sequence[Computation]) -> list[Computation]:
-        """Compute the innermost steps that wait, for all plans at once; give the plans in which some may wait still.
+        """Compute the innermost steps that wait, for all plans at once; return the plans in which some may wait still.
 
         A mistake on the way is that expression's own, and is told when its value is asked for.
         """
@@ -107,7 +107,7 @@ class Computation:
         """By a step's place: the place where its operands' steps begin, and its value."""
 
     def value(self) -> Values:
-        """Give the last step's value.
+        """Return the last step's value.
 
         Raises: NotFinite for infinity and NaN, at the first step that gives one.
         """
@@ -187,7 +187,7 @@ def _check_norms(step: Step, operand: Values) -> None:
 
 
 def _all_finite(values: Iterable[Values]) -> bool:
-    """Say whether no number is infinite or NaN.
+    """Return whether no number is infinite or NaN.
 
     A finite sum shows it in one fast pass; only a sum that is not, which large numbers can give too, is looked into.
     """

@@ -30,7 +30,7 @@ class Size(NamedTuple):
 
 
 def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
-    """Check every step of a plan that can be checked without its numbers; give the size of the last step's value.
+    """Check every step of a plan that can be checked without its numbers; return the size of the last step's value.
 
     Raises: ExpressionError with the span of the first step that cannot be.
     """
@@ -66,7 +66,7 @@ def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
 
 
 def describe_work(limits: Limits) -> str:
-    """Give the sentence for what would take too long."""
+    """Return the sentence for what would take too long."""
     costly = [operation for operation in OPERATIONS.values() if operation.work > 1]
     shown = ", ".join(f"{operation.name} {operation.work} times" for operation in costly)
     return (
@@ -92,7 +92,7 @@ def _check_index(step: Step, lengths: list[int], readings: Readings) -> None:
 
 
 def _describe_indices(length: int) -> str:
-    """Say in words which indices `length` vectors have."""
+    """Return the sentence that names the indices of `length` vectors."""
     if length == 0:
         return "there are no vectors"
     return "there is one vector, 0" if length == 1 else f"the vectors are 0 to {length - 1}"

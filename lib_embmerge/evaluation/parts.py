@@ -32,7 +32,7 @@ class ReadPart:
 
 
 def list_parts(expression: Expression, steps: Plan, readings: Readings) -> list[ReadPart]:
-    """Give what an expression of these steps reads, in the order of its text, once it is gathered."""
+    """Return what an expression of these steps reads, in the order of its text, once it is gathered."""
     subtracted = _find_subtracted(expression)
     return [_part(step, readings, id(step.node) in subtracted) for step in steps if step.reads]
 
@@ -46,7 +46,7 @@ def _part(step: Step, readings: Readings, is_subtracted: bool) -> ReadPart:
 
 
 def _find_subtracted(expression: Expression) -> set[int]:
-    """Give the nodes, by `id`, that count negatively; without recursion, for chains thousands long."""
+    """Return the nodes, by `id`, that count negatively; without recursion, for chains thousands long."""
     found: set[int] = set()
     pending: list[tuple[object, bool]] = [(expression, False)]
     while pending:

@@ -47,7 +47,7 @@ Plan = Sequence[Step]
 
 
 def plan(expression: Expression) -> list[Step]:
-    """Give the steps that compute the expression, in the order of its text."""
+    """Return the steps that compute the expression, in the order of its text."""
     backwards: list[Step] = []
     pending: list[tuple[Expression, At | None]] = [(expression, None)]
     while pending:
@@ -69,7 +69,7 @@ def plan(expression: Expression) -> list[Step]:
 
 
 def _value(argument: object) -> Value:
-    """Give what a step keeps of an argument that is not an embedding."""
+    """Return what a step keeps of an argument that is not an embedding."""
     if isinstance(argument, (Number, Text)):
         return argument.value
     if argument is None or isinstance(argument, str):

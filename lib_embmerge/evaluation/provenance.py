@@ -95,7 +95,7 @@ def _resolve_text(step: Step, readings: Readings) -> Expression:
 
 
 def _together(leaf: Leaf) -> list[Piece] | None:
-    """Give a text's pieces where all encoders read the same embeddings at the same places; None where they do not.
+    """Return a text's pieces where all encoders read the same embeddings at the same places; None where they do not.
 
     An encoder with fewer vectors is padded behind the text, so up to the last piece the numbers have to be the same.
     """
@@ -108,7 +108,7 @@ def _together(leaf: Leaf) -> list[Piece] | None:
 
 
 def _column(runs: Sequence[Run]) -> list[Run]:
-    """Give one encoder's runs with exactly one run of ids, maybe empty, before, between and behind the embeddings."""
+    """Return one encoder's runs with exactly one run of ids, maybe empty, before, between and behind the embeddings."""
     column: list[Run] = [[]]
     for run in runs:
         if isinstance(run, InstalledEmbedding):

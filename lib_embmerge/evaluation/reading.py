@@ -57,7 +57,7 @@ class Leaf:
         self.length = max(self.counts)
 
     def embeddings(self) -> list[InstalledEmbedding]:
-        """Give the installed embeddings that it reads, in order, of whichever encoder reads the most."""
+        """Return the installed embeddings that it reads, in order, of whichever encoder reads the most."""
         found = [[run for run in runs if isinstance(run, InstalledEmbedding)] for runs in self.runs]
         return max(found, key=len)
 
@@ -93,7 +93,7 @@ class Readings:
                 self._literal.setdefault(str(step.values[0]))
 
     def leaf(self, step: Step) -> Leaf:
-        """Give what a reading step reads; the same leaf for equal steps.
+        """Return what a reading step reads; the same leaf for equal steps.
 
         Raises: ExpressionError with the step's span.
         """
@@ -104,7 +104,7 @@ class Readings:
         return leaf
 
     def tables(self, step: Step) -> tuple[TextEncoder, ...]:
-        """Give the encoders whose tables a step reads, in the order of the model's own.
+        """Return the encoders whose tables a step reads, in the order of the model's own.
 
         Raises: FileError for a checkpoint that there is not, ShapeMismatch for one that lacks an encoder of this
         model; the span is the name's behind the `@`.
@@ -135,7 +135,7 @@ class Readings:
                 leaf.values = values
 
     def tokenize(self, texts: Sequence[str]) -> list[tuple[list[int], ...]]:
-        """Give the tokens of literal texts: for each its ids by the place of the encoder."""
+        """Return the tokens of literal texts: for each its ids by the place of the encoder."""
         columns = [encoder.tokenize(texts) for encoder in self.encoders]
         return [tuple(map(list, ids)) for ids in zip(*columns, strict=True)]
 
@@ -250,7 +250,7 @@ def _name_span(step: Step) -> Span:
 
 
 def fits(embedding: InstalledEmbedding, model: TextModel) -> bool:
-    """Say whether an embedding has vectors for exactly the model's encoders, by width, equally many for each."""
+    """Return whether an embedding has vectors for exactly the model's encoders, by width, equally many for each."""
     shapes = {name: tuple(rows.shape) for name, rows in embedding.vectors.items()}
     lengths = {shape[0] if shape else 0 for shape in shapes.values()}
     widths = {name: shape[1:] for name, shape in shapes.items()}
@@ -303,7 +303,7 @@ def _joined(runs: Sequence[Run], name: str, ids: Sequence[int]) -> TextPieces:
 
 
 def _gather(leaves: Sequence[Leaf], place: int, encoder: TextEncoder) -> list[Tensor]:
-    """Give each leaf's vectors of one encoder, all its rows read in one call."""
+    """Return each leaf's vectors of one encoder, all its rows read in one call."""
     own = [run for leaf in leaves for run in leaf.runs[place] if not isinstance(run, InstalledEmbedding)]
     ids = list(chain.from_iterable(own))
     table = encoder.rows(ids) if ids else torch.zeros((0, encoder.width))

@@ -28,7 +28,7 @@ MANY = 1e6
 
 
 def remark_on_reading(steps: Plan, readings: Readings, length: int) -> list[Remark]:
-    """Give the remarks on what a measured plan reads, in the order of its text, and on how many vectors it has."""
+    """Return the remarks on what a measured plan reads, in the order of its text, and on how many vectors it has."""
     quoted = [step for step in steps if step.name == QUOTED]
     strangers = _find_strangers([(str(step.values[0]), step.span) for step in quoted], readings.model)
     remarks = [remark for step in steps if step.reads for remark in _of_reading(step, readings, strangers)]
@@ -38,7 +38,7 @@ def remark_on_reading(steps: Plan, readings: Readings, length: int) -> list[Rema
 
 
 def find_strangers(expressions: Iterable[Expression], model: TextModel) -> list[Remark]:
-    """Give the remarks on embeddings of another family that expressions name; nothing is tokenized for them."""
+    """Return the remarks on embeddings of another family that expressions name; nothing is tokenized for them."""
     quoted = [step for tree in expressions for step in plan(tree) if step.name == QUOTED]
     found = _find_strangers([(str(step.values[0]), step.span) for step in quoted], model)
     return list(dict.fromkeys(remark for remarks in found.values() for remark in remarks))
@@ -105,7 +105,7 @@ def _possible_names(text: str) -> Iterator[str]:
 
 
 def remark_on_value(value: Embedding, model: TextModel) -> list[Remark]:
-    """Give the remarks on the numbers of a value: what half precision cannot hold, and unusual norms."""
+    """Return the remarks on the numbers of a value: what half precision cannot hold, and unusual norms."""
     return list(dict.fromkeys([*_of_half_precision(value), *_of_norms(value, model)]))
 
 
@@ -138,7 +138,7 @@ def _of_norms(value: Embedding, model: TextModel) -> Iterator[Remark]:
 
 
 def _of_norm(ratio: float, percentile: float, encoder: str) -> str:
-    """Say what is wrong with a length; nothing of one that a word could have."""
+    """Return what is wrong with a norm, in words; nothing for one that a word could have."""
     length = judge_length(ratio, percentile)
     if length == "far longer":
         return (

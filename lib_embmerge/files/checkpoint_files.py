@@ -105,7 +105,7 @@ class Checkpoint:
         return self.path.name if is_folder(self.path) else self.path.stem
 
     def record(self, *, with_hash: bool = False) -> dict[str, str]:
-        """Give what identifies the checkpoint in a saved file: name, size in bytes, the header's SHA-256.
+        """Return what identifies the checkpoint in a saved file: name, size in bytes, the header's SHA-256.
 
         The SHA-256 of the whole file is there where the file's own metadata hold it, or, reading all of it, on request.
         """
@@ -171,7 +171,7 @@ def _identity(tables: Iterable[TokenTable]) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """Give the SHA-256 of a whole file."""
+    """Return the SHA-256 of a whole file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -226,7 +226,7 @@ def _family(tables: Iterable[TokenTable], keys: Iterable[str]) -> Family | None:
 
 
 def _why_no_table(file: SafetensorsFile) -> str:
-    """Say what a safetensors file without a token table seems to be."""
+    """Return what a safetensors file without a token table seems to be, in words."""
     name, keys = file.path.name, file.tensors
     if any("lora_" in key or ".hada_" in key or ".lokr_" in key for key in keys):
         return f"{name} is a LoRA; it has no token table. Give the checkpoint it is used with."
@@ -279,7 +279,7 @@ def _tables_of_encoder(folder: Path) -> list[TokenTable]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """Give the file, or the shard, that holds an encoder's token table.
+    """Return the file, or the shard, that holds an encoder's token table.
 
     Of several variants (model.safetensors, model.fp16.safetensors) the one without a variant's name, which is the
     most precise.

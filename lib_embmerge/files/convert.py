@@ -98,7 +98,7 @@ def split_file(
 
 
 def _metadata(found: EmbeddingFile, name: str, *, is_renamed: bool, is_changed: bool) -> dict[str, str]:
-    """Give what the source's header says and is still true, with what is known of the new file."""
+    """Return what the source's header says and is still true, with what is known of the new file."""
     kept = {key: text for key, text in found.metadata.items() if not (is_changed and key in _RECIPE)}
     title = {"modelspec.title": name} if is_renamed else {}
     origin = {"embmerge.converted_from": f"{found.path.name} ({found.layout})".replace('"', "'")}
@@ -106,12 +106,12 @@ def _metadata(found: EmbeddingFile, name: str, *, is_renamed: bool, is_changed: 
 
 
 def part_names(name: str, encoders: Iterable[str]) -> dict[str, str]:
-    """Give the name of each encoder's file: `name_l`, `name_g`."""
+    """Return the name of each encoder's file: `name_l`, `name_g`."""
     return {encoder: f"{name}_{encoder.rpartition('_')[2]}" for encoder in encoders}
 
 
 def equal_lengths(vectors: Mapping[str, Tensor], how: Literal["pad", "cut"]) -> tuple[dict[str, Tensor], list[str]]:
-    """Give all encoders the same number of vectors: pad the shorter with zero vectors, or cut the longer at its end."""
+    """Bring all encoders to the same number of vectors: pad the shorter with zero vectors, or cut the longer."""
     lengths = [len(rows) for rows in vectors.values()]
     length = max(lengths) if how == "pad" else min(lengths)
     equal = {encoder: _resize(rows, length) for encoder, rows in vectors.items()}

@@ -60,16 +60,16 @@ class EmbeddingFolder:
         self._by_first_token.clear()
 
     def paths(self) -> Mapping[str, list[Path]]:
-        """Give all embedding files by name, of every model family; none is read."""
+        """Return all embedding files by name, of every model family; none is read."""
         return self._files
 
     def names(self, encoders: Iterable[str]) -> list[str]:
-        """Give the names of the embeddings that fit these encoders, sorted. Reads every file."""
+        """Return the names of the embeddings that fit these encoders, sorted. Reads every file."""
         wanted = set(encoders)
         return sorted((name for name in self._files if self._fitting(name, wanted)), key=str.casefold)
 
     def named(self, *stems: str) -> list[tuple[Path, EmbeddingFile | str]]:
-        """Give all embedding files of these stems, case ignored, of every model family.
+        """Return all embedding files of these stems, case ignored, of every model family.
 
         For each its path, and what it holds, or the sentence that says why it cannot be read.
         """
@@ -152,7 +152,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _holds_anything(path: Path) -> bool:
-    """Say whether a file is there with a byte in it; one that nobody lets us look at is none."""
+    """Return whether a file is there with a byte in it; one that nobody lets us look at is none."""
     try:
         return size_of(path) > 0
     except FileError:

@@ -62,7 +62,7 @@ class Layout:
 
 
 def find_embeddings(content: Content) -> list[Held]:
-    """Give the embeddings that a file holds.
+    """Return the embeddings that a file holds.
 
     Raises: FileError where it holds none, and says what it is where that can be told.
     """
@@ -81,7 +81,7 @@ def find_embeddings(content: Content) -> list[Held]:
 
 
 def is_output(key: str) -> bool:
-    """Say whether a key stands for vectors that belong behind the encoder. Source: OneTrainer's embedding savers."""
+    """Return whether a key stands for vectors that belong behind the encoder. Source: OneTrainer's embedding savers."""
     return key.endswith("_out") and (key[:-4] in ALL_WIDTHS or key[:-4] in ALIASES or key[:-4].endswith("_params"))
 
 
@@ -114,7 +114,7 @@ def _find_trained(content: Content) -> list[Held]:
 
 
 def _said(content: Content) -> dict[str, str]:
-    """Give what a trained file says of itself, as texts."""
+    """Return what a trained file says of itself, as texts."""
     said = {}
     for key in SAID:
         value = content.values.get(key)
@@ -166,7 +166,7 @@ def _find_named(content: Content) -> list[Held]:
 
 
 def _encoder_of(key: str, width: int) -> tuple[str, str]:
-    """Give the encoder that a key means, and a note where it is another than it says."""
+    """Return the encoder that a key means, and a note where it is another than it says."""
     said = ALIASES.get(key, key)
     if ALL_WIDTHS[said] == width:
         return said, "" if said == key else f"{key} is read as {said}."

@@ -27,7 +27,7 @@ def modelspec_fields(
     is_negative_embedding: bool | None = None,
     tags: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Give the fields by their keys; what is empty is left out, the date is now where none is given.
+    """Return the fields by their keys; what is empty is left out, the date is now where none is given.
 
     `modelspec.hash_sha256` is not among them: it is added when the file's bytes are there.
     """

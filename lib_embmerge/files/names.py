@@ -46,7 +46,7 @@ _NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
 def is_path(name: str) -> bool:
-    """Say whether a checkpoint's name behind an `@` means a place on the disk, and not one of a list."""
+    """Return whether a checkpoint's name behind an `@` means a place on the disk, and not one of a list."""
     return any(sign in name for sign in "/\\:")
 
 
@@ -141,7 +141,7 @@ def _advise_on_others(name: str, others: list[str]) -> list[Remark]:
 
 
 def folder_below(root: Path, relative: str) -> Path:
-    """Give the folder `relative`, `a/b` or empty, below `root`; it need not exist.
+    """Return the folder `relative`, `a/b` or empty, below `root`; it need not exist.
 
     Raises: NameProblem where it is longer than `LONGEST_FOLDER`, absolute, leaves `root` by `..` or by a symbolic link,
     or a part of it is refused.

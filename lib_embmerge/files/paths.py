@@ -74,17 +74,17 @@ def kind_of(path: Path) -> PathKind | None:
 
 
 def exists(path: Path) -> bool:
-    """Say whether anything lies at a path. Raises: FileError as `kind_of`."""
+    """Return whether anything lies at a path. Raises: FileError as `kind_of`."""
     return kind_of(path) is not None
 
 
 def is_file(path: Path) -> bool:
-    """Say whether a regular file lies at a path. Raises: FileError as `kind_of`."""
+    """Return whether a regular file lies at a path. Raises: FileError as `kind_of`."""
     return kind_of(path) == "file"
 
 
 def is_folder(path: Path) -> bool:
-    """Say whether a folder lies at a path. Raises: FileError as `kind_of`."""
+    """Return whether a folder lies at a path. Raises: FileError as `kind_of`."""
     return kind_of(path) == "folder"
 
 
@@ -111,7 +111,7 @@ def full_path(path: Path) -> Path:
 
 
 def is_below(path: Path, root: Path) -> bool:
-    """Say whether a path, links followed, is `root` or lies below it. Raises: FileError as `full_path`."""
+    """Return whether a path, links followed, is `root` or lies below it. Raises: FileError as `full_path`."""
     return full_path(path).is_relative_to(full_path(root))
 
 
@@ -180,7 +180,7 @@ def _is_too_long(error: OSError) -> bool:
 
 
 def _is_writable(text: str) -> bool:
-    """Say whether a path can be handed to the system; names that are no UTF-8 are surrogates in Python."""
+    """Return whether a path can be handed to the system; names that are no UTF-8 are surrogates in Python."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

@@ -107,7 +107,7 @@ class _Storages:
         self.read: dict[str, bytearray] = {}
 
     def want(self, name: str, size: int) -> Callable[[], bytearray]:
-        """Give a reader of a storage.
+        """Return a reader of a storage.
 
         Raises: ValueError where it has fewer than `size` bytes; KeyError where there is none.
         """
@@ -211,7 +211,7 @@ def _content(path: Path, value: Any, machine: _Machine, entries: tuple[str, ...]
 
 
 def _plain(value: Any) -> Any:
-    """Give the tensors of a ParameterDict as a dict; they stand in `_parameters`, whatever torch wrote it."""
+    """Return the tensors of a ParameterDict as a dict; they stand in `_parameters`, whatever torch wrote it."""
     if isinstance(value, _Module):
         parameters = value.state.get("_parameters")
         return dict(parameters) if isinstance(parameters, dict) else {}
@@ -452,7 +452,7 @@ _MENTIONED = frozenset(
 
 
 def _key(key: Any) -> str | int | float | bytes | None:
-    """Give a key of a dict: a text or a number, never something nested, whose hash can take years."""
+    """Return a key of a dict: a text or a number, never something nested, whose hash can take years."""
     if key is None or isinstance(key, (str, int, float, bytes)):
         return key
     raise ValueError("a key that is neither a text nor a number")
@@ -502,7 +502,7 @@ class _Machine:
         self.memory: dict[int, Any] = {}
 
     def follow(self, stream: Any) -> Any:
-        """Follow one pickle to its end and give what it makes.
+        """Follow one pickle to its end and return what it makes.
 
         Raises: FileError where it has too many steps; ValueError and its like where it is none.
         """
@@ -536,7 +536,7 @@ class _Machine:
         self.stack.append(value)
 
     def name(self, text: str) -> _Name:
-        """Give a name; what is not in the tables is remembered as unknown."""
+        """Return a name; what is not in the tables is remembered as unknown."""
         self.named.add(text)
         if text not in _MAKERS and text not in _MENTIONED:
             self.unknown.append(text)
@@ -560,7 +560,7 @@ class _Machine:
         self.push(_Storage(dtype, count, lambda needed: self.find(key, count, needed)))
 
     def build(self, state: Any) -> None:
-        """Give the thing on top of the stack its state."""
+        """Set the state of the object on top of the stack."""
         top = self.stack[-1]
         if isinstance(top, _Module) and isinstance(state, dict):
             top.state.update(state)

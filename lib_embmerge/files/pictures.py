@@ -90,7 +90,7 @@ def _stored(path: Path, numbers: Any) -> Stored:
 
 
 def _text_of(raw: bytes) -> bytes | None:
-    """Give the embedding's text of a PNG; None where it has none."""
+    """Return the embedding's text of a PNG; None where it has none."""
     for kind, data in _chunks(raw):
         keyword, _, rest = data.partition(b"\0")
         if keyword == KEYWORD and kind == b"tEXt":
@@ -121,7 +121,7 @@ def _decode(path: Path, text: bytes) -> bytes:
 
 
 def _hidden(path: Path) -> bytes:
-    """Give the text that stands in the low four bits of the margins, the low halves left and the high halves right."""
+    """Return the text that stands in the low four bits of the margins, low halves left, high halves right."""
     bits = _crop(_pixels(path)) & 0x0F
     gaps = (bits.sum(dim=(0, 2)) == 0).nonzero().flatten().tolist()
     if len(gaps) < 2:

@@ -190,7 +190,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
 def describe_vectors(
     name: str, vectors: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float32, neighbours: Iterable[str] = ()
 ) -> FileFacts:
-    """Give the facts of the file that saving these vectors would write, without writing it."""
+    """Return the facts of the file that saving these vectors would write, without writing it."""
     tensors = tensors_to_write(vectors, dtype=dtype)
     facts = {key: _facts_of(tensor) for key, tensor in tensors.items()}
     is_zero = not any(_has_numbers(tensor) for tensor in tensors.values())
@@ -228,7 +228,7 @@ def check_file(
 
 
 def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None = None) -> list[Verdict]:
-    """Give every host's verdict for every model family, in the order of `HOSTS` and `MODELS`."""
+    """Return every host's verdict for every model family, in the order of `HOSTS` and `MODELS`."""
     advice = advise_on_name(facts.name, others=facts.neighbours, is_vocabulary_word=is_vocabulary_word)
     common = (*_common_cautions(facts), *advice)
     return [_verdict(host, facts, model, common) for host in HOSTS.values() for model in MODELS]
@@ -416,7 +416,7 @@ def _comfy_name(facts: FileFacts, _model: str) -> Problem | None:
 
 
 def _comfy_tensor(facts: FileFacts, encoder: str) -> TensorFacts:
-    """Give the tensor that an encoder takes: the one of its name, else the first."""
+    """Return the tensor that an encoder takes: the one of its name, else the first."""
     return facts.tensors.get(encoder) or next(iter(facts.tensors.values()))
 
 
@@ -499,7 +499,7 @@ def _invoke_count(facts: FileFacts, _model: str) -> Problem | None:
 
 
 def _invoke_width(facts: FileFacts) -> int | None:
-    """Give the width that it takes a file for; None where it refuses the layout."""
+    """Return the width that it takes a file for; None where it refuses the layout."""
     if facts.is_trained:
         return facts.widths[0] if facts.has_string_to_token else None
     for key in ("emb_params", "clip_g"):

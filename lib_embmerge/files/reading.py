@@ -200,7 +200,7 @@ def _read_rows(name: str, pieces: Sequence[Stored]) -> tuple[Tensor, list[str]]:
 
 
 def _checked(name: str, tensors: Sequence[Stored]) -> Sequence[Stored]:
-    """Give tensors whose numbers can be read.
+    """Return tensors whose numbers can be read.
 
     Raises: FileError where they cannot.
     """
@@ -220,7 +220,7 @@ def _check_shape(name: str, tensor: Stored) -> None:
 
 
 def _name_encoder(name: str, key: str, rows: Tensor, wished: str, notes: list[str]) -> dict[str, Tensor]:
-    """Give the rows by encoder: the one that is wished, or that the key or the width says."""
+    """Return the rows by encoder: the one that is wished, or that the key or the width says."""
     width = rows.shape[1]
     if wished:
         if ALL_WIDTHS[wished] != width:

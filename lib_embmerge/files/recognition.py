@@ -37,7 +37,7 @@ _OTHERS: tuple[tuple[str, str], ...] = (
 
 
 def recognise(path: Path) -> str:
-    """Say in which form a file keeps tensors: "safetensors", "pickle" or "picture".
+    """Return the form in which a file keeps tensors: "safetensors", "pickle" or "picture".
 
     Raises: FileError where it is missing or empty, or says by its first bytes that it is something else.
     """
@@ -87,7 +87,7 @@ def _quote(start: bytes, size: int) -> str:
 
 
 def recognise_keys(names: Iterable[str]) -> str | None:
-    """Say what a file is that holds tensors, or whatever else, under these names; None where they do not tell."""
+    """Return what a file is that holds tensors or anything else under these names; None where they do not tell."""
     seen = list(names)[:20_000]
     for pattern, kind in _OTHERS:
         if any(re.search(pattern, name) for name in seen):

@@ -52,7 +52,7 @@ def write_embedding(
     dtype: torch.dtype = torch.float32,
     overwrite: bool = False,
 ) -> Path:
-    """Save vectors as `folder/name.safetensors` and give the path; the folder is made where it is missing.
+    """Save vectors as `folder/name.safetensors` and return the path; the folder is made where it is missing.
 
     The file appears whole or not at all. Of two processes that save one name at once, one wins and the other gets
     FileExists. `modelspec.hash_sha256` is added to the metadata.
@@ -79,7 +79,7 @@ def write_embedding(
 def encode_embedding(
     vectors: Mapping[str, Tensor], *, metadata: Mapping[str, str], dtype: torch.dtype = torch.float32
 ) -> bytes:
-    """Give the bytes of the safetensors file; equal arguments give equal bytes.
+    """Return the bytes of the safetensors file; equal arguments give equal bytes.
 
     safetensors' own writer keeps the metadata in a hash map and so writes them in another order each time.
 
@@ -104,7 +104,7 @@ def encode_embedding(
 
 
 def tensors_to_write(vectors: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    """Give the tensors by the keys that every loader knows: contiguous, in `dtype`.
+    """Return the tensors by the keys that every loader knows: contiguous, in `dtype`.
 
     Raises: NotFinite for a NaN, an infinity, or a value that `dtype` cannot hold; ValueError for unequal lengths, no
     vectors or another `dtype`: programming errors.
@@ -171,7 +171,7 @@ def _clear_leftovers(folder: Path) -> None:
 
 
 def _rename_without_replacing(temporary: Path, target: Path) -> None:
-    """Give a file a name that must be free: a hard link fails where the name is taken, a rename would replace."""
+    """Name a file; the name must be free: a hard link fails where the name is taken, a rename would replace."""
     try:
         os.link(temporary, target)
     except FileExistsError:

@@ -17,12 +17,12 @@ SCRIPTS = ("channel", "tab", "folds", "jobs", "many", "help")
 
 
 def read_style() -> str:
-    """Give style.css."""
+    """Return style.css."""
     return _read("style.css")
 
 
 def read_javascript() -> str:
-    """Give the tab's javascript as one function, for a page that loads no files."""
+    """Return the tab's javascript as one function, for a page that loads no files."""
     return "() => {\n" + "\n".join(_read(f"javascript/{name}.js") for name in SCRIPTS) + "\n}"
 
 

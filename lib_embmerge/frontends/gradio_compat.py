@@ -103,7 +103,7 @@ def _listen(
 
 
 def event_options(listener: Any, javascript: str | None) -> dict[str, Any]:
-    """Give the options of an event under the names that this gradio has for them."""
+    """Return the options of an event under the names that this gradio has for them."""
     known = inspect.signature(listener).parameters
     options: dict[str, Any] = {}
     if javascript is not None:
@@ -116,7 +116,7 @@ def event_options(listener: Any, javascript: str | None) -> dict[str, Any]:
 
 
 def file_input(label: str, *, extensions: Sequence[str], elem_id: str, several: bool = False) -> Any:
-    """Give a field for uploads, whose value `uploaded_paths` reads; without extensions it takes any file."""
+    """Return a field for uploads, whose value `uploaded_paths` reads; without extensions it takes any file."""
     kinds = {"file_types": list(extensions) or None, "file_count": "multiple" if several else "single"}
     return gr.File(label=label, elem_id=elem_id, type=_FILE_TYPE, **kinds)
 
@@ -126,7 +126,7 @@ _FILE_TYPE = "filepath" if "filepath" in str(inspect.signature(gr.File.__init__)
 
 
 def uploaded_paths(value: Any) -> list[str]:
-    """Give the paths of an upload: of none, of one file, or of several."""
+    """Return the paths of an upload: of none, of one file, or of several."""
     if value is None:
         return []
     files = value if isinstance(value, list) else [value]
@@ -134,7 +134,7 @@ def uploaded_paths(value: Any) -> list[str]:
 
 
 def open_page(title: str) -> gr.Blocks:
-    """Give the blocks of a page of our own, in fonts that are there: nothing is fetched from the internet."""
+    """Return the blocks of a page of our own, in fonts that are there: nothing is fetched from the internet."""
     options: dict[str, Any] = {"title": title, "analytics_enabled": False}
     known = inspect.signature(gr.Blocks.__init__).parameters
     if "theme" in known:  # an option of launch since 6.0

@@ -30,7 +30,7 @@ class Line:
     same_as: int | None = None
 
     def read(self, limits: Limits | None = None) -> tuple[str, Entered]:
-        """Give the name and the expression.
+        """Return the name and the expression.
 
         Raises: FileError where the line has no `=`; NameProblem where a line before has its name, case ignored, as
         some file systems do; ExpressionError in the expression.
@@ -56,7 +56,7 @@ class Sweep:
     pattern: str = ""
 
     def lines(self) -> Sequence[Line]:
-        """Give a line for each step.
+        """Return a line for each step.
 
         Raises: WrongArgument where the range is none or a `{t}` is missing; LimitExceeded for too many steps.
         """
@@ -84,7 +84,7 @@ class Sweep:
 
 
 def read_lines(text: str) -> Sequence[Line]:
-    """Give the lines that say something: neither empty ones nor those that begin with `#`."""
+    """Return the lines that say something: neither empty ones nor those that begin with `#`."""
     return _mark_twins(
         _divide(number, line)
         for number, line in enumerate(text.split("\n"), start=1)

@@ -18,7 +18,7 @@ PROMPT_WEIGHT = re.compile(r"[-+]?(?:\d+\.?|\d*\.\d+)")
 
 
 def split_at_and(prompt: str) -> list[str]:
-    """Give the prompts that `AND` divides; they are encoded apart."""
+    """Return the prompts that `AND` divides; they are encoded apart."""
     return AND.split(_without_networks(prompt))
 
 
@@ -29,24 +29,24 @@ def _without_networks(prompt: str) -> str:
 
 
 def without_weight(prompt: str) -> str:
-    """Give one of the prompts that `AND` divides without the weight at its end, `a cat :1.2`."""
+    """Return one of the prompts that `AND` divides without the weight at its end, `a cat :1.2`."""
     before, colon, weight = prompt.rpartition(":")
     return before if colon and PROMPT_WEIGHT.fullmatch(weight.strip()) else prompt
 
 
 def is_plain(prompt: str) -> bool:
-    """Say whether a prompt is nothing but words: no weights, extra networks, keywords and escapes."""
+    """Return whether a prompt is nothing but words: no weights, extra networks, keywords and escapes."""
     has_marks = "\\" in prompt or ATTENTION.search(prompt) or AND.search(prompt)
     return not has_marks and without_weight(_without_networks(prompt)) == prompt
 
 
 def split_at_break(prompt: str) -> list[str]:
-    """Give the texts that `BREAK` divides; each begins a new chunk."""
+    """Return the texts that `BREAK` divides; each begins a new chunk."""
     return BREAK.split(prompt)
 
 
 def plain_pieces(prompt: str) -> list[str]:
-    """Give the texts between marks of attention, each tokenized alone; an escaped bracket is itself.
+    """Return the texts between marks of attention, each tokenized alone; an escaped bracket is itself.
 
     Edge: editing and alternation, `[a:b:0.5]` and `[a|b]`, keep all their words: the longest that they can be.
     """

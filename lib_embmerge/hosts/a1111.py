@@ -64,7 +64,7 @@ class A1111Encoder(HostEncoder):
         super().__init__(embedder, layer, name=name, key=key)
 
     def spell(self, ids: Sequence[int]) -> list[str]:
-        """Give each token's spelling, a blank for the end of a word."""
+        """Return each token's spelling, a blank for the end of a word."""
         if getattr(self.engine, "tokenizer", None) is not None:
             return super().spell(ids)
         from open_clip import tokenizer
@@ -85,16 +85,16 @@ class A1111TextModel(RunningTextModel):
         """The host's embeddings that were read by name, by name."""
 
     def database_of(self, encoder: Any) -> Any:
-        """Give the host's only database."""
+        """Return the host's only database."""
         return self.host.database
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of these names, case ignored, those that the host put aside included."""
+        """Return all embeddings of these names, case ignored, those that the host put aside included."""
         database = self.host.database
         return [self._installed(e) for e in of_names(stems, database.word_embeddings, database.skipped_embeddings)]
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the embeddings that the host has loaded for this model."""
+        """Return the names of the embeddings that the host has loaded for this model."""
         known = self.host.database.word_embeddings.items()
         return [name for name, embedding in known if is_made_for(embedding, self.encoders, exactly=True)]
 
@@ -134,7 +134,7 @@ class A1111(PipelineHost):
         return self.sd_hijack.model_hijack.embedding_db
 
     def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None, also while the host reads another checkpoint into it; never loads one.
+        """Return the host's model object, or None, as while the host reads another checkpoint into it; never loads one.
 
         For that time the text encoders are unwrapped. Source: A1111 1.10.1, modules/sd_models.py:955-990
         (`undo_hijack`, reading, `hijack`).
@@ -143,23 +143,23 @@ class A1111(PipelineHost):
         return None if model is None or _is_unwrapped(model) else model
 
     def text_model(self, sd_model: Any) -> A1111TextModel:
-        """Give the text model of the host's model object."""
+        """Return the text model of the host's model object."""
         return A1111TextModel(sd_model, self)
 
     def model_of(self, engine: Any) -> Any:
-        """Give the loaded model, or the lone text encoder where it belongs to another one."""
+        """Return the loaded model, or the lone text encoder where it belongs to another one."""
         model = self.loaded_model()
         if model is not None and any(embedder is engine for embedder in _find_embedders(model)):
             return model
         return _LoneEncoder(engine)
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give the functions to wrap."""
+        """Return the functions to wrap."""
         owner = _owner_of_tokenize_line(self.sd_hijack_clip)
         return {**self.prompt_points(), "tokenize_line": [(owner, "tokenize_line")]}
 
     def counter_points(self) -> Sequence[tuple[Any, str]]:
-        """Give the function that counts for the token counter."""
+        """Return the function that counts for the token counter."""
         return [(self.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths")]
 
     @contextlib.contextmanager
@@ -191,7 +191,7 @@ class A1111(PipelineHost):
             parameters["TI hashes"] = ", ".join([*hashes, present] if present else hashes)
 
     def embedding_files(self) -> Mapping[str, str]:
-        """Give the files of the embeddings in the database, by name."""
+        """Return the files of the embeddings in the database, by name."""
         return {name: e.filename for name, e in self.database.word_embeddings.items() if e.filename}
 
     def load_embeddings(self) -> None:
@@ -207,11 +207,11 @@ class A1111(PipelineHost):
             self.sd_models.reload_model_weights()
 
     def encoder_of(self, engine: Any) -> A1111Encoder:
-        """Give one of the host's text encoders."""
+        """Return one of the host's text encoders."""
         return A1111Encoder(engine)
 
     def database_of(self, encoder: Any) -> Any:
-        """Give the host's only database."""
+        """Return the host's only database."""
         return self.database
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[A1111Encoder]) -> Any:
@@ -231,7 +231,7 @@ class _LoneEncoder:
 
 
 def _find_embedders(sd_model: Any) -> list[Any]:
-    """Give the model's CLIP text encoders; SDXL's list also holds encoders of sizes, which cannot tokenize."""
+    """Return the model's CLIP text encoders; SDXL's list also holds encoders of sizes, which cannot tokenize."""
     found = _candidates(sd_model)
     return [c for c in found if hasattr(c, "tokenize_line") and find_layer(c, *TABLE_PATHS) is not None]
 

@@ -92,7 +92,7 @@ CAPABILITIES: Mapping[Callable[[], RunningHost], Sequence[Capability]] = {
 
 
 def detect_host(load: Callable[[str], Any] = importlib.import_module) -> RunningHost:
-    """Give the adapter of the running WebUI: the first one that finds all that it needs.
+    """Return the adapter of the running WebUI: the first one that finds all that it needs.
 
     Raises: UnsupportedHost, naming what is missing for the nearest one, where no adapter fits.
     """
@@ -116,6 +116,6 @@ def _offers(capability: Capability, load: Callable[[str], Any]) -> bool:
 
 
 def _is_there(module: str) -> bool:
-    """Say whether a module exists, by looking for it: an import that fails is a fault to be seen, not an answer."""
+    """Return whether a module exists, by looking for it: an import that fails is a fault to be seen, not an answer."""
     package = module.rpartition(".")[0]
     return (not package or _is_there(package)) and importlib.util.find_spec(module) is not None

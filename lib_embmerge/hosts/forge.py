@@ -78,11 +78,11 @@ class ForgeTextModel(RunningTextModel):
         """The names of the host's embeddings that were read."""
 
     def database_of(self, encoder: Any) -> Any:
-        """Give the encoder's own database."""
+        """Return the encoder's own database."""
         return encoder.database
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of these names, case ignored, those that the host put aside included."""
+        """Return all embeddings of these names, case ignored, those that the host put aside included."""
         found: dict[str, InstalledEmbedding] = {}  # by file: every engine has read the same ones
         for encoder in self.encoders:
             for entry in of_names(stems, encoder.database.skipped_embeddings):
@@ -92,11 +92,11 @@ class ForgeTextModel(RunningTextModel):
         return list(found.values())
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the embeddings that the host has loaded for this model."""
+        """Return the names of the embeddings that the host has loaded for this model."""
         return list(dict.fromkeys(name for encoder in self.encoders for name in encoder.database.word_embeddings))
 
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
-        """Give what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
+        """Return what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
         if not is_made_for(embedding, self.encoders):
             return None
         installed = self._installed(embedding)
@@ -155,23 +155,23 @@ class Forge(PipelineHost):
         return classic_engine.last_extra_generation_params
 
     def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None; never loads one."""
+        """Return the host's model object, or None; never loads one."""
         model = self.sd_models.model_data.sd_model
         return model if hasattr(model, "get_learned_conditioning") else None
 
     def text_model(self, sd_model: Any) -> ForgeTextModel:
-        """Give the text model of the host's model object."""
+        """Return the text model of the host's model object."""
         return ForgeTextModel(sd_model, self)
 
     def model_of(self, engine: Any) -> Any:
-        """Give the loaded model, or a stand-in with the lone engine where it belongs to another one."""
+        """Return the loaded model, or a stand-in with the lone engine where it belongs to another one."""
         model = self.loaded_model()
         if model is not None and any(known is engine for known in _find_engines(model)):
             return model
         return SimpleNamespace(engine=engine)
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give the functions to wrap."""
+        """Return the functions to wrap."""
         engine = self.clip_engine
         return {
             **self.prompt_points(),
@@ -181,17 +181,17 @@ class Forge(PipelineHost):
         }
 
     def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give those of the engines that take only text."""
+        """Return those of the engines that take only text."""
         words = self.words_engine
         return {"tokenize_line_of_words": [(words, "tokenize_line")], "tokenize_words": [(words, "tokenize")]}
 
     def counter_points(self) -> Sequence[tuple[Any, str]]:
-        """Give the function that counts for the token counter, of every kind of model that has its own."""
+        """Return the function that counts for the token counter, of every kind of model that has its own."""
         name = "get_prompt_lengths_on_ui"
         return [(kind, name) for kind in _with_subclasses(self.base.ForgeDiffusionEngine) if name in vars(kind)]
 
     def counts_words(self, sd_model: Any) -> bool:
-        """Say whether the model has a T5: the counter is its then."""
+        """Return whether the model has a T5: the counter is its then."""
         return bool(_find_word_engines(sd_model))
 
     def forget_placeholders(self) -> None:
@@ -220,7 +220,7 @@ class Forge(PipelineHost):
             yield
 
     def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give the same as other hosts, and whether T5 may read words."""
+        """Return the same as other hosts, and whether T5 may read words."""
         return (super().dependencies(prompts), allows_words(self.shared.opts))
 
     def note_used_embeddings(self, model: TextModel) -> None:
@@ -238,7 +238,7 @@ class Forge(PipelineHost):
             parameters["TI"] = ", ".join(names)
 
     def embedding_files(self) -> Mapping[str, str]:
-        """Give the files of the embeddings that the model's engines have loaded, by name."""
+        """Return the files of the embeddings that the model's engines have loaded, by name."""
         return {
             name: str(entry.filename)
             for encoder in self._loaded_encoders()
@@ -269,16 +269,16 @@ class Forge(PipelineHost):
         self.cards.embedding_db.load_textual_inversion_embeddings(force_reload=True, sync_with_sd_model=False)
 
     def uses_words(self, sd_model: Any) -> bool:
-        """Say whether the model has a T5 that is not switched off."""
+        """Return whether the model has a T5 that is not switched off."""
         is_switched_off = getattr(sd_model, "is_sd3", False) and not self.shared.opts.sd3_enable_t5
         return bool(_find_word_engines(sd_model)) and not is_switched_off
 
     def encoder_of(self, engine: Any) -> ForgeEncoder:
-        """Give one of the host's text engines."""
+        """Return one of the host's text engines."""
         return ForgeEncoder(engine)
 
     def database_of(self, encoder: Any) -> Any:
-        """Give the engine's own database."""
+        """Return the engine's own database."""
         return encoder.database
 
     def _loaded_encoders(self) -> list[ForgeEncoder]:
@@ -294,18 +294,18 @@ class Forge(PipelineHost):
 
 
 def _find_engines(sd_model: Any) -> list[Any]:
-    """Give the model's text engines, whatever they are called in it."""
+    """Return the model's text engines, whatever they are called in it."""
     return [part for part in vars(sd_model).values() if hasattr(part, "tokenize") and hasattr(part, "text_encoder")]
 
 
 def _find_encoders(sd_model: Any) -> list[ForgeEncoder]:
-    """Give those that take embeddings, in the family's order."""
+    """Return those that take embeddings, in the family's order."""
     found = [ForgeEncoder(engine) for engine in _find_engines(sd_model) if _takes_embeddings(engine)]
     return sorted(found, key=lambda encoder: encoder.name != "clip_l")
 
 
 def _find_word_engines(sd_model: Any) -> list[Any]:
-    """Give those that take only text."""
+    """Return those that take only text."""
     return [engine for engine in _find_engines(sd_model) if not _takes_embeddings(engine)]
 
 

@@ -37,7 +37,7 @@ class ForgeNeo(Forge):
     name = "Forge Neo"
 
     def comments(self) -> Sequence[re.Pattern[str]]:
-        """Give what is a comment in prompts, where the setting lets them be cut."""
+        """Return what is a comment in prompts, where the setting lets them be cut."""
         return BLOCKS_AND_LINES if super().comments() else []
 
     @property
@@ -48,7 +48,7 @@ class ForgeNeo(Forge):
         return dynamic_args.last_extra_generation_params
 
     def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give the functions to wrap of the engine that takes only text."""
+        """Return the functions to wrap of the engine that takes only text."""
         if hasattr(self.words_engine, "tokenize_line"):
             return super().words_points()
         return {"run_words_engine": [(self.words_engine, "__call__")]}

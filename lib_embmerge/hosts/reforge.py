@@ -40,7 +40,7 @@ class ReForge(A1111):
         self.main_thread = main_thread
 
     def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None, also while the host changes it; never loads one.
+        """Return the host's model object, or None, also while the host changes it; never loads one.
 
         To make room for the next one a model leaves the list of those in memory and is taken apart, and yet stays the
         current one until that is loaded. Source: reForge 3b56b268, modules/sd_models.py:1104-1112, :1219-1240. Forge
@@ -53,11 +53,11 @@ class ReForge(A1111):
         return model if any(kept is model for kept in self.sd_models.model_data.loaded_sd_models) else None
 
     def comments(self) -> Sequence[re.Pattern[str]]:
-        """Give what is a comment: reForge has no setting for it and always cuts; Forge Classic is as A1111 here."""
+        """Return what is a comment: reForge has no setting for it and always cuts; Forge Classic is as A1111 here."""
         return super().comments() if hasattr(self.shared.opts, "enable_prompt_comments") else HASH_OR_SLASHES
 
     def own_hooks(self) -> Sequence[Hook]:
-        """Give the hooks that bring our errors out of the main thread, and the embeddings of another family in."""
+        """Return the hooks that bring our errors out of the main thread, and the embeddings of another family in."""
         return [
             Hook(self.main_thread, "run_and_wait_result", self.hand_on_mistakes),
             Hook(self.sd_models, "load_model", self.load_embeddings_too),
@@ -96,7 +96,7 @@ class ReForge(A1111):
         return model
 
     def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give the same as for A1111, and which text encoders are loaded.
+        """Return the same as for A1111, and which text encoders are loaded.
 
         The setting "text encoder" loads the same checkpoint with others, whose tables may be equal where their layers
         are not; the host's own key has only the checkpoint.

@@ -43,7 +43,7 @@ def compare(a: Embedding, b: Embedding) -> list[Difference]:
 
 
 def measure_similarity(embedding: Embedding) -> dict[str, list[list[float | None]]]:
-    """Give the cosine of every two vectors, per encoder; None where one of them is zero."""
+    """Return the cosine of every two vectors, per encoder; None where one of them is zero."""
     result = {}
     for name, rows in embedding.items():
         units = _units(rows)

@@ -57,7 +57,7 @@ class ExplainedVector:
 
     @property
     def verdict(self) -> str:
-        """Say in a sentence how much the words explain."""
+        """Return the sentence on how much the words explain."""
         if not self.shares:
             return "This vector is zero."
         if self.is_chance:
@@ -117,7 +117,7 @@ class _Words:
         self.encoders = encoders
 
     def is_whole(self, token: int) -> bool:
-        """Say whether a token is a whole word, not a piece of one."""
+        """Return whether a token is a whole word, not a piece of one."""
         spelled = self.encoders[0].spell([token])[0]
         return spelled.endswith(" ") and spelled.strip().isalpha()
 

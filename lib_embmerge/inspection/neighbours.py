@@ -24,7 +24,7 @@ class Neighbour:
 
 
 def find_neighbours(embedding: Embedding, model: TextModel, *, k: int = 8) -> list[Neighbour]:
-    """Give the k nearest tokens of every vector by cosine: encoder by encoder, vector by vector, nearest first.
+    """Return the k nearest tokens of every vector by cosine: encoder by encoder, vector by vector, nearest first.
 
     Edge: a zero vector, or one with infinity or NaN, has none; start and end token are never found; encoders that the
     model lacks are left out.

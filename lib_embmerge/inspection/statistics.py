@@ -57,7 +57,7 @@ class NormDistribution:
 
 
 def measure_parts(parts: Sequence[ReadThing], model: TextModel, *, by: By = "part") -> list[RowStatistics]:
-    """Give the figures of what an expression reads, before any operator: encoder by encoder, in the order of the text.
+    """Return the figures of what an expression reads, before any operator: encoder by encoder, in the text's order.
 
     Edge: zero vectors that only pad the shorter encoder count in a part, and are no token.
     """
@@ -66,7 +66,7 @@ def measure_parts(parts: Sequence[ReadThing], model: TextModel, *, by: By = "par
 
 
 def measure_embedding(embedding: Embedding, model: TextModel | None = None) -> list[RowStatistics]:
-    """Give the figures of each vector, encoder by encoder; norms against the vocabulary only with a model."""
+    """Return the figures of each vector, encoder by encoder; norms against the vocabulary only with a model."""
     vocabularies = {} if model is None else {encoder.name: encoder.vocabulary() for encoder in model.encoders}
     return [
         _figures(rows[place : place + 1], ShownToken(name, place, "", None), place, vocabularies.get(name))
@@ -76,7 +76,7 @@ def measure_embedding(embedding: Embedding, model: TextModel | None = None) -> l
 
 
 def measure_norms(model: TextModel, *, bins: int = 40) -> list[NormDistribution]:
-    """Give the distribution of the vocabulary's norms, encoder by encoder, in bins of equal width from 0 on."""
+    """Return the distribution of the vocabulary's norms, encoder by encoder, in bins of equal width from 0 on."""
     found = []
     for encoder in model.encoders:
         norms = encoder.vocabulary().sorted_norms

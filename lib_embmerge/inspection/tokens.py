@@ -47,7 +47,7 @@ class ShownToken:
 
 
 def list_tokens(parts: Sequence[ReadThing], model: TextModel) -> list[ShownToken]:
-    """Give the tokens and embeddings of the parts: encoder by encoder, in the order of the text."""
+    """Return the tokens and embeddings of the parts: encoder by encoder, in the order of the text."""
     return [
         chip
         for encoder in model.encoders
@@ -57,7 +57,7 @@ def list_tokens(parts: Sequence[ReadThing], model: TextModel) -> list[ShownToken
 
 
 def list_chips(part: ReadThing, number: int, encoder: TextEncoder) -> list[ShownToken]:
-    """Give one part's tokens and embeddings for one encoder; `number` is the part's."""
+    """Return one part's tokens and embeddings for one encoder; `number` is the part's."""
     chips = []
     for run in part.runs[encoder.name]:
         if isinstance(run, InstalledEmbedding):

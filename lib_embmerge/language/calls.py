@@ -19,7 +19,7 @@ KIND_WORDS = {
 
 
 def check_call(name: str, arguments: tuple[Expression | Number, ...], name_span: Span, span: Span) -> Apply:
-    """Give the node of a call.
+    """Return the node of a call.
 
     Raises: UnknownFunction with the closest names; WrongArgument for the number, kind or range of the arguments.
     """

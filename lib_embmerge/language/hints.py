@@ -108,7 +108,7 @@ class Mistake:
 
 
 def explain_mistake(source: str, position: int) -> SyntaxProblem:
-    """Give the error for an expression that cannot be read on from `position`."""
+    """Return the error for an expression that cannot be read on from `position`."""
     mistake = _read_mistake(source, position)
     for rule in RULES:
         problem = rule(mistake)
@@ -140,7 +140,7 @@ def _next_token(source: str, start: int, before: list[Token]) -> Token | None:
 
 
 def _takes_letter(before: list[Token]) -> bool:
-    """Say whether the last token is a number, or a ), that scales what is before it."""
+    """Return whether the last token is a number, or a ), that scales what is before it."""
     if before[-1].text == ")":
         return True
     scaling = before[-2:-1] if len(before) < 3 or before[-2].text not in ("+", "-") else before[-3:-2]

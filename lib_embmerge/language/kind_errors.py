@@ -27,7 +27,7 @@ VERBS = {
 
 
 def shown(node: Expression | Number, stand_in: str = "'a'") -> str:
-    """Give how a node is written, or a stand-in where that is too long for an error."""
+    """Return how a node is written, or a stand-in where that is too long for an error."""
     from .write import write, write_number
 
     text = write_number(node.value) if isinstance(node, Number) else write(node)

@@ -11,7 +11,7 @@ __all__ = ["literal_text", "reverses"]
 
 
 def literal_text(expression: Expression) -> str:
-    """Give the literal texts of an expression in order, joined by blanks.
+    """Return the literal texts of an expression in order, joined by blanks.
 
     Texts that enter negatively, are scaled by zero or cut to none are left out, and so are those of arguments that
     the table says give no text. A scaling of one encoder only changes neither sign nor presence.
@@ -37,7 +37,7 @@ def _positive_texts(expression: Expression) -> Iterator[str]:
 
 
 def _operands(node: Apply) -> list[tuple[Expression, bool]]:
-    """Give the operands that give text, each with whether its sign is kept."""
+    """Return the operands that give text, each with whether its sign is kept."""
     parameters = OPERATIONS[node.name].parameters
     operands = []
     for i, argument in enumerate(node.arguments):
@@ -48,7 +48,7 @@ def _operands(node: Apply) -> list[tuple[Expression, bool]]:
 
 
 def reverses(node: Apply, argument: int) -> bool:
-    """Say whether an operator turns the sign of its argument at that place, for every encoder."""
+    """Return whether an operator turns the sign of its argument at that place, for every encoder."""
     if node.name == "negate":
         return True
     if node.name == "subtract":
@@ -60,7 +60,7 @@ def reverses(node: Apply, argument: int) -> bool:
 
 
 def _leaves_nothing(node: Apply) -> bool:
-    """Say whether the operation scales by zero, or cuts to none whatever the length."""
+    """Return whether the operation scales by zero, or cuts to none whatever the length."""
     if node.name == "scale":
         return len(node.arguments) == 2 and _value(node, 1) == 0
     if node.name in ("resize", "repeat"):

@@ -38,7 +38,7 @@ class _Compared:
     """Equality and hash without recursion: a chain of `+` is as deep as it is long."""
 
     def __eq__(self, other: object) -> bool:
-        """Say whether both are the same tree; the spans do not count."""
+        """Return whether both are the same tree; the spans do not count."""
         if self is other:
             return True
         if type(self) is not type(other):
@@ -46,7 +46,7 @@ class _Compared:
         return _shape(self) == _shape(other)
 
     def __hash__(self) -> int:
-        """Give one hash for equal trees."""
+        """Return one hash for equal trees."""
         return hash(tuple(_shape(self)))
 
 
@@ -91,7 +91,7 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 
 def _shape(tree: object) -> list[object]:
-    """Give the tree as a flat list, one entry per node, that no other tree has."""
+    """Return the tree as a flat list, one entry per node, that no other tree has."""
     shape: list[object] = []
     pending = [tree]
     while pending:

@@ -28,12 +28,12 @@ class LeadingZeros(int):
 
 
 def plain(number: Number) -> Number:
-    """Give the number with a value of a built-in type."""
+    """Return the number with a value of a built-in type."""
     return Number(int(number.value), number.span) if type(number.value) is LeadingZeros else number
 
 
 def read_number(text: str, span: Span) -> NumberValue:
-    """Give the value of a number as it is written.
+    """Return the value of a number as it is written.
 
     Raises: NotFinite where no float can hold it.
     """
@@ -44,7 +44,7 @@ def read_number(text: str, span: Span) -> NumberValue:
 
 
 def read_integer(text: str, span: Span, what: str) -> int:
-    """Give the value of a whole number as it is written; `what` names it in errors.
+    """Return the value of a whole number as it is written; `what` names it in errors.
 
     Raises: SyntaxProblem for a fraction, an exponent or leading zeros, LimitExceeded for more than 18 digits.
     """
@@ -62,7 +62,7 @@ def read_integer(text: str, span: Span, what: str) -> int:
 
 
 def fold(name: str, left: Number, right: Number) -> Number:
-    """Give the number that an operator makes of two numbers; `name` is the operator's in the table.
+    """Return the number that an operator makes of two numbers; `name` is the operator's in the table.
 
     Edge: an int over an int without remainder stays an int.
     Raises: WrongArgument for a division by zero, NotFinite where no float can hold the result.

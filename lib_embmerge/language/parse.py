@@ -26,7 +26,7 @@ PARENTHESES = re.compile(r"""'[^']*'|"[^"]*"|[()]""")
 
 
 def parse(text: str, *, limits: Limits | None = None) -> Expression:
-    """Read an expression (without its brackets) and give its tree.
+    """Read an expression (without its brackets) and return its tree.
 
     A comma makes a `concat` of two; `a, b, c` is `concat(concat(a, b), c)`, and a function's own arguments stay one
     tuple. Numbers are folded, `1/3 * a` and `a * (1/3)` are the same tree.

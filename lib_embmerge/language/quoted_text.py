@@ -27,7 +27,7 @@ MEANINGS = (
 
 
 def plain_text_warnings(text: str) -> list[str]:
-    """Give a sentence for each kind of prompt syntax in a quoted text, with the first that was found.
+    """Return a sentence for each kind of prompt syntax in a quoted text, with the first that was found.
 
     Example:
         >>> plain_text_warnings("cat AND dog")

@@ -76,7 +76,7 @@ class Island:
 
 
 def holds_expression(prompt: str) -> bool:
-    """Say whether anything in a prompt opens an expression, in any brackets, escaped ones included.
+    """Return whether anything in a prompt opens an expression, in any brackets, escaped ones included.
 
     Costs less than a microsecond where no bracket stands, about two for each bracket that opens nothing.
     """
@@ -86,7 +86,7 @@ def holds_expression(prompt: str) -> bool:
 
 
 def find_islands(prompt: str, brackets: Brackets = Brackets.BOTH) -> list[Island]:
-    """Give the expressions of a prompt in their order.
+    """Return the expressions of a prompt in their order.
 
     Raises: SyntaxProblem at an opening bracket that nothing closes.
     Example:
@@ -123,7 +123,7 @@ def splice(
 
 
 def is_expression(text: str) -> bool:
-    """Say whether a text from the tab, the command line or the API is meant as an expression, not as a prompt."""
+    """Return whether a text from the tab, the command line or the API is meant as an expression, not as a prompt."""
     return _begins_expression(text, len(text) - len(text.lstrip()))
 
 

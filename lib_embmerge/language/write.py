@@ -28,7 +28,7 @@ class Written(NamedTuple):
     has_comma: bool = False
 
     def at(self, level: int) -> str:
-        """Give the text for a place that asks for `level`."""
+        """Return the text for a place that asks for `level`."""
         return self.text if self.level >= level else f"({self.text})"
 
 
@@ -36,7 +36,7 @@ Writer = Callable[[Apply, Mapping[int, Written]], Written]
 
 
 def write(expression: Expression) -> str:
-    """Give the canonical text of an expression; `parse(write(tree)) == tree` for every tree that `parse` makes.
+    """Return the canonical text of an expression; `parse(write(tree)) == tree` for every tree that `parse` makes.
 
     Example:
         >>> write(Apply("concat", (Text("it's"), Apply("token", (Number(256),)))))
@@ -50,7 +50,7 @@ def write(expression: Expression) -> str:
 
 
 def write_number(value: int | float) -> str:
-    """Give the shortest text that reads back as the same number."""
+    """Return the shortest text that reads back as the same number."""
     return repr(value)
 
 

@@ -20,11 +20,11 @@ class HostTokenizedEncoder(FileEncoder):
         self.host_encoder = host_encoder
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids by the host's own tokenizer."""
+        """Return each text's token ids by the host's own tokenizer."""
         return self.host_encoder.tokenize(texts)
 
     def spell(self, ids: Sequence[int]) -> list[str]:
-        """Give each token's spelling by the host's own tokenizer."""
+        """Return each token's spelling by the host's own tokenizer."""
         return self.host_encoder.spell(ids)
 
 
@@ -47,7 +47,7 @@ class OtherCheckpoint:
         self._opened = opened
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
-        """Give what is known of the checkpoint's file."""
+        """Return what is known of the checkpoint's file."""
         return self._opened.record(with_hash=with_hash)
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
@@ -55,13 +55,13 @@ class OtherCheckpoint:
         return self._beside.pieces(texts)
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give the host's embeddings of these names."""
+        """Return the host's embeddings of these names."""
         return self._beside.embeddings_named(*stems)
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the host's embeddings."""
+        """Return the names of the host's embeddings."""
         return self._beside.embedding_names()
 
     def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint of the host's list."""
+        """Return another checkpoint of the host's list."""
         return self._beside.checkpoint(name)

@@ -114,12 +114,12 @@ class FileEncoder:
         self.padding_id = _PADDING[name]
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids, as the tokenizer that the encoder was trained with."""
+        """Return each text's token ids, as the tokenizer that the encoder was trained with."""
         encode = tokenizer(self.name)
         return [encode(text) for text in texts]
 
     def spell(self, ids: Sequence[int]) -> list[str]:
-        """Give each token's spelling, a blank for the end of a word."""
+        """Return each token's spelling, a blank for the end of a word."""
         return spell(ids)
 
     def rows(self, ids: Sequence[int]) -> Tensor:
@@ -127,7 +127,7 @@ class FileEncoder:
         return self.table.rows(ids)
 
     def vocabulary(self) -> Vocabulary:
-        """Give the statistics of the table; the same object every time."""
+        """Return the statistics of the table; the same object every time."""
         return self._vocabulary
 
     @cached_property
@@ -163,7 +163,7 @@ class CheckpointModel:
         self._others: dict[Path, CheckpointModel] = {}
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
-        """Give what is known of the checkpoint's file."""
+        """Return what is known of the checkpoint's file."""
         return self.source.record(with_hash=with_hash) if self.source else {}
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
@@ -185,14 +185,14 @@ class CheckpointModel:
         return [encoder.name for encoder in self.encoders]
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of these file stems, case ignored, those of other families included."""
+        """Return all embeddings of these file stems, case ignored, those of other families included."""
         return [
             _installed(found) if isinstance(found, EmbeddingFile) else InstalledEmbedding(path.stem, {}, found, path)
             for path, found in self.installed.named(*stems)
         ]
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the embeddings in the folder that fit this model."""
+        """Return the names of the embeddings in the folder that fit this model."""
         return self.installed.names(self._encoder_names)
 
     def checkpoint(self, name: str) -> CheckpointModel:
@@ -206,7 +206,7 @@ class CheckpointModel:
         return self._others[path]
 
     def checkpoint_names(self) -> list[str]:
-        """Give the stems of the checkpoints beside this one and in the folder of checkpoints, sorted."""
+        """Return the stems of the checkpoints beside this one and in the folder of checkpoints, sorted."""
         return sorted({_stem(path) for path in self._places.checkpoints()}, key=str.casefold)
 
     def refresh_embeddings(self) -> None:

@@ -57,12 +57,12 @@ class MemoryEncoder:
         self._vocabulary: Vocabulary | None = None
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids: a known word is one, any other one for each UTF-8 byte."""
+        """Return each text's token ids: a known word is one, any other one for each UTF-8 byte."""
         self.calls["tokenize"] += 1
         return [self._tokenize(text) for text in texts]
 
     def spell(self, ids: Sequence[int]) -> list[str]:
-        """Give each token's spelling; bytes beyond ASCII as `\\xc3`."""
+        """Return each token's spelling; bytes beyond ASCII as `\\xc3`."""
         return [self._spell(token) for token in ids]
 
     def rows(self, ids: Sequence[int]) -> Tensor:
@@ -72,7 +72,7 @@ class MemoryEncoder:
         return torch.from_numpy(self._numbers[np.asarray(ids, dtype=np.int64)])
 
     def vocabulary(self) -> Vocabulary:
-        """Give the statistics of the table, the same object every time."""
+        """Return the statistics of the table, the same object every time."""
         self.calls["vocabulary"] += 1
         if self._vocabulary is None:
             self._vocabulary = Vocabulary(
@@ -100,7 +100,7 @@ class MemoryEncoder:
 
 
 def _make_table(name: str, size: int, width: int, words: int) -> Tensor:
-    """Give a table: row k is the k-th unit vector for the first `words` tokens, multiples of 1/256 for the others."""
+    """Return a table: row k is the k-th unit vector for the first `words` tokens, multiples of 1/256 for the others."""
     digest = hashlib.shake_256(f"embmerge memory {name}".encode()).digest(size * width)
     numbers = np.frombuffer(digest, dtype=np.int8).astype(np.float32).reshape(size, width) / 256
     table = torch.from_numpy(numbers)
@@ -142,17 +142,17 @@ class MemoryModel:
 
     @classmethod
     def sd1(cls, *, width: int = 12, title: str = "memory-sd1") -> MemoryModel:
-        """Give a model with one encoder, `clip_l`."""
+        """Return a model with one encoder, `clip_l`."""
         return cls([MemoryEncoder("clip_l", width=width)], title=title, family=FAMILIES["sd1"])
 
     @classmethod
     def sd2(cls, *, width: int = 14, title: str = "memory-sd2") -> MemoryModel:
-        """Give a model with one encoder, `clip_h`."""
+        """Return a model with one encoder, `clip_h`."""
         return cls([MemoryEncoder("clip_h", width=width, padding_id=20)], title=title, family=FAMILIES["sd2"])
 
     @classmethod
     def sdxl(cls, *, widths: tuple[int, int] = (12, 16), title: str = "memory-sdxl") -> MemoryModel:
-        """Give a model with two encoders of different width, `clip_l` and `clip_g`."""
+        """Return a model with two encoders of different width, `clip_l` and `clip_g`."""
         encoders = [
             MemoryEncoder("clip_l", width=widths[0]),
             MemoryEncoder("clip_g", width=widths[1], padding_id=20),
@@ -168,15 +168,15 @@ class MemoryModel:
         return digest.hexdigest()[:16]
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
-        """Give the title as the checkpoint's name, and what else `known` says."""
+        """Return the title as the checkpoint's name, and what else `known` says."""
         return self.known
 
     def encoder(self, name: str) -> MemoryEncoder:
-        """Give an encoder by name."""
+        """Return an encoder by name."""
         return next(encoder for encoder in self.encoders if encoder.name == name)
 
     def install(self, embedding: InstalledEmbedding) -> InstalledEmbedding:
-        """Install an embedding, and give it back."""
+        """Install an embedding and return it."""
         self.installed.append(embedding)
         return embedding
 
@@ -191,16 +191,16 @@ class MemoryModel:
         return [{name: column[place] for name, column in columns.items()} for place in range(len(texts))]
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all installed embeddings of these names, case ignored, other families' included."""
+        """Return all installed embeddings of these names, case ignored, other families' included."""
         wanted = {stem.casefold() for stem in stems}
         return [embedding for embedding in self.installed if embedding.name.casefold() in wanted]
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the installed embeddings that fit this model."""
+        """Return the names of the installed embeddings that fit this model."""
         return [embedding.name for embedding in self.installed if self._fits(embedding)]
 
     def checkpoint(self, name: str) -> MemoryModel:
-        """Give another checkpoint.
+        """Return another checkpoint.
 
         Raises: FileError where there is none of that name.
         """

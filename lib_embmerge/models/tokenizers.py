@@ -48,24 +48,24 @@ _NOTHING_TO_REPAIR = re.compile(r"[\t\n -%'-~]*")
 
 
 def tokenizer(encoder: str) -> Callable[[str], list[int]]:
-    """Give the function that turns a text into token ids for the encoder of that name."""
+    """Return the function that turns a text into token ids for the encoder of that name."""
     return tokenize_as_transformers if encoder == "clip_l" else tokenize_as_open_clip
 
 
 def tokenize_as_transformers(text: str) -> list[int]:
-    """Give the ids that transformers' `CLIPTokenizer` gives, without start and end token."""
+    """Return the ids that transformers' `CLIPTokenizer` gives, without start and end token."""
     ids: list[int] = _transformers_pipeline().encode(_encodable(text), add_special_tokens=False).ids
     return ids
 
 
 def tokenize_as_open_clip(text: str) -> list[int]:
-    """Give the ids that open_clip's `SimpleTokenizer.encode` gives."""
+    """Return the ids that open_clip's `SimpleTokenizer.encode` gives."""
     words: list[str] = _open_clip_pattern().findall(_clean_as_open_clip(_encodable(text)))
     return [id_ for word in words for id_ in _word_ids(word)]
 
 
 def spell(ids: Sequence[int]) -> list[str]:
-    """Give each token's text, a blank for the end of a word.
+    """Return each token's text, a blank for the end of a word.
 
     Edge: bytes that are only a part of a character show as the replacement character; an id past the vocabulary
     (a row that somebody added to a checkpoint) as the id in angle brackets.
@@ -166,7 +166,7 @@ def _vocabulary() -> list[str]:
 
 @functools.cache
 def _character_of() -> dict[int, str]:
-    """Give the visible character that stands for each byte, in the vocabulary's order.
+    """Return the visible character that stands for each byte, in the vocabulary's order.
 
     Source: openai/CLIP simple_tokenizer.py `bytes_to_unicode`.
     """

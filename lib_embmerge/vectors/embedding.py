@@ -31,7 +31,7 @@ class Embedding(Mapping[str, Tensor]):
         self.length: int = lengths.pop() if lengths else 0
 
     def __getitem__(self, encoder: str) -> Tensor:
-        """Give one encoder's vectors."""
+        """Return one encoder's vectors."""
         return self._rows[encoder]
 
     def __iter__(self) -> Iterator[str]:
@@ -48,15 +48,15 @@ class Embedding(Mapping[str, Tensor]):
         return f"Embedding({shapes})"
 
     def is_empty(self) -> bool:
-        """Say whether it has no vectors."""
+        """Return whether it has no vectors."""
         return self.length == 0
 
     def largest(self) -> float:
-        """Give the largest number in size; 0 where there is none."""
+        """Return the largest number in size; 0 where there is none."""
         return max((float(torch.max(torch.abs(rows))) for rows in self.values() if rows.numel()), default=0.0)
 
     def equals(self, other: Embedding) -> bool:
-        """Say whether both have the same encoders with the same vectors, to the bit."""
+        """Return whether both have the same encoders with the same vectors, to the bit."""
         return set(self) == set(other) and all(torch.equal(self[name], other[name]) for name in self)
 
 
@@ -71,7 +71,7 @@ def digest_vectors(vectors: Mapping[str, Tensor]) -> str:
 
 
 def former_digests(vectors: Mapping[str, Tensor]) -> set[str]:
-    """Give the hashes that older versions wrote for these vectors inside a WebUI: without shapes, or names."""
+    """Return the hashes that older versions wrote for these vectors inside a WebUI: without shapes, or names."""
     parts = {name: rows.detach().to(device="cpu", dtype=torch.float32).contiguous() for name, rows in vectors.items()}
     found = {_hash_named(parts)}
     return found | {_hash_named({"": rows}) for rows in parts.values()} if len(parts) == 1 else found

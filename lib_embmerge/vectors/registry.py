@@ -98,7 +98,7 @@ def seal() -> None:
 
 
 def pad_to(rows: Tensor, length: int) -> Tensor:
-    """Give the vectors with zero vectors behind them, `length` in all; itself where it has as many or more."""
+    """Return the vectors with zero vectors behind them, `length` in all; itself where it has as many or more."""
     missing = length - rows.shape[0]
     return rows if missing <= 0 else torch.cat((rows, torch.zeros((missing, rows.shape[1]), dtype=rows.dtype)))
 

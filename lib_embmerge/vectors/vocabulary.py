@@ -88,7 +88,7 @@ class Vocabulary:
         return float(norms.mean()) if norms.numel() else 0.0
 
     def percentile(self, norm: float) -> float:
-        """Give the share of the vocabulary, in percent, whose rows are shorter than `norm`; a tie counts half."""
+        """Return the share of the vocabulary, in percent, whose rows are shorter than `norm`; a tie counts half."""
         norms = self.sorted_norms
         if not norms.numel():
             return 0.0
@@ -97,7 +97,7 @@ class Vocabulary:
         return 50.0 * (below + not_above) / norms.numel()
 
     def row(self, token: int) -> Tensor:
-        """Give one row by token id: (width,), float32, a copy."""
+        """Return one row by token id: (width,), float32, a copy."""
         return self.read(token, token + 1)[0].detach().to(torch.float32, copy=True)
 
     def products(self, vectors: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Vocabulary:
         return best
 
     def _searched_chunks(self) -> Callable[[], Iterable[tuple[int, Tensor]]]:
-        """Give the way to the rows: by reading them, or all at once where they were searched a moment ago."""
+        """Return the way to the rows: by reading them, or all at once where they were searched a moment ago."""
         with self._lock:
             now = time.monotonic()
             is_again, self._searched = now - self._searched < KEPT_SECONDS, now
@@ -277,7 +277,7 @@ class _Best:
 
 
 def _units(vectors: Tensor) -> Tensor:
-    """Give each vector at length 1, in float64; a zero vector stays zero."""
+    """Return each vector at length 1, in float64; a zero vector stays zero."""
     exact = vectors.to(torch.float64)
     norms = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
     return exact / torch.where(norms > 0, norms, 1.0)

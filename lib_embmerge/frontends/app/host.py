@@ -41,7 +41,7 @@ class AppHost:
         self.choose(checkpoint, embeddings)
 
     def without_comments(self, prompt: str) -> str:
-        """Give the prompt as it is: only WebUIs have comments."""
+        """Return the prompt as it is: only WebUIs have comments."""
         return prompt
 
     def choose(self, checkpoint: Path | None, embeddings: Path) -> None:
@@ -83,7 +83,7 @@ class AppHost:
         raise FileError(f"There is no file {shorten(checkpoint, 200)}.")
 
     def checkpoint_files(self) -> list[Path]:
-        """Give the checkpoints beside the chosen one and in the folder of checkpoints."""
+        """Return the checkpoints beside the chosen one and in the folder of checkpoints."""
         folders = [self.checkpoint.parent if self.checkpoint else None, self._checkpoints]
         found = {full_path(path): path for folder in folders if folder is not None for path in find_checkpoints(folder)}
         return sorted(found.values(), key=lambda path: path.name.casefold())
@@ -95,15 +95,15 @@ class AppHost:
             encoder.vocabulary().sorted_norms  # noqa: B018  # computed on first use, and kept
 
     def loaded_text_model(self) -> CheckpointModel:
-        """Give the model of the chosen checkpoint."""
+        """Return the model of the chosen checkpoint."""
         return self.model
 
     def load_text_model(self) -> CheckpointModel:
-        """Give the same."""
+        """Return the same."""
         return self.model
 
     def checkpoint_names(self) -> list[str]:
-        """Give the checkpoints beside the chosen one and in the folder of checkpoints."""
+        """Return the checkpoints beside the chosen one and in the folder of checkpoints."""
         return self.model.checkpoint_names()
 
     def refresh_embeddings(self) -> None:
@@ -111,5 +111,5 @@ class AppHost:
         self.model.refresh_embeddings()
 
     def notices(self) -> list[str]:
-        """Give nothing: there is no other program here."""
+        """Return nothing: there is no other program here."""
         return []

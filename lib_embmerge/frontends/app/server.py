@@ -51,7 +51,7 @@ def _check_port(port: int) -> None:
 
 
 def build_app(host: AppHost) -> gr.Blocks:
-    """Give the page."""
+    """Return the page."""
     page = open_page(f"{TITLE} · embmerge")
     with page:
         gr.HTML(f"<style>{read_style()}</style>", elem_classes=["embmerge-hidden"])
@@ -63,7 +63,7 @@ def build_app(host: AppHost) -> gr.Blocks:
 
 
 def _build_choice(host: AppHost) -> Any:
-    """Make the row that chooses what the tab works with; give the place that says what is in use."""
+    """Make the row that chooses what the tab works with; return the place that says what is in use."""
     with gr.Row(elem_id="embmerge_choice", elem_classes=["embmerge-page"]):
         # Not one list that takes other texts as well: gradio 3 loses them now and then for an item of the list.
         checkpoint = gr.Textbox(

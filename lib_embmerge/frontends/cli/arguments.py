@@ -55,7 +55,7 @@ class Command:
 
 
 def help_text(name: str) -> str:
-    """Give the help of a command, or of the whole under the name `embmerge`."""
+    """Return the help of a command, or of the whole under the name `embmerge`."""
     if name != "embmerge" and name not in COMMANDS:
         raise EmbeddingMergeError(f"There is no command {name}.")
     return (HELP / f"{name}.txt").read_text(encoding="utf-8").rstrip().replace("{limits}", _describe_limits())

@@ -50,7 +50,7 @@ def convert_files(options: argparse.Namespace) -> Report:
 
 
 def check_files(options: argparse.Namespace) -> Report:
-    """Say for each file where it loads, and why not there; a file that cannot be read fails alone."""
+    """Report for each file where it loads, and why it does not; a file that cannot be read fails alone."""
     report = Report({}, [])
     checked = []
     for path in options.file:
@@ -70,7 +70,7 @@ def _is_vocabulary_word(text: str) -> bool:
 
 
 def _neighbours(path: Path) -> list[str]:
-    """Give the names of the embeddings beside a file; none where its folder is missing or may not be listed."""
+    """Return the names of the embeddings beside a file; none where its folder is missing or may not be listed."""
     try:
         others = [other for other in list_folder(path.parent) if other.suffix.lower() in EXTENSIONS]
     except FileError:
@@ -94,7 +94,7 @@ def _cell(verdict: Verdict) -> str:
 
 
 def _remarks(verdicts: Sequence[Verdict]) -> list[str]:
-    """Give each reason and caution once, with the places that it holds for."""
+    """Return each reason and caution once, with the places that it holds for."""
     places: dict[str, list[str]] = {}
     for verdict in verdicts:
         place = f"{verdict.host} {FAMILIES[verdict.model].title}"

@@ -113,7 +113,7 @@ class _Carrier:
         return found
 
     def _describe_ways(self) -> str:
-        """Say of each way what it reaches."""
+        """Report what each way reaches."""
         said = [f"words: {WAYS['words']}, all the same."]
         for way in MAPS:
             with contextlib.suppress(EmbeddingMergeError):

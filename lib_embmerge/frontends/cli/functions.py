@@ -13,7 +13,7 @@ __all__ = ["list_functions", "markdown_table"]
 
 
 def list_functions(options: argparse.Namespace) -> Report:
-    """Give every operator and function, or those named."""
+    """Return every operator and function, or those named."""
     entries = [_find(name) for name in options.name] or list(OPERATIONS.values())
     figures: dict[str, object] = {"functions": [_fields(entry) for entry in entries]}
     if options.markdown:
@@ -23,7 +23,7 @@ def list_functions(options: argparse.Namespace) -> Report:
 
 
 def markdown_table(entries: Iterable[Operation]) -> str:
-    """Give the entries as a table for the README."""
+    """Return the entries as a table for the README."""
     lines = ["| written | gives | example |", "|---|---|---|"]
     for entry in entries:
         lines.append(f"| `{signature(entry)}` | {entry.summary} | `{entry.example}` |")

@@ -34,7 +34,7 @@ def open_chosen_model(options: argparse.Namespace, checkpoint: Path | None = Non
 
 
 def find_named_file(text: str, kind: str) -> Path | None:
-    """Give the path that an argument is, None where no file is there or the options say that it is none."""
+    """Return the path that an argument is, None where no file is there or the options say that it is none."""
     if kind != "any":
         return None
     path = Path(text)

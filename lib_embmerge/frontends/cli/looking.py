@@ -167,13 +167,13 @@ def _warnings(subject: _Subject) -> list[str]:
 
 
 def _zero_vectors(vectors: Embedding) -> list[str]:
-    """Say which vectors point nowhere, so that nothing is near them."""
+    """Return a sentence on the vectors that point nowhere, so that nothing is near them."""
     counts = {name: len(rows) - int(rows.to(torch.float32).any(dim=1).sum()) for name, rows in vectors.items()}
     return [f"{amount(n, 'vector')} of {name} {_is(n)} zero: no word is near." for name, n in counts.items() if n]
 
 
 def odd_numbers(vectors: Embedding, name: str = "") -> list[str]:
-    """Say which vectors hold what is no number; `name` is put before where there are several embeddings."""
+    """Return a sentence on the vectors that hold what is no number; `name` stands before each sentence."""
     counts = {key: int((~rows.to(torch.float32).isfinite()).any(dim=1).sum()) for key, rows in vectors.items()}
     return [
         f"{name}{amount(n, 'vector')} of {key} {'holds' if n == 1 else 'hold'} infinity or NaN:"
@@ -188,7 +188,7 @@ def _is(number: int) -> str:
 
 
 def _misfits(subject: _Subject) -> list[str]:
-    """Say where a file and the model have not the same encoders."""
+    """Return a sentence where a file and the model do not have the same encoders."""
     if subject.file is None or subject.model is None:
         return []
     own, others = sorted(subject.vectors), sorted(encoder.name for encoder in subject.model.encoders)

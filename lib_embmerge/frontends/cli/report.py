@@ -44,7 +44,7 @@ class Report:
     errors: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
-        """Give the figures, warnings and errors as JSON; infinity and NaN, which JSON lacks, as null.
+        """Return the figures, warnings and errors as JSON; infinity and NaN, which JSON lacks, as null.
 
         In ASCII: a terminal or a pipe may have another encoding than UTF-8, and a program reads it all the same.
         """
@@ -52,19 +52,19 @@ class Report:
         return json.dumps(_plain(content), indent=2, allow_nan=False)
 
     def as_text(self) -> str:
-        """Give the lines."""
+        """Return the lines."""
         return "\n".join(self.lines)
 
 
 def describe_error(error: EmbeddingMergeError) -> str:
-    """Give an error's message; where a file would be replaced, with the option that lets it be."""
+    """Return an error's message; where a file would be replaced, with the option that lets it be."""
     if isinstance(error, FileExists):
         error.suggestion = "Add --overwrite to replace it."
     return str(error)
 
 
 def describe_model(model: TextModel | None) -> dict[str, object]:
-    """Give the model's fields for JSON."""
+    """Return the model's fields for JSON."""
     if model is None:
         return {"model": None, "demonstration": False}
     return {
@@ -78,7 +78,7 @@ def describe_model(model: TextModel | None) -> dict[str, object]:
 
 
 def model_note(model: TextModel) -> str:
-    """Give the line that says what the figures were made with."""
+    """Return the line that says what the figures were made with."""
     if model.is_demonstration:
         return DEMONSTRATION_NOTE
     family = "unknown family" if model.family is None else model.family.title

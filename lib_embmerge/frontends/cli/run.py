@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command; give the exit status: 0, or 2 with what is wrong on stderr, or 130 after Ctrl-C."""
+    """Run one command; return the exit status: 0, or 2 with what is wrong on stderr, or 130 after Ctrl-C."""
     _make_writable()
     try:
         status = _run(list(arguments))

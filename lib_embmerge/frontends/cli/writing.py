@@ -91,7 +91,7 @@ def _bind(do: Callable[..., list[Saved]], what: object) -> Callable[[], list[Sav
 
 
 def _do_all(jobs: Sequence[tuple[str, Callable[[], list[Saved]]]]) -> tuple[list[Saved], list[str]]:
-    """Do all jobs; give what was saved, and for each that failed its place and its message.
+    """Do all jobs; return what was saved, and for each that failed its place and its message.
 
     Raises: KeyboardInterrupt that says how many were saved.
     """

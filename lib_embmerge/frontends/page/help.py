@@ -56,7 +56,7 @@ def draw_help() -> str:
 
 
 def group_operations() -> Mapping[str, Sequence[Operation]]:
-    """Give the operators and the functions, in the order of the table."""
+    """Return the operators and the functions, in the order of the table."""
     entries = list(OPERATIONS.values())
     return {
         "Operators": [entry for entry in entries if not entry.is_function],

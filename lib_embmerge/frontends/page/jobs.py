@@ -81,11 +81,11 @@ class Jobs:
         self._stops: dict[str, threading.Event] = {}
 
     def __len__(self) -> int:
-        """Give how many jobs are at work."""
+        """Return how many jobs are at work."""
         return len(self._stops)
 
     def cancel(self, job: str) -> bool:
-        """Let a job stop before its next task; say whether there is one of that id."""
+        """Let a job stop before its next task; return whether there is one of that id."""
         with self._lock:
             stop = self._stops.get(job)
         if stop is not None:

@@ -38,7 +38,7 @@ class Question:
         return Question(number if isinstance(number, int) else 0, str(content.get("kind", "")), content)
 
     def text(self, name: str) -> str:
-        """Give a field that is a text, empty where it is absent.
+        """Return a field that is a text, empty where it is absent.
 
         Raises: EmbeddingMergeError where it is no text, or longer than `LONGEST_TEXT`.
         """
@@ -50,12 +50,12 @@ class Question:
         return value
 
     def texts(self, name: str) -> list[str]:
-        """Give a field that is a list of texts, empty where it is absent; what is no text is left out."""
+        """Return a field that is a list of texts, empty where it is absent; what is no text is left out."""
         value = self.fields.get(name, [])
         return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """Give a field that is one of `choices`; the first of them where it is anything else."""
+        """Return a field that is one of `choices`; the first of them where it is anything else."""
         value = self.fields.get(name)
         return value if isinstance(value, str) and value in choices else choices[0]
 

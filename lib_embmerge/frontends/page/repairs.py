@@ -27,7 +27,7 @@ def mend_error(error: EmbeddingMergeError, text: str) -> Sequence[Action]:
 
 
 def mend_prompt(text: str, brackets: Brackets = Brackets.BOTH) -> Action | None:
-    """Give a prompt as one expression with the same vectors: its words quoted, its expressions between them.
+    """Return a prompt as one expression with the same vectors: its words quoted, its expressions between them.
 
     Of a prompt without expressions all is taken as words. None for a text that is no prompt, and where what stands
     around an expression is more than words: weights, extra networks, keywords.

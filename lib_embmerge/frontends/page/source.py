@@ -85,7 +85,7 @@ class Thing:
 
 
 def list_files(host: PageHost) -> list[str]:
-    """Give the embedding files in the folder and below it, as paths relative to it with `/`, sorted."""
+    """Return the embedding files in the folder and below it, as paths relative to it with `/`, sorted."""
     root = host.embeddings_folder
     found = EmbeddingFolder(root).paths()
     relative = (Path(os.path.relpath(path, root)).as_posix() for paths in found.values() for path in paths)
@@ -93,12 +93,12 @@ def list_files(host: PageHost) -> list[str]:
 
 
 def list_checkpoints(host: PageHost) -> list[str]:
-    """Give what an expression can be computed with: the loaded checkpoint first."""
+    """Return what an expression can be computed with: the loaded checkpoint first."""
     return [LOADED, *filter(_is_text, host.checkpoint_names())]
 
 
 def find_file(host: PageHost, relative: str, listed: Container[str] | None = None) -> Path:
-    """Give the path of a file that was chosen from the list, or typed; a link in the list may lead out of the folder.
+    """Return the path of a file that was chosen from the list, or typed; a link in the list may lead out of the folder.
 
     `listed` is what `list_files` gave, where many files are to be found.
     Raises: NameProblem where it leaves the folder in any other way; FileError where nothing was chosen.
@@ -138,7 +138,7 @@ def open_thing(choice: Choice, host: PageHost) -> Thing:
 
 
 def loaded_model(host: PageHost) -> TextModel | None:
-    """Give the model in memory; None where there is none, or none that takes embeddings: a file is read without it."""
+    """Return the model in memory; None where there is none that takes embeddings: a file is read without it."""
     try:
         return host.loaded_text_model()
     except UnsupportedHost:
@@ -166,7 +166,7 @@ def _open_file(path: Path) -> Thing:
 
 
 def _is_text(path: str) -> bool:
-    """Say whether a name can be sent to a page: of one that is no UTF-8, Python makes lone surrogates."""
+    """Return whether a name can be sent to a page: of one that is no UTF-8, Python makes lone surrogates."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:

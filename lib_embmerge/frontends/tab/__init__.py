@@ -24,14 +24,14 @@ ELEM_ID = "embmerge"
 
 
 def build_tab(host: PageHost) -> gr.Blocks:
-    """Give the tab as blocks of its own, as a WebUI takes it."""
+    """Return the tab as blocks of its own, as a WebUI takes it."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         fill_tab(host)
     return blocks
 
 
 def build_notice(text: str) -> gr.Blocks:
-    """Give a tab that says why there is none."""
+    """Return a tab that says why there is none."""
     with gr.Blocks(analytics_enabled=False) as blocks, gr.Column(elem_classes=["embmerge-page"]):
         gr.HTML(draw("notices", notices=[text]))
     return blocks

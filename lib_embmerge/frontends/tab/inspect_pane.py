@@ -84,7 +84,7 @@ def _read(kind: Any, expression: Any, checkpoint: Any, file: Any, upload: Any) -
 
 
 def _text(value: Any) -> str:
-    """Give a component's text; an empty Dropdown has None or an empty list, by the version."""
+    """Return a component's text; an empty Dropdown has None or an empty list, by the version."""
     return value if isinstance(value, str) else ""
 
 
@@ -137,7 +137,7 @@ def _build_compare(
 
 
 def _as_outputs(values: Sequence[Any]) -> list[Any]:
-    """Give one thing's values as gradio takes them: of an upload its path."""
+    """Return one thing's values as gradio takes them: of an upload its path."""
     return [*values[:4], next(iter(uploaded_paths(values[4])), None)]
 
 

@@ -54,7 +54,7 @@ def _lines(texts: Sequence[str]) -> list[list[str]]:
 def _told_apart(
     line: Sequence[str], ids: Sequence[int], ends_word: Callable[[int], bool]
 ) -> list[list[int]] | None:
-    """Give each text its tokens; None for a tokenizer that cuts words in another way."""
+    """Tokenize each text; None for a tokenizer that cuts words in another way."""
     ends = [position + 1 for position, token in enumerate(ids) if ends_word(token)]
     words = list(itertools.accumulate(len(WORD.findall(text)) for text in line))
     if len(ends) != words[-1] or (ids and ends[-1] != len(ids)):

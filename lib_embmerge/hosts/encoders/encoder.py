@@ -35,19 +35,19 @@ class HostEncoder:
         self.padding_id = int(engine.id_pad)
 
     def make_table(self, layer: Any) -> HostTable:
-        """Give what reads the rows of the table's layer."""
+        """Return what reads the rows of the table's layer."""
         return HostTable(layer)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids by the host's own tokenizer."""
+        """Return each text's token ids by the host's own tokenizer."""
         return self.tokenize_names(texts)
 
     def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give the same, with the tokens that a name of an embedding has there."""
+        """Return the same, with the tokens that a name of an embedding has there."""
         return tokenize_together(self.engine.tokenize, self._ends_word, texts)
 
     def spell(self, ids: Sequence[int]) -> list[str]:
-        """Give each token's spelling, a blank for the end of a word."""
+        """Return each token's spelling, a blank for the end of a word."""
         tokenizer = self.engine.tokenizer
         return [_spelling(tokenizer, tokenizer.convert_ids_to_tokens(i)) for i in ids]
 
@@ -59,7 +59,7 @@ class HostEncoder:
         return self.table.rows(ids)
 
     def vocabulary(self) -> Vocabulary:
-        """Give the table's statistics, kept for as long as the table's values stay."""
+        """Return the table's statistics, kept for as long as the table's values stay."""
         return self.table.vocabulary((self.start_id, self.end_id))
 
     def fingerprint(self) -> tuple[object, ...]:

@@ -61,7 +61,7 @@ def find_pieces(
 
 
 def is_made_for(embedding: Any, encoders: Sequence[HostEncoder], *, exactly: bool = False) -> bool:
-    """Say whether the host's embedding has vectors for these encoders, of their widths; `exactly`: for no others."""
+    """Return whether the host's embedding has vectors for these encoders, of their widths; `exactly`: for no others."""
     widths = {e.key: e.width for e in encoders}
     vectors = embedding.vec if isinstance(embedding.vec, dict) else dict.fromkeys(widths, embedding.vec)
     found = {key: rows.shape[-1] for key, rows in vectors.items()}
@@ -79,13 +79,13 @@ def copy_installed(embedding: Any, encoders: Sequence[HostEncoder]) -> Installed
 
 
 def file_of(embedding: Any) -> Path | None:
-    """Give the file of a host's embedding, where the host has kept it."""
+    """Return the file of a host's embedding, where the host has kept it."""
     name = getattr(embedding, "filename", None)
     return Path(name) if name else None
 
 
 def of_names(stems: Sequence[str], *held: Mapping[str, Any]) -> list[Any]:
-    """Give the entries of these names, case ignored, out of what a host holds by name; each is looked through once."""
+    """Return the entries of these names, case ignored, of what a host holds by name; each is looked at once."""
     wanted = {stem.casefold() for stem in stems}
     return [entry for entries in held for name, entry in entries.items() if name.casefold() in wanted]
 
@@ -98,7 +98,7 @@ class PlaceholderSpelling:
         self._known: dict[str, Sequence[int]] = {}
 
     def ids(self, name: str, encoder: HostEncoder) -> list[int]:
-        """Give a name's tokens; every CLIP encoder has the same vocabulary."""
+        """Return a name's tokens; every CLIP encoder has the same vocabulary."""
         if not self._known:
             self._known.update(zip(SPELLING, encoder.tokenize(SPELLING), strict=True))
         return spelled_ids(name, self._known.__getitem__)
@@ -132,7 +132,7 @@ def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) 
 
 
 def mentioned_states(files: Mapping[str, str], text: str) -> Mapping[str, tuple[int, int]]:
-    """Give the files, each with its `file_state`, whose names the text may hold, however they are spaced and quoted.
+    """Return the files, each with its `file_state`, whose names the text may hold, however they are spaced and quoted.
 
     A tokenizer takes `My  Style` for `my style`, so letters and digits are compared alone.
     """
@@ -154,7 +154,7 @@ class ReadFiles:
         self._since = time.time_ns()
 
     def have_changed(self, states: Mapping[str, tuple[int, int]]) -> bool:
-        """Say whether one of these files, each with its `file_state`, is another than the host has read.
+        """Return whether one of these files, each with its `file_state`, is another than the host has read.
 
         Of a file that is met for the first time only its time can tell.
         """
@@ -167,7 +167,7 @@ class ReadFiles:
 
 
 def file_state(path: str) -> tuple[int, int]:
-    """Give a file's time of change and its size, zeros where there is none."""
+    """Return a file's time of change and its size, zeros where there is none."""
     try:
         found = Path(path).stat()
     except OSError:

@@ -24,7 +24,7 @@ SAMPLED_COLUMNS = 4
 
 
 def find_layer(outer: Any, *paths: str) -> Any | None:
-    """Give the layer under the first path of attributes that leads to one; None where none does."""
+    """Return the layer under the first path of attributes that leads to one; None where none does."""
     for path in paths:
         found: Any = outer
         for part in path.split("."):
@@ -55,7 +55,7 @@ class HostTable:
             return _gathered(self.layer, weight, places).to(device="cpu", dtype=torch.float32)
 
     def vocabulary(self, excluded: Sequence[int]) -> Vocabulary:
-        """Give the table's statistics, kept for as long as the table's values stay."""
+        """Return the table's statistics, kept for as long as the table's values stay."""
         fingerprint = self.fingerprint()
         kept = _VOCABULARIES.get(self.layer)
         if kept is not None and kept[0] == fingerprint:
@@ -82,7 +82,7 @@ class HostTable:
         return (version, self.rows(range(0, self.size, step))[:, :SAMPLED_COLUMNS].numpy().tobytes())
 
     def is_absent(self) -> bool:
-        """Say whether the host keeps the table in no memory at the moment."""
+        """Return whether the host keeps the table in no memory at the moment."""
         return bool(self.layer.weight.is_meta)
 
     def _weight(self) -> Tensor:
@@ -111,7 +111,7 @@ class CalledTable(HostTable):
             return found.to(device="cpu", dtype=torch.float32)
 
     def is_absent(self) -> bool:
-        """Say no: calling the layer brings it."""
+        """Return False: calling the layer brings it."""
         return False
 
 

@@ -147,7 +147,7 @@ class ConditioningHooks(HookGroup):
         return (*key, self.settings(), self.host.dependencies(required_prompts))
 
     def count(self, prompt: str, sd_model: Any) -> tuple[str, str | None]:
-        """Give a prompt for the host's token counter in which each expression counts as its vectors.
+        """Return a prompt for the host's token counter in which each expression counts as its vectors.
 
         The second value is the message of the first broken expression, or None. The names in the prompt are known
         while `counting` lasts.

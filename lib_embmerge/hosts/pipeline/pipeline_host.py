@@ -38,23 +38,23 @@ class PipelineHost(RunningHost):
 
     @abstractmethod
     def encoder_of(self, engine: Any) -> HostEncoder:
-        """Give one of the host's text encoders."""
+        """Return one of the host's text encoders."""
 
     @abstractmethod
     def database_of(self, encoder: Any) -> Any:
-        """Give the database that one of the encoders looks embeddings up in."""
+        """Return the database that one of the encoders looks embeddings up in."""
 
     @abstractmethod
     def model_of(self, engine: Any) -> Any:
-        """Give the loaded model, or a stand-in with the lone text encoder where it belongs to another one."""
+        """Return the loaded model, or a stand-in with the lone text encoder where it belongs to another one."""
 
     @abstractmethod
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give the functions to wrap."""
+        """Return the functions to wrap."""
 
     @abstractmethod
     def counter_points(self) -> Sequence[tuple[Any, str]]:
-        """Give the functions that count for the token counter."""
+        """Return the functions that count for the token counter."""
 
     @abstractmethod
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
@@ -65,7 +65,7 @@ class PipelineHost(RunningHost):
         """Tell the infotext which installed embeddings the expressions have read."""
 
     def comments(self) -> Sequence[re.Pattern[str]]:
-        """Give what is a comment in this host's prompts, by its settings."""
+        """Return what is a comment in this host's prompts, by its settings."""
         return HASH if getattr(self.shared.opts, "enable_prompt_comments", False) else []
 
     def without_comments(self, prompt: str) -> str:
@@ -73,16 +73,16 @@ class PipelineHost(RunningHost):
         return blank_comments(prompt, self.comments())
 
     def own_hooks(self) -> Sequence[Hook]:
-        """Give what is to be wrapped beside the conditioning and the counter: nothing."""
+        """Return what is to be wrapped beside the conditioning and the counter: nothing."""
         return []
 
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
-        """Give the hooks of the prompt pipeline and of the token counter, and the host's own."""
+        """Return the hooks of the prompt pipeline and of the token counter, and the host's own."""
         hooks = ConditioningHooks(self, settings)
         return [hooks, TokenCounter(self, hooks, callbacks), *self.own_hooks()]
 
     def prompt_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Give those of the functions to wrap that every such host has in one place."""
+        """Return those of the functions to wrap that every such host has in one place."""
         return {
             "encode": [
                 (self.prompt_parser, "get_learned_conditioning"),
@@ -92,7 +92,7 @@ class PipelineHost(RunningHost):
         }
 
     def counts_words(self, sd_model: Any) -> bool:
-        """Say no: the counter is the first CLIP encoder's."""
+        """Return False: the counter is the first CLIP encoder's."""
         return False
 
     def forget_placeholders(self) -> None:
@@ -110,7 +110,7 @@ class PipelineHost(RunningHost):
             yield
 
     def dependencies(self, prompts: Sequence[str]) -> object:
-        """Give the state of the embeddings and checkpoints that the prompts may name; load changed files anew.
+        """Return the state of the embeddings and checkpoints that the prompts may name; load changed files anew.
 
         The hosts look only at the modification time of their folders, which says nothing of a file that was replaced
         in a sub-folder, or only when they load a model.

@@ -89,6 +89,6 @@ class _MarkedCount(int):
 
 
 def make_mark(problem: str, shown: str) -> str:
-    """Give the HTML of a count that is shown with a mark, which says on hovering what is wrong."""
+    """Return the HTML of a count that is shown with a mark, which says on hovering what is wrong."""
     title = html.escape(problem, quote=True)
     return f"<abbr class='embmerge-broken' title='{title}'>⚠ {shown}</abbr>"

@@ -70,7 +70,7 @@ class SDNextEncoder(HostEncoder):
         self.size = self.table.size = min(self.size, int(tokenizer.vocab_size))
 
     def make_table(self, layer: Any) -> HostTable:
-        """Give what reads the rows: the layer itself where it is quantized or offloaded.
+        """Return what reads the rows: the layer itself where it is quantized or offloaded.
 
         Source: SD.Next 058a7f0c, modules/sdnq/common.py:296 (quantized layers are a class of their own); accelerate's
         hooks bring a module's weights for each call where the host offloads "sequentially".
@@ -80,7 +80,7 @@ class SDNextEncoder(HostEncoder):
         return HostTable(layer) if is_plain and not is_brought else CalledTable(layer)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give each text's token ids; names of embeddings in it are text."""
+        """Return each text's token ids; names of embeddings in it are text."""
         return [
             ids if max(ids, default=0) < self.size else self._tokenize_literally(text, ids)
             for text, ids in zip(texts, self.tokenize_names(texts), strict=True)
@@ -113,17 +113,17 @@ class SDNextTextModel(RunningTextModel):
         """The names of the host's embeddings that were read."""
 
     def database_of(self, encoder: Any) -> Any:
-        """Give the embeddings by the tokens of their names, of which each has one."""
+        """Return the embeddings by the tokens of their names, of which each has one."""
         return _EmbeddingTokens(self._words(), encoder)
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of these names, case ignored, those that the host put aside included."""
+        """Return all embeddings of these names, case ignored, those that the host put aside included."""
         held = {**getattr(self.database, "skipped_embeddings", {}), **self._words()}
         # What the host could not read it keeps as a list without vectors.
         return [self._installed(e) for e in of_names(stems, held) if hasattr(e, "vec")]
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the embeddings that the host has loaded for this model."""
+        """Return the names of the embeddings that the host has loaded for this model."""
         return list(self._words())
 
     def _words(self) -> Mapping[str, Any]:
@@ -172,18 +172,18 @@ class SDNext(RunningHost):
         self._noted: list[str] = []
 
     def loaded_model(self) -> Any | None:
-        """Give the host's pipeline, or None; never loads one."""
+        """Return the host's pipeline, or None; never loads one."""
         return self.modeldata.model_data.sd_model
 
     def text_model(self, sd_model: Any) -> SDNextTextModel:
-        """Give the text model of a pipeline.
+        """Return the text model of a pipeline.
 
         Raises: UnsupportedHost where it has no CLIP text encoder.
         """
         return SDNextTextModel(sd_model, self)
 
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
-        """Give the hooks; the host has no callback for its token counter."""
+        """Return the hooks; the host has no callback for its token counter."""
         return [SDNextPrompts(self, settings)]
 
     def without_comments(self, prompt: str) -> str:
@@ -192,7 +192,7 @@ class SDNext(RunningHost):
         return prompt if first is None else blank_comments(prompt, [re.compile(re.escape(first[0]))])
 
     def uses_words(self, sd_model: Any) -> bool:
-        """Say whether a text encoder that takes only text stands beside CLIP."""
+        """Return whether a text encoder that takes only text stands beside CLIP."""
         found = [_takes_vectors(*pair) for _, *pair in _find_text_encoders(sd_model)]
         return any(found) and not all(found)
 
@@ -210,7 +210,7 @@ class SDNext(RunningHost):
         database.embeddings_used = [*present, *self._noted]
 
     def embedding_files(self) -> Mapping[str, str]:
-        """Give the files of the embeddings in the loaded model's database, by name."""
+        """Return the files of the embeddings in the loaded model's database, by name."""
         words = getattr(self._database, "word_embeddings", {})
         return {name: e.filename for name, e in words.items() if e.filename}
 
@@ -261,7 +261,7 @@ class _EmbeddingTokens:
 
 
 def _find_text_encoders(sd_model: Any) -> list[tuple[int, Any, Any]]:
-    """Give place, text encoder and tokenizer of those that are loaded; some of the host's models wrap a pipeline."""
+    """Return place, text encoder and tokenizer of those that are loaded; some of the host's models wrap a pipeline."""
     pipe = sd_model if hasattr(sd_model, "text_encoder") else getattr(sd_model, "pipe", sd_model)
     found = [
         (place, getattr(pipe, f"text_encoder{suffix}", None), getattr(pipe, f"tokenizer{suffix}", None))
@@ -271,7 +271,7 @@ def _find_text_encoders(sd_model: Any) -> list[tuple[int, Any, Any]]:
 
 
 def _takes_vectors(text_encoder: Any, tokenizer: Any) -> bool:
-    """Say whether it is CLIP, of a known width, in the form of a torch module."""
+    """Return whether it is CLIP, of a known width, in the form of a torch module."""
     if not isinstance(text_encoder, torch.nn.Module) or not hasattr(tokenizer, "get_vocab"):
         return False
     if tokenizer.convert_tokens_to_ids(START_TOKEN) != tokenizer.bos_token_id:

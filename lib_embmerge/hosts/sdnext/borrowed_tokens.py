@@ -34,7 +34,7 @@ BorrowedWord = tuple[str, int]
 
 
 def borrow_words(count: int, encoders: Sequence[HostEncoder], texts: Sequence[str]) -> list[BorrowedWord]:
-    """Give so many words that are one token, the same for every encoder, and stand nowhere in the texts.
+    """Return so many words that are one token, the same for every encoder, and stand nowhere in the texts.
 
     Equal texts get equal words. Raises: LimitExceeded where there are not as many.
     """

@@ -89,7 +89,7 @@ class Lent:
         return [self.put_into(entry) for entry in value] if isinstance(value, list) else value
 
     def holds_borrowed(self, value: Any) -> bool:
-        """Say whether an argument holds a prompt with borrowed words."""
+        """Return whether an argument holds a prompt with borrowed words."""
         texts = _texts([value])
         return any(run in text for text in texts for run in self.words)
 
@@ -231,7 +231,7 @@ class SDNextPrompts(HookGroup):
         return getattr(self._running, "lent", None) is not None
 
     def _lend(self, texts: Sequence[str], sd_model: Any) -> tuple[Lent, Sequence[str]]:
-        """Give what the texts borrow, and the names of the host's embeddings that their expressions read."""
+        """Return what the texts borrow, and the names of the host's embeddings that their expressions read."""
         self.host.load_changed(texts)
         model = self.host.text_model(sd_model)
         typed = list(dict.fromkeys(texts))
@@ -315,7 +315,7 @@ class SDNextPrompts(HookGroup):
 
 
 def _texts(values: Sequence[Any]) -> list[str]:
-    """Give the texts in arguments, each a text or a list of texts, or something else."""
+    """Return the texts in arguments, each a text or a list of texts, or something else."""
     entries = [entry for value in values for entry in (value if isinstance(value, list) else [value])]
     return [entry for entry in entries if isinstance(entry, str)]
 

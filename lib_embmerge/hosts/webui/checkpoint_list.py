@@ -24,7 +24,7 @@ class CheckpointList:
         self.known = known
 
     def names(self) -> list[str]:
-        """Give the names for people."""
+        """Return the names for people."""
         return sorted({name_checkpoint(info) for info in self.known.values()}, key=str.casefold)
 
     def open(self, name: str, beside: TextModel) -> TextModel:
@@ -50,7 +50,7 @@ class CheckpointList:
         return sorted({min(names, key=lambda name: (len(name), name)) for names in own if names})
 
     def states(self, prompts: str) -> Sequence[tuple[object, ...]]:
-        """Give the files' states of those that prompts may name behind an `@`."""
+        """Return the files' states of those that prompts may name behind an `@`."""
         return [
             (info.filename, *file_state(info.filename))
             for info in self.known.values()
@@ -59,12 +59,12 @@ class CheckpointList:
 
 
 def name_checkpoint(info: Any) -> str:
-    """Give a checkpoint's name for people; not every host has a short one beside the one with folders."""
+    """Return a checkpoint's name for people; not every host has a short one beside the one with folders."""
     return str(getattr(info, "name_for_extra", None) or getattr(info, "model_name", None) or info.name)
 
 
 def read_record(info: Any | None) -> Mapping[str, str]:
-    """Give a checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
+    """Return a checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
     if info is None:
         return {}
     try:

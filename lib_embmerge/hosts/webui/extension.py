@@ -71,7 +71,7 @@ class WebUI:
             processing.comment(notice)  # below its pictures
 
     def find_notices(self, processing: Any) -> list[str]:
-        """Give what is to be said once for a job: encoders that take only words, embeddings of another family."""
+        """Return what is to be said once for a job: encoders that take only words, embeddings of another family."""
         higher = getattr(processing, "all_hr_prompts", None), getattr(processing, "all_hr_negative_prompts", None)
         typed = (processing.all_prompts, processing.all_negative_prompts, *higher)
         prompts = [prompt for some in typed for prompt in some or () if holds_expression(prompt)]
@@ -100,7 +100,7 @@ class WebUI:
 
 
 def other_extensions_with_expressions(scripts_data: Sequence[Any], our_class: type) -> list[str]:
-    """Give the files of loaded scripts that also take `<'…'>` in prompts: the predecessor."""
+    """Return the files of loaded scripts that also take `<'…'>` in prompts: the predecessor."""
     return [
         str(data.path)
         for data in scripts_data

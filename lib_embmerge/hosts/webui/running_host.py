@@ -66,7 +66,7 @@ class RunningTextModel(ABC):
         return repr((getattr(self.info, "filename", None), *(e.fingerprint() for e in self.encoders)))
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
-        """Give the checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
+        """Return the checkpoint's name, its SHA-256 where the host knows it, and what the file's header says."""
         return self._record
 
     @cached_property
@@ -83,7 +83,7 @@ class RunningTextModel(ABC):
         return found  # type: ignore[return-value]
 
     def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint of the host's list by its name or file stem.
+        """Return another checkpoint of the host's list by its name or file stem.
 
         Raises: FileError where the list has none or two of that name.
         """
@@ -91,19 +91,19 @@ class RunningTextModel(ABC):
 
     @abstractmethod
     def database_of(self, encoder: Any) -> Any:
-        """Give what knows the host's embeddings by their names' tokens, as `find_pieces` asks for it."""
+        """Return what knows the host's embeddings by their names' tokens, as `find_pieces` asks for it."""
 
     @abstractmethod
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of these names, case ignored, those that the host put aside included."""
+        """Return all embeddings of these names, case ignored, those that the host put aside included."""
 
     @abstractmethod
     def embedding_names(self) -> list[str]:
-        """Give the names of the embeddings that the host has loaded for this model."""
+        """Return the names of the embeddings that the host has loaded for this model."""
 
     @abstractmethod
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
-        """Give what an embedding of the host is to this model; None where it is not this model's word."""
+        """Return what an embedding of the host is to this model; None where it is not this model's word."""
 
 
 class RunningHost(ABC):
@@ -125,11 +125,11 @@ class RunningHost(ABC):
 
     @abstractmethod
     def loaded_model(self) -> Any | None:
-        """Give the host's model object, or None; never loads one."""
+        """Return the host's model object, or None; never loads one."""
 
     @abstractmethod
     def text_model(self, sd_model: Any) -> RunningTextModel:
-        """Give the text model of the host's model object.
+        """Return the text model of the host's model object.
 
         Raises: UnsupportedHost where it has no CLIP text encoder.
         """
@@ -144,18 +144,18 @@ class RunningHost(ABC):
 
     @abstractmethod
     def embedding_files(self) -> Mapping[str, str]:
-        """Give the files of the embeddings that the host has loaded, by name."""
+        """Return the files of the embeddings that the host has loaded, by name."""
 
     @abstractmethod
     def load_embeddings(self) -> None:
         """Let the host read its folder again, for all that pictures are made with."""
 
     def uses_words(self, sd_model: Any) -> bool:
-        """Say whether an encoder that takes only text stands beside the model's CLIP, and is in use."""
+        """Return whether an encoder that takes only text stands beside the model's CLIP, and is in use."""
         return False
 
     def words_notice(self, sd_model: Any) -> str | None:
-        """Give the sentence for a job whose expressions reach such an encoder as words."""
+        """Return the sentence for a job whose expressions reach such an encoder as words."""
         if not self.uses_words(sd_model):
             return None
         return "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
@@ -197,12 +197,12 @@ class RunningHost(ABC):
         """Put blanks in the places of what the host cuts out of prompts."""
 
     def loaded_text_model(self) -> RunningTextModel | None:
-        """Give the text model of the model in memory, or None."""
+        """Return the text model of the model in memory, or None."""
         model = self.loaded_model()
         return None if model is None else self.text_model(model)
 
     def load_text_model(self) -> RunningTextModel:
-        """Give the same after loading the chosen checkpoint; waits for the picture that is being made.
+        """Return the same after loading the chosen checkpoint; waits for the picture that is being made.
 
         Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.
         """
@@ -218,7 +218,7 @@ class RunningHost(ABC):
         return found
 
     def checkpoint_names(self) -> list[str]:
-        """Give the names of the host's list."""
+        """Return the names of the host's list."""
         return self.checkpoints.names()
 
     def refresh_embeddings(self) -> None:

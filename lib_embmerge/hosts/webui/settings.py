@@ -35,18 +35,18 @@ BRACKETS = {
 
 
 def read_brackets(opts: Any) -> Brackets:
-    """Give the brackets that the host's options leave switched on; both before the settings are known."""
+    """Return the brackets that the host's options leave switched on; both before the settings are known."""
     angle, curly = (bool(getattr(opts, key, True)) for key in BRACKET_SETTINGS)
     return BRACKETS[angle, curly]
 
 
 def allows_words(opts: Any) -> bool:
-    """Say whether a text encoder that takes no embeddings may read expressions as words."""
+    """Return whether a text encoder that takes no embeddings may read expressions as words."""
     return bool(getattr(opts, WORDS, True))
 
 
 def read_limits(opts: Any) -> Limits:
-    """Give the limits that the host's options set; the usual one where an option is no number."""
+    """Return the limits that the host's options set; the usual one where an option is no number."""
     set_here = {name: getattr(opts, key, None) for key, (name, _) in LIMIT_SETTINGS.items()}
     return Limits().with_numbers({n: int(number) for n, number in set_here.items() if _is_number(number)})
 

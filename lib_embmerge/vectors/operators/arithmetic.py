@@ -12,7 +12,7 @@ __all__ = ["add", "divide", "lerp", "mean", "negate", "only_clip_g", "only_clip_
 
 @operator("add")
 def add(a: Tensor, b: Tensor) -> Tensor:
-    """Give a + b.
+    """Return a + b.
 
     Shapes: (n, width) both; the registry pads the shorter.
     Edge: a sum past float32's range is infinite, which evaluation reports.
@@ -22,7 +22,7 @@ def add(a: Tensor, b: Tensor) -> Tensor:
 
 @operator("subtract")
 def subtract(a: Tensor, b: Tensor) -> Tensor:
-    """Give a − b.
+    """Return a − b.
 
     Shapes: (n, width) both; the registry pads the shorter.
     Edge: a difference past float32's range is infinite, which evaluation reports.
@@ -32,7 +32,7 @@ def subtract(a: Tensor, b: Tensor) -> Tensor:
 
 @operator("negate")
 def negate(a: Tensor) -> Tensor:
-    """Give −a.
+    """Return −a.
 
     Edge: zeros become negative zeros, which are equal to zero.
     """
@@ -41,7 +41,7 @@ def negate(a: Tensor) -> Tensor:
 
 @operator("scale", needs=("encoder",))
 def scale(a: Tensor, t: float, only: str | None = None, *, encoder: str) -> Tensor:
-    """Give t·a; where `only` names another encoder than this one, a itself.
+    """Return t·a; where `only` names another encoder than this one, a itself.
 
     Edge: t = 0 gives zero vectors; the count stays.
     """
@@ -50,7 +50,7 @@ def scale(a: Tensor, t: float, only: str | None = None, *, encoder: str) -> Tens
 
 @operator("divide", needs=("encoder",))
 def divide(a: Tensor, t: float, only: str | None = None, *, encoder: str) -> Tensor:
-    """Give a / t; where `only` names another encoder than this one, a itself.
+    """Return a / t; where `only` names another encoder than this one, a itself.
 
     Edge: a result past float32's range is infinite, which evaluation reports.
     """
@@ -59,7 +59,7 @@ def divide(a: Tensor, t: float, only: str | None = None, *, encoder: str) -> Ten
 
 @operator("lerp")
 def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Give a + t·(b − a), the point at t on the straight line from a to b.
+    """Return a + t·(b − a), the point at t on the straight line from a to b.
 
     Shapes: (n, width) both; the registry pads the shorter.
     Units: t is a fraction of the way; below 0 and above 1 the line goes on.
@@ -71,7 +71,7 @@ def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 @operator("mean")
 def mean(a: Tensor, *others: Tensor) -> Tensor:
-    """Give the sum of all arguments over their count.
+    """Return the sum of all arguments over their count.
 
     Shapes: (n, width) each; the registry pads the shorter ones.
     Edge: computed in float64 and rounded once; of one argument, the argument.
@@ -84,7 +84,7 @@ def mean(a: Tensor, *others: Tensor) -> Tensor:
 
 @operator("clip_l", needs=("encoder",), hides=True)
 def only_clip_l(a: Tensor, *, encoder: str) -> Tensor:
-    """Give CLIP-L's vectors as they are, and zero vectors for any other encoder.
+    """Return CLIP-L's vectors as they are, and zero vectors for any other encoder.
 
     Edge: no vectors in, none out.
     """
@@ -93,7 +93,7 @@ def only_clip_l(a: Tensor, *, encoder: str) -> Tensor:
 
 @operator("clip_g", needs=("encoder",), hides=True)
 def only_clip_g(a: Tensor, *, encoder: str) -> Tensor:
-    """Give CLIP-G's vectors as they are, and zero vectors for any other encoder.
+    """Return CLIP-G's vectors as they are, and zero vectors for any other encoder.
 
     Edge: no vectors in, none out.
     """

@@ -55,7 +55,7 @@ def normalize(a: Tensor, norm: float | Tensor | None = None, *, vocabulary: Voca
 
 @operator("project", hides=True)
 def project(a: Tensor, b: Tensor) -> Tensor:
-    """Give each vector's part inside the span of b's vectors.
+    """Return each vector's part inside the span of b's vectors.
 
     Shapes: a (n, width), b (m, width) with any m.
     Edge: the span of nothing, and of zero vectors, is nothing: zeros. Singular values below 1e-5 of the largest
@@ -67,7 +67,7 @@ def project(a: Tensor, b: Tensor) -> Tensor:
 
 @operator("remove", hides=True)
 def remove(a: Tensor, b: Tensor) -> Tensor:
-    """Give each vector's part outside the span of b's vectors.
+    """Return each vector's part outside the span of b's vectors.
 
     Shapes: a (n, width), b (m, width) with any m.
     Edge: outside the span of nothing is all: a itself. Singular values below 1e-5 of the largest count as zero.
@@ -82,14 +82,14 @@ def _norms(vectors: Tensor) -> Tensor:
 
 
 def _direction_and_norm(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Give unit vectors, zero for zero vectors, and the norms: (n, width) and (n, 1), float64."""
+    """Return unit vectors, zero for zero vectors, and the norms: (n, width) and (n, 1), float64."""
     exact = vectors.to(torch.float64)
     norms = _norms(exact)
     return exact / torch.where(norms > 0, norms, 1.0), norms
 
 
 def _norms_of(b: Tensor, a: Tensor) -> Tensor:
-    """Give the norms of b's vectors for the indices of a's: (n, 1), float64."""
+    """Return the norms of b's vectors for the indices of a's: (n, 1), float64."""
     norms = _norms(b.to(torch.float64))
     if not norms.any() and a.any():
         raise WrongArgument("The embedding that gives the norms has only zero vectors.")
@@ -98,7 +98,7 @@ def _norms_of(b: Tensor, a: Tensor) -> Tensor:
 
 
 def _basis(b: Tensor) -> Tensor:
-    """Give orthonormal vectors that span the same as b's: (rank, width), float64."""
+    """Return orthonormal vectors that span the same as b's: (rank, width), float64."""
     if not b.shape[0] or not b.any():
         return torch.zeros((0, b.shape[1]), dtype=torch.float64)
     values: Tensor

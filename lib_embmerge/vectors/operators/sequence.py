@@ -12,7 +12,7 @@ __all__ = ["concat", "index", "pool", "repeat", "resize", "shift", "slice_rows",
 
 @operator("concat")
 def concat(a: Tensor, *others: Tensor) -> Tensor:
-    """Give the vectors of all arguments, one after the other.
+    """Return the vectors of all arguments, one after the other.
 
     Shapes: (n, width), (m, width), … to (n + m + …, width).
     Edge: an argument without vectors adds none.
@@ -22,7 +22,7 @@ def concat(a: Tensor, *others: Tensor) -> Tensor:
 
 @operator("repeat", hides=True)
 def repeat(a: Tensor, n: int) -> Tensor:
-    """Give a's vectors n times, one after the other.
+    """Return a's vectors n times, one after the other.
 
     Shapes: (m, width) to (n·m, width).
     Edge: n = 0 gives no vectors.
@@ -32,7 +32,7 @@ def repeat(a: Tensor, n: int) -> Tensor:
 
 @operator("resize", hides=True)
 def resize(a: Tensor, n: int) -> Tensor:
-    """Give exactly n vectors: a's first ones, then zero vectors.
+    """Return exactly n vectors: a's first ones, then zero vectors.
 
     Shapes: (m, width) to (n, width).
     Edge: n = 0 gives no vectors.
@@ -51,7 +51,7 @@ def shift(a: Tensor, n: int) -> Tensor:
 
 @operator("index", hides=True)
 def index(a: Tensor, i: int) -> Tensor:
-    """Give one vector; a negative index counts from the end.
+    """Return one vector; a negative index counts from the end.
 
     Shapes: (n, width) to (1, width).
     Edge: an index out of range is refused before anything is computed.
@@ -61,7 +61,7 @@ def index(a: Tensor, i: int) -> Tensor:
 
 @operator("slice", hides=True)
 def slice_rows(a: Tensor, i: int | None = None, j: int | None = None) -> Tensor:
-    """Give the vectors from i up to, not including, j.
+    """Return the vectors from i up to, not including, j.
 
     Edge: both ends are clamped as Python's are; the result may be empty.
     """
@@ -71,7 +71,7 @@ def slice_rows(a: Tensor, i: int | None = None, j: int | None = None) -> Tensor:
 
 @operator("sum")
 def sum_rows(a: Tensor) -> Tensor:
-    """Give one vector: the sum of all.
+    """Return one vector: the sum of all.
 
     Shapes: (n, width) to (1, width).
     Edge: no vectors in, none out; computed in float64 and rounded once.
@@ -81,7 +81,7 @@ def sum_rows(a: Tensor) -> Tensor:
 
 @operator("pool")
 def pool(a: Tensor) -> Tensor:
-    """Give one vector: the mean of all.
+    """Return one vector: the mean of all.
 
     Shapes: (n, width) to (1, width).
     Edge: no vectors in, none out; computed in float64 and rounded once.

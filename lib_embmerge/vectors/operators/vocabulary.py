@@ -81,7 +81,7 @@ def standard_normal(keys: Sequence[str], count: int) -> np.ndarray:
 
 
 def _logarithm(values: np.ndarray) -> np.ndarray:
-    """Give the natural logarithm of positive numbers by additions, products and quotients alone.
+    """Return the natural logarithm of positive numbers by additions, products and quotients alone.
 
     Source: log(m·2ᵉ) = e·log 2 + 2·artanh((m − 1)/(m + 1)), with m in [√½, √2) so that 13 terms reach 1e-17.
     """

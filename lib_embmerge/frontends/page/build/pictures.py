@@ -122,7 +122,7 @@ def answer_pictures(question: Question, host: PageHost) -> Answer:
 
 
 def place_norms(distribution: NormDistribution, rows: Sequence[RowStatistics]) -> Bars:
-    """Give the places of an encoder's histogram and of its vectors' norms in it."""
+    """Return the places of an encoder's histogram and of its vectors' norms in it."""
     own = [row for row in rows if row.encoder == distribution.encoder]
     longest = max((row.norm or 0.0 for row in own), default=0.0)
     end = min(max(distribution.edges[-1], longest), FARTHEST * distribution.edges[-1])
@@ -142,7 +142,7 @@ def place_norms(distribution: NormDistribution, rows: Sequence[RowStatistics]) -
 
 
 def _place_marks(rows: Sequence[RowStatistics], end: float) -> tuple[Mark, ...]:
-    """Give the marks from left to right."""
+    """Return the marks from left to right."""
     marks: list[Mark] = []
     free = 0.0
     for row in sorted(rows, key=lambda row: row.norm or 0.0):
@@ -155,7 +155,7 @@ def _place_marks(rows: Sequence[RowStatistics], end: float) -> tuple[Mark, ...]:
 
 
 def place_similarity(encoder: str, cosines: Sequence[Sequence[float | None]]) -> HeatMap:
-    """Give the places of an encoder's heat map: one path for all cells of a shade, so that 75 × 75 stay light."""
+    """Return the places of an encoder's heat map: one path for all cells of a shade, so that 75 × 75 stay light."""
     count = len(cosines)
     cell = min(LARGEST_CELL, SIDE / max(count, 1))
     cells: dict[tuple[str, int], list[str]] = {}
@@ -198,6 +198,6 @@ def _figure(cosine: float | None) -> str:
 
 
 def _scale() -> list[tuple[str, float, float]]:
-    """Give the legend's steps from −1 to 1 as sign, opacity and cosine."""
+    """Return the legend's steps from −1 to 1 as sign, opacity and cosine."""
     steps = [("minus", level / LEVELS, -level / LEVELS) for level in range(LEVELS, 0, -1)]
     return steps + [("plus", level / LEVELS, level / LEVELS) for level in range(LEVELS + 1)]

@@ -116,7 +116,7 @@ def _preview_expression(entered: Entered, model: TextModel) -> Answer:
 
 
 def view_parts(parts: Sequence[ReadPart], model: TextModel, expression: str) -> list[PartView]:
-    """Give what an expression reads for drawing, each part with its sign where one stands before it."""
+    """Return what an expression reads for drawing, each part with its sign where one stands before it."""
     rows: list[dict[str, list[ShownToken]]] = [{} for _ in parts]
     for chip in list_tokens(parts, model):
         rows[chip.part].setdefault(chip.encoder, []).append(chip)
@@ -133,7 +133,7 @@ def _sign(part: ReadPart, expression: str) -> str:
 
 
 def _together(rows: Mapping[str, Sequence[ShownToken]]) -> Mapping[str, Sequence[ShownToken]]:
-    """Give one row for all encoders where they read the same."""
+    """Return one row for all encoders where they read the same."""
     read = {tuple((chip.text, chip.id, chip.vectors) for chip in row) for row in rows.values()}
     if len(read) == 1 and len(rows) > 1:
         return {" and ".join(rows): next(iter(rows.values()))}

@@ -81,13 +81,13 @@ class NameCheck:
 
 
 def read_folder(text: str) -> str:
-    """Give a folder as it was written, without blanks and a slash at its end; one at its beginning is not ours."""
+    """Return a folder as it was written, without blanks and a slash at its end; one at its beginning is not ours."""
     text = text.strip()
     return text if text.startswith("/") else text.rstrip("/")
 
 
 def list_embeddings(host: PageHost) -> Mapping[str, Sequence[Path]]:
-    """Give the files in the host's embeddings folder and below it, by name."""
+    """Return the files in the host's embeddings folder and below it, by name."""
     root = host.embeddings_folder
     return EmbeddingFolder(root).paths()
 
@@ -130,7 +130,7 @@ def save_from_page(
     tags: str,
     negative: bool,
 ) -> str:
-    """Save what is written; give the result line, or the mistake, as HTML."""
+    """Save what is written; return the result line, or the mistake, as HTML."""
     about = {
         "author": author,
         "description": note,
@@ -192,7 +192,7 @@ def check_ticks(
 
 
 def check_length(entered: Entered, model: TextModel, long: str) -> int:
-    """Give how many vectors an expression has.
+    """Return how many vectors an expression has.
 
     Raises: TooLong for more than 75, unless `long`, one of `LONG_CHOICES`, says what becomes of them; and as `count`.
     """

@@ -76,7 +76,7 @@ def answer_csv(question: Question, host: PageHost) -> Answer:
 
 
 def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int) -> list[Row]:
-    """Give the rows, encoder by encoder: of each at most `most` vectors, with so many nearest tokens."""
+    """Return the rows, encoder by encoder: of each at most `most` vectors, with so many nearest tokens."""
     if by == "vector":
         value = subject.value
         shown = Embedding({name: vectors[:most] for name, vectors in value.items()})

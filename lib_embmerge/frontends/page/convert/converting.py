@@ -100,12 +100,12 @@ class Made:
 
 
 def list_choices(host: PageHost) -> list[str]:
-    """Give the files that can be picked, as paths below the embeddings folder."""
+    """Return the files that can be picked, as paths below the embeddings folder."""
     return list_files(host)
 
 
 def choose_sources(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> list[ChosenFile]:
-    """Give the files that were uploaded (paths that gradio gave) and picked (paths below the embeddings folder).
+    """Return the files that were uploaded (paths that gradio gave) and picked (paths below the embeddings folder).
 
     Raises: FileError where there are none or far too many; NameProblem for a path that is not in the folder.
     """
@@ -139,7 +139,7 @@ class FileView:
 
 
 def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> str:
-    """Say of each file where it will load and what mends it; a file that cannot be read, fails alone.
+    """Return for each file where it will load and what mends it; a file that cannot be read fails alone.
 
     Without files it says what the pane is for.
     """
@@ -183,7 +183,7 @@ def _has_troubles(file: EmbeddingFile) -> bool:
 
 
 def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
-    """Give a file's facts among the other embeddings of the folder.
+    """Return a file's facts among the other embeddings of the folder.
 
     Raises: FileError where it cannot be read.
     """
@@ -237,14 +237,14 @@ def _propose(host: PageHost, name: str, is_word: Callable[[str], bool] | None) -
 
 
 def _can_remake(file: EmbeddingFile, model: TextModel | None) -> bool:
-    """Say whether there is a recipe, and a model of another family to follow it with."""
+    """Return whether there is a recipe, and a model of another family to follow it with."""
     if not file.metadata.get("embmerge.resolved"):
         return False
     return model is None or {encoder.name for encoder in model.encoders} != set(file.vectors)
 
 
 def repair(host: PageHost, request: str, uploads: Sequence[str], picked: Sequence[str], options: ConvertOptions) -> str:
-    """Do what a button of the page asks for; give the new files, or the mistake, as HTML."""
+    """Do what a button of the page asks for; return the new files, or the mistake, as HTML."""
     try:
         wanted, do = _read_request(request)
         sources = {source.key: source for source in choose_sources(host, uploads, picked)}

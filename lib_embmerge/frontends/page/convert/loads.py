@@ -109,13 +109,13 @@ def _cell(verdict: Verdict) -> _Cell:
 
 
 def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list[str]]:
-    """Give a family's title, how many hosts load it, of how many, and which do not."""
+    """Return a family's title, how many hosts load it, of how many, and which do not."""
     own = [verdict for verdict in verdicts if verdict.model == model]
     return FAMILIES[model].title, sum(v.loads for v in own), len(own), [v.host for v in own if not v.loads]
 
 
 def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
-    """Give each reason and caution once, reasons first."""
+    """Return each reason and caution once, reasons first."""
     places: dict[tuple[str, Remark, str], list[Verdict]] = {}
     is_one_family = len({verdict.model for verdict in verdicts}) == 1
     for verdict in verdicts:
@@ -132,7 +132,7 @@ def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) 
 
 
 def _places(found: Iterable[Verdict], is_one_family: bool) -> tuple[str, ...]:
-    """Give `A1111 (SD 1, SD 2)` for each host; `A1111` where the verdicts are on one family alone."""
+    """Return `A1111 (SD 1, SD 2)` for each host; `A1111` where the verdicts are on one family alone."""
     hosts: dict[str, list[str]] = {}
     for verdict in found:
         hosts.setdefault(verdict.host, []).append(FAMILIES[verdict.model].title)
@@ -168,7 +168,7 @@ class _Planned:
     notes: tuple[str, ...]
 
     def is_word(self, text: str) -> bool:
-        """Say whether a text is a single token of any of the model's encoders."""
+        """Return whether a text is a single token of any of the model's encoders."""
         return any(len(encoder.tokenize([text])[0]) == 1 for encoder in self.model.encoders)
 
 
@@ -185,7 +185,7 @@ def _read_wish(question: Question, host: PageHost, subject: Subject) -> _Planned
 
 
 def _read_name(question: Question) -> tuple[str, list[str]]:
-    """Give the name to judge, and what to say where it is not the one in the box."""
+    """Return the name to judge, and what to say where it is not the one in the box."""
     wished = question.text("name").strip()
     if not wished:
         return UNNAMED, [f"No name yet: judged as {UNNAMED}."]
@@ -197,7 +197,7 @@ def _read_name(question: Question) -> tuple[str, list[str]]:
 
 
 def _take_part(value: Embedding, long: str) -> tuple[Embedding, str]:
-    """Give the vectors of the first file that is written, and what is added to its name."""
+    """Return the vectors of the first file that is written, and what is added to its name."""
     choice = LONG[long]
     if value.length <= CHUNK or choice in (None, "keep"):
         return value, ""
@@ -207,7 +207,7 @@ def _take_part(value: Embedding, long: str) -> tuple[Embedding, str]:
 
 
 def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give all names that are taken, and those of other files than the one that would be written."""
+    """Return all names that are taken, and those of other files than the one that would be written."""
     root = host.embeddings_folder
     paths = EmbeddingFolder(root).paths()
     own = root.joinpath(*read_folder(folder).split("/"), f"{name}.safetensors")
@@ -215,7 +215,7 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
 
 
 def _find_fixes(wish: _Planned, subject: Subject) -> dict[str, Sequence[Action]]:
-    """Give the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
+    """Return the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)
     renamed = (Action(f"name it {proposed}", "name", proposed),)
@@ -234,7 +234,7 @@ def _shorten(expression: str) -> Sequence[Action]:
 
 
 def propose_name(name: str, others: Iterable[str], is_vocabulary_word: Callable[[str], bool] | None = None) -> str:
-    """Give a name like this one that every program finds and nothing else has: ASCII, no word, not one of `others`."""
+    """Return a name like this one that every program finds and nothing has yet: ASCII, no word, none of `others`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("._-")[:MOST_KEPT] or UNNAMED
     others = [other for other in others if other != name]

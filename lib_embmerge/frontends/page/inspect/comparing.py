@@ -49,7 +49,7 @@ class Compared:
 
 
 def compare_from_page(host: PageHost, a: Choice, b: Choice) -> str:
-    """Compare what was chosen; give the figures, or the mistake, as HTML.
+    """Compare what was chosen; return the figures, or the mistake, as HTML.
 
     An empty expression stands for the other side's: one expression on two checkpoints is written once.
     """
@@ -105,7 +105,7 @@ def _side(letter: str, thing: Thing) -> Side:
 
 
 def _say_differences(a: Thing, b: Thing) -> list[str]:
-    """Say in words what figures do not: other families, and other numbers of vectors."""
+    """Return in words what figures do not show: other families, and other numbers of vectors."""
     said = []
     if set(a.vectors) != set(b.vectors):
         nothing = (
@@ -127,5 +127,5 @@ def _made_for(thing: Thing) -> str:
 
 
 def _exact(thing: Thing) -> Embedding:
-    """Give the numbers in float64: not every number format can be calculated with."""
+    """Return the numbers in float64: not every number format can be calculated with."""
     return Embedding({name: rows.to(torch.float64) for name, rows in thing.vectors.items()})

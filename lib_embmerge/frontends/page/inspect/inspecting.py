@@ -98,7 +98,7 @@ class Inspected:
 
 
 def inspect_from_page(host: PageHost, choice: Choice) -> str:
-    """Inspect what was chosen; give it, or the mistake, as HTML."""
+    """Inspect what was chosen; return it, or the mistake, as HTML."""
     try:
         thing = open_thing(choice, host)
         model = loaded_model(host) if thing.model is None else thing.model
@@ -109,7 +109,7 @@ def inspect_from_page(host: PageHost, choice: Choice) -> str:
 
 
 def inspect_thing(thing: Thing, model: TextModel | None, limits: Limits | None = None) -> Inspected:
-    """Give the figures of a thing; norms and words against `model`, where it says something about the thing.
+    """Return the figures of a thing; norms and words against `model`, where it says something about the thing.
 
     The demonstration encoder's words say nothing about a file that it has not made, nor the other way round.
     """
@@ -180,7 +180,7 @@ def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
 
 
 def _find_misfit(thing: Thing, model: TextModel | None) -> list[str]:
-    """Say where a file and the model have not the same encoders."""
+    """Return a sentence where a file and the model do not have the same encoders."""
     if model is None:
         return []
     own, others = list(thing.vectors), [encoder.name for encoder in model.encoders]
@@ -193,7 +193,7 @@ def _find_misfit(thing: Thing, model: TextModel | None) -> list[str]:
 
 
 def _find_holes(vectors: Embedding) -> list[str]:
-    """Say which encoders hold infinity or NaN."""
+    """Return a sentence for each encoder that holds infinity or NaN."""
     broken = {name: int((~rows.isfinite().all(dim=1)).sum()) for name, rows in _exact(vectors).items()}
     return [
         f"{name}: {count} of {amount(vectors.length, 'vector')} with infinity or NaN; pictures made with it are black."
@@ -203,7 +203,7 @@ def _find_holes(vectors: Embedding) -> list[str]:
 
 
 def _measure(vectors: Embedding, model: TextModel | None) -> list[EncoderFigures]:
-    """Give the figures; words only of vectors whose numbers are finite, and of encoders that the model has too."""
+    """Return the figures; words only of vectors whose numbers are finite, and of encoders that the model has too."""
     shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in _exact(vectors).items()})
     words: dict[tuple[str, int], list[tuple[str, float]]] = {}
     if model is not None:
@@ -229,5 +229,5 @@ def _measure(vectors: Embedding, model: TextModel | None) -> list[EncoderFigures
 
 
 def _exact(vectors: Embedding) -> Embedding:
-    """Give the numbers in float64: not every number format can be calculated with."""
+    """Return the numbers in float64: not every number format can be calculated with."""
     return Embedding({name: rows.to(torch.float64) for name, rows in vectors.items()})

@@ -29,7 +29,7 @@ SUFFIX = "-rebuilt"
 def rebuild_from_page(
     host: PageHost, jobs: Jobs, job: str, files: Sequence[str], overwrite: bool, suffix: str
 ) -> Iterator[str]:
-    """Make the chosen files again, each beside its old one or in its place; give HTML as often as there is news.
+    """Make the chosen files again, each beside its old one or in its place; yield HTML as often as there is news.
 
     The folder is listed again at the end, also where the page has gone away in the middle.
     """
@@ -53,7 +53,7 @@ def rebuild_from_page(
 
 
 def list_rebuildable(host: PageHost) -> list[str]:
-    """Give the files of the folder that say what they were made of; of each only the header is read."""
+    """Return the files of the folder that say what they were made of; of each only the header is read."""
     return [file for file in list_files(host) if _has_recipe(host.embeddings_folder / file)]
 
 

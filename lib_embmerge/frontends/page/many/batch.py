@@ -65,7 +65,7 @@ class ManyOptions:
     about: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> Sequence[Line]:
-        """Give the lines to make.
+        """Return the lines to make.
 
         Raises: WrongArgument for a sweep that is none; LimitExceeded for more text or lines than anybody means.
         """
@@ -167,7 +167,7 @@ def _view_line(line: Line, wish: ManyOptions, host: PageHost, model: TextModel |
 
 
 def run_many(host: PageHost, jobs: Jobs, job: str, wish: ManyOptions) -> Iterator[str]:
-    """Make the files, and give HTML as often as there is news: how far it is, then what came of each line."""
+    """Make the files, and yield HTML as often as there is news: how far it is, then what came of each line."""
     try:
         lines = wish.lines()
         if not lines:

@@ -33,7 +33,7 @@ def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
 def read_prompt_lines(
     text: str, brackets: Brackets, model: TextModel | None, limits: Limits | None = None
 ) -> tuple[list[ExpressionLine], EmbeddingMergeError | None]:
-    """Give the lines of a prompt, and the mistake of a bracket that nothing closes: of what is being typed."""
+    """Return the lines of a prompt, and the mistake of a bracket that nothing closes: of what is being typed."""
     try:
         found, unclosed = find_expressions(text, brackets, model, limits), None
     except SyntaxProblem as problem:

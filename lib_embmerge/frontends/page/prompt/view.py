@@ -106,7 +106,7 @@ def preview_prompt(text: str, model: TextModel, brackets: Brackets, limits: Limi
 
 
 def view_lines(found: Sequence[Found], *, is_counted: bool = True) -> list[ExpressionLine]:
-    """Give the lines of a prompt's expressions."""
+    """Return the lines of a prompt's expressions."""
     return [
         ExpressionLine(
             number=place + 1,
@@ -120,7 +120,7 @@ def view_lines(found: Sequence[Found], *, is_counted: bool = True) -> list[Expre
 
 
 def view_map(prompt: PromptMap) -> Mapping[str, Sequence[Strip]]:
-    """Give the chunks for drawing, by the names of the encoders for which they are the same."""
+    """Return the chunks for drawing, by the names of the encoders for which they are the same."""
     return _together({name: [_view_chunk(chunk) for chunk in chunks] for name, chunks in prompt.chunks.items()})
 
 
@@ -129,7 +129,7 @@ def _size(tokens: int, chunks: int) -> str:
 
 
 def _together(by_encoder: Mapping[str, T]) -> Mapping[str, T]:
-    """Give what is the same for all encoders once, under the names of all."""
+    """Return what is the same for all encoders once, under the names of all."""
     values = list(by_encoder.values())
     if len(values) > 1 and all(value == values[0] for value in values):
         return {" and ".join(by_encoder): values[0]}
