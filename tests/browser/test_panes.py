@@ -37,6 +37,23 @@ def test_two_expressions_are_compared(tab: Tab) -> None:
     tab.sees_no("Equal.", at="compare_result").sees("clip_l", "clip_g", "cosine", at="compare_result")
 
 
+def test_vectors_are_explained_in_words_that_open_in_build(tab: Tab) -> None:
+    tab.open_pane("Inspect & compare")
+    tab.write("('cat' - 'dog'), ('red' * 2)", into="inspect_expression").press("explain")
+    tab.sees("2 of 2", "These 2 words are all of it.", "This word is all of it.", at="inspect_result")
+    tab.mend("open in Build", at="inspect_result").sees("2 vectors").holds("('cat' - 'dog'), ('red' * 2)")
+
+
+def test_a_file_is_carried(tab: Tab, folder: Path) -> None:
+    save_file({"emb_params": torch.ones(1, 768)}, folder / "em_sd1.safetensors")
+    tab.open_pane("Inspect & compare").open_pane("Carry").press("carry_refresh")
+    tab.pick("em_sd1.safetensors", of="carry_file").press("carry")
+    tab.sees("The model that the file was made for is not chosen.", at="carry_result")
+    tab.choose("the shared encoder, zeros for others", of="carry_way").write("em_half", into="carry_name").press("carry")
+    tab.sees("em_half.safetensors", "zeros for what the other encoders have", at="carry_result")
+    assert not read_file(folder / "em_half.safetensors")["clip_g"].any()
+
+
 def test_a_file_is_made_again_from_its_recipe(tab: Tab, folder: Path) -> None:
     tab.save("'black cat'", "em_old").sees("✓", at="result")
     tab.open_pane("Inspect & compare").open_pane("Rebuild").press("rebuild_all").sees("em_old", at="rebuild_files")

@@ -26,6 +26,7 @@ __all__ = [
     "list_checkpoints",
     "list_files",
     "loaded_model",
+    "open_checkpoint_named",
     "open_thing",
 ]
 
@@ -145,19 +146,25 @@ def loaded_model(host: PageHost) -> TextModel | None:
         return None
 
 
-def _model_of(choice: Choice, host: PageHost) -> TextModel:
-    loaded = host.load_text_model()
-    if choice.checkpoint in ("", LOADED):
-        return loaded
-    if choice.checkpoint not in host.checkpoint_names():  # a path would be opened, too
-        raise FileError(f"There is no checkpoint {choice.checkpoint} in the list.", suggestion="Refresh the list.")
-    model = loaded.checkpoint(choice.checkpoint)
+def open_checkpoint_named(name: str, host: PageHost, loaded: TextModel) -> TextModel:
+    """Return the text model of a checkpoint of the list; a path is never opened.
+
+    Raises: FileError where the list has none of that name; ShapeMismatch where it has no encoder of the loaded model.
+    """
+    if name not in host.checkpoint_names():
+        raise FileError(f"There is no checkpoint {name} in the list.", suggestion="Refresh the list.")
+    model = loaded.checkpoint(name)
     if not model.encoders:
         raise ShapeMismatch(
             f"{model.title} and the loaded checkpoint have no text encoder in common.",
             suggestion="Load a checkpoint of its family first.",
         )
     return model
+
+
+def _model_of(choice: Choice, host: PageHost) -> TextModel:
+    loaded = host.load_text_model()
+    return loaded if choice.checkpoint in ("", LOADED) else open_checkpoint_named(choice.checkpoint, host, loaded)
 
 
 def _open_file(path: Path) -> Thing:

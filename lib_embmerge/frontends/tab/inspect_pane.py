@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, on_select, uploaded_paths
 from ..page.html import draw
 from ..page.inspect.comparing import compare_from_page
+from ..page.inspect.explaining import CARRY_WAYS, carry_from_page, explain_from_page
 from ..page.inspect.inspecting import inspect_from_page
 from ..page.inspect.rebuilding import SUFFIX, list_rebuildable, rebuild_from_page
 from ..page.jobs import Jobs
@@ -33,7 +35,9 @@ def add_inspect_pane(host: PageHost, tab: Any) -> None:
             compared = _build_compare(host, files, checkpoints)
         with gr.Tab("Rebuild", elem_id="embmerge_tab_rebuild") as third:
             rebuilt, refresh = _build_rebuild(host, files)
-    things = [inspected, *compared]
+        with gr.Tab("Carry", elem_id="embmerge_tab_carry") as fourth:
+            carried = _build_carry(host, files, checkpoints)
+    things = [inspected, *compared, carried]
     lists = [*(thing.file for thing in things), rebuilt, *(thing.checkpoint for thing in things)]
 
     def read_lists() -> list[Any]:
@@ -42,22 +46,40 @@ def add_inspect_pane(host: PageHost, tab: Any) -> None:
 
     for button in (*(thing.refresh for thing in things), refresh):
         on_click(button, read_lists, [], lists, at_once=True)
-    for opened in (tab, first, second, third):
+    for opened in (tab, first, second, third, fourth):
         on_select(opened, read_lists, lists)
 
 
 class _ThingInputs:
     """The components with which one thing is chosen; only those of the chosen kind are shown."""
 
-    def __init__(self, prefix: str, label: str, files: Sequence[str], checkpoints: Sequence[str], empty: str) -> None:
-        self.kind = gr.Radio(list(KINDS), value=KINDS[0], label=label, elem_id=f"{prefix}_kind")
+    def __init__(
+        self,
+        prefix: str,
+        label: str,
+        files: Sequence[str],
+        checkpoints: Sequence[str],
+        empty: str = "",
+        *,
+        of_files: bool = False,
+    ) -> None:
+        kinds = KINDS[1:] if of_files else KINDS
+        self.kind = gr.Radio(list(kinds), value=kinds[0], label=label, elem_id=f"{prefix}_kind")
         self.expression = gr.Textbox(
-            label="Expression", lines=2, max_lines=8, placeholder=empty, elem_id=f"{prefix}_expression"
+            label="Expression",
+            lines=2,
+            max_lines=8,
+            placeholder=empty,
+            visible=not of_files,
+            elem_id=f"{prefix}_expression",
         )
         self.checkpoint = gr.Dropdown(
-            list(checkpoints), value=LOADED, label="Computed with", elem_id=f"{prefix}_checkpoint"
+            list(checkpoints),
+            value=LOADED,
+            label="Made for" if of_files else "Computed with",
+            elem_id=f"{prefix}_checkpoint",
         )
-        with gr.Row(visible=False, elem_classes=["embmerge-file-row"]) as of_folder:
+        with gr.Row(visible=of_files, elem_classes=["embmerge-file-row"]) as of_folder:
             self.file = gr.Dropdown(
                 list(files), label="File", allow_custom_value=True, elem_id=f"{prefix}_file", scale=4
             )
@@ -65,7 +87,7 @@ class _ThingInputs:
         with gr.Row(visible=False) as of_upload:
             self.upload = file_input("Upload", extensions=ANY_FILE, elem_id=f"{prefix}_upload")
         shown = [self.expression, self.checkpoint, of_folder, of_upload]
-        on_change(self.kind, _show_kind, [self.kind], shown, at_once=True)
+        on_change(self.kind, partial(_show_kind, of_files), [self.kind], shown, at_once=True)
 
     @property
     def values(self) -> list[Any]:
@@ -73,8 +95,8 @@ class _ThingInputs:
         return [self.kind, self.expression, self.checkpoint, self.file, self.upload]
 
 
-def _show_kind(kind: str) -> list[Any]:
-    shown = [kind == KINDS[0], kind == KINDS[0], kind == KINDS[1], kind == KINDS[2]]
+def _show_kind(of_files: bool, kind: str) -> list[Any]:
+    shown = [kind == KINDS[0], of_files or kind == KINDS[0], kind == KINDS[1], kind == KINDS[2]]
     return [gr.update(visible=visible) for visible in shown]
 
 
@@ -93,6 +115,8 @@ def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[s
         with gr.Column(scale=5, min_width=320):
             thing = _ThingInputs("embmerge_inspect", "Inspect", files, checkpoints, "'cat' - 'adult' + 'child'")
             button = gr.Button("Inspect", variant="primary", elem_id="embmerge_inspect")
+            jobs = Jobs()
+            words = build_run_buttons("Explain in words", "embmerge_explain", is_primary=False)
         with gr.Column(scale=6, min_width=320):
             result = gr.HTML(draw("inspect/empty"), elem_id="embmerge_inspect_result")
 
@@ -103,7 +127,11 @@ def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[s
         choice = _read(*values)
         return inspect_from_page(host, choice) if choice.is_file else gr.update()
 
+    def explain(job: str, *values: Any) -> Any:
+        return explain_from_page(host, jobs, job, _read(*values))
+
     on_click(button, inspect, thing.values, [result])
+    connect_run(words, jobs, explain, thing.values, result)
     for component in (thing.file, thing.upload):
         on_change(component, inspect_chosen, thing.values, [result])
     return thing
@@ -164,3 +192,34 @@ def _build_rebuild(host: PageHost, files: Sequence[str]) -> tuple[Any, Any]:
     result = gr.HTML(elem_id="embmerge_rebuild_result")
     connect_run(buttons, jobs, work, [chosen, overwrite, suffix], result)
     return chosen, refresh
+
+
+def _build_carry(host: PageHost, files: Sequence[str], checkpoints: Sequence[str]) -> _ThingInputs:
+    jobs = Jobs()
+    with gr.Row(elem_classes=["embmerge-columns"]):
+        with gr.Column(scale=5, min_width=320):
+            thing = _ThingInputs("embmerge_carry", "Carry", files, checkpoints, of_files=True)
+            way = gr.Radio(list(CARRY_WAYS), value=next(iter(CARRY_WAYS)), label="How", elem_id="embmerge_carry_way")
+            with gr.Row(elem_classes=["embmerge-name-row"]):
+                name = gr.Textbox(
+                    label="Name", placeholder="the old one", max_lines=1, elem_id="embmerge_carry_name"
+                )
+                folder = gr.Textbox(
+                    label="Folder",
+                    placeholder="below the embeddings folder",
+                    max_lines=1,
+                    elem_id="embmerge_carry_folder",
+                )
+            overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_carry_overwrite")
+            buttons = build_run_buttons("Carry to the loaded model", "embmerge_carry")
+        with gr.Column(scale=6, min_width=320):
+            result = gr.HTML(draw("inspect/carry_empty"), elem_id="embmerge_carry_result")
+
+    def carry(job: str, *values: Any) -> Any:
+        chosen, (wished, new_name, place, in_place) = _read(*values[:5]), values[5:]
+        return carry_from_page(
+            host, jobs, job, chosen, _text(wished), _text(new_name), _text(place), in_place is True
+        )
+
+    connect_run(buttons, jobs, carry, [*thing.values, way, name, folder, overwrite], result)
+    return thing

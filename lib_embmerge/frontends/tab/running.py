@@ -24,11 +24,11 @@ class RunButtons(NamedTuple):
     job: Any
 
 
-def build_run_buttons(label: str, elem_id: str) -> RunButtons:
+def build_run_buttons(label: str, elem_id: str, *, is_primary: bool = True) -> RunButtons:
     """Make the buttons, one beside the other."""
     job = gr.Textbox(visible=False)
     with gr.Row(elem_classes=["embmerge-run"]):
-        run = gr.Button(label, variant="primary", elem_id=elem_id)
+        run = gr.Button(label, variant="primary" if is_primary else "secondary", elem_id=elem_id)
         cancel = gr.Button("Cancel", interactive=False, elem_id=f"{elem_id}_cancel")
     return RunButtons(run, cancel, job)
 
