@@ -6,11 +6,13 @@ Where a name was changed, the component's own signature decides, never a version
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 __all__ = [
     "event_options",
@@ -99,7 +101,61 @@ def _listen(
     options = event_options(listener, javascript)
     if at_once:
         options["queue"] = False
+    function = _with_types(function, inputs) if function is not None else None
     return listener(function, inputs=list(inputs), outputs=list(outputs), show_progress="hidden", **options)
+
+
+def _with_types(function: Callable[..., Any], inputs: Sequence[Any]) -> Callable[..., Any]:
+    """Return the function for values that may be anything, as a stranger sends them: each gets its component's type."""
+    readers = [_reader(component) for component in inputs]
+
+    def read(values: Sequence[Any]) -> list[Any]:
+        return [reader(value) for reader, value in zip(readers, values, strict=True)]
+
+    if inspect.isgeneratorfunction(function):  # gradio looks whether it is one
+
+        def generate(*values: Any) -> Iterator[Any]:
+            yield from function(*read(values))
+
+        return generate
+
+    def call(*values: Any) -> Any:
+        return function(*read(values))
+
+    return call
+
+
+def _reader(component: Any) -> Callable[[Any], Any]:
+    """Return what makes a component's value of anything: what is none becomes an untouched component's."""
+    if isinstance(component, gr.File):
+        return _as_it_is
+    if isinstance(component, gr.Checkbox):
+        return _read_tick
+    if isinstance(component, gr.Radio):
+        return partial(_read_choice, choices=[c[-1] if isinstance(c, tuple) else c for c in component.choices])
+    if isinstance(component, gr.Dropdown) and component.multiselect:
+        return _read_texts
+    return _read_text
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _read_tick(value: Any) -> bool:
+    return value is True
+
+
+def _read_choice(value: Any, choices: Sequence[str]) -> str:
+    return value if isinstance(value, str) and value in choices else choices[0]
+
+
+def _read_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read_texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def event_options(listener: Any, javascript: str | None) -> dict[str, Any]:
@@ -118,11 +174,25 @@ def event_options(listener: Any, javascript: str | None) -> dict[str, Any]:
 def file_input(label: str, *, extensions: Sequence[str], elem_id: str, several: bool = False) -> Any:
     """Return a field for uploads, whose value `uploaded_paths` reads; without extensions it takes any file."""
     kinds = {"file_types": list(extensions) or None, "file_count": "multiple" if several else "single"}
-    return gr.File(label=label, elem_id=elem_id, type=_FILE_TYPE, **kinds)
+    if "filepath" in str(inspect.signature(gr.File.__init__)):  # since 4.0, which looks where the file lies
+        return gr.File(label=label, elem_id=elem_id, type="filepath", **kinds)
+    # gradio 3's own way takes the path of any file that the server may read, and leaves a copy of it.
+    field = gr.File(label=label, elem_id=elem_id, **kinds)
+    field.preprocess = partial(_read_uploads, folder=field.DEFAULT_TEMP_DIR)
+    return field
 
 
-_FILE_TYPE = "filepath" if "filepath" in str(inspect.signature(gr.File.__init__)) else "file"
-"""A path since 4.0; before, an open temporary file with the path as its name."""
+def _read_uploads(value: Any, folder: str) -> list[str]:
+    """Return the paths of what was uploaded; whatever else is sent is none."""
+    root = os.path.realpath(folder) + os.sep
+    paths = [_uploaded_path(item) for item in (value if isinstance(value, list) else [value])]
+    return [path for path in paths if path and os.path.realpath(path).startswith(root)]
+
+
+def _uploaded_path(item: Any) -> str:
+    """Return the path that gradio 3's page sends for a file; one that no system knows is none."""
+    path = item.get("name") if isinstance(item, dict) and item.get("is_file") is True else None
+    return path if isinstance(path, str) and "\0" not in path and path.isprintable() else ""
 
 
 def uploaded_paths(value: Any) -> list[str]:
@@ -130,7 +200,7 @@ def uploaded_paths(value: Any) -> list[str]:
     if value is None:
         return []
     files = value if isinstance(value, list) else [value]
-    return [file if isinstance(file, str) else str(file.name) for file in files]
+    return [file for file in files if isinstance(file, str)]
 
 
 def open_page(title: str) -> gr.Blocks:
@@ -154,15 +224,30 @@ def on_open(page: gr.Blocks, function: Callable[..., Any], outputs: Sequence[Any
     _listen(page.load, function, (), outputs, None, True)
 
 
-def launch(page: gr.Blocks, *, port: int | None) -> None:
-    """Serve a page on loopback until it is interrupted; the next free port from 7860 on where none is given."""
+def launch(
+    page: gr.Blocks, *, name: str, port: int | None, layer: Callable[..., Any], most_bytes: int
+) -> None:
+    """Serve a page until it is interrupted; on the next free port from 7860 on where none is given.
+
+    `name` is what the server listens on, `layer` an ASGI layer that all requests pass first, `most_bytes` the size of
+    an upload.
+    """
     # gradio 3 does one thing at a time unless it is told otherwise; 4 still has the option, but refuses it.
     is_old = "default_concurrency_limit" not in inspect.signature(page.queue).parameters
     page.queue(**({"concurrency_count": 16} if is_old else {}))
     known = inspect.signature(page.launch).parameters
-    wished = {"theme": _theme(), "show_api": False, "footer_links": []}
+    wished = {
+        "theme": _theme(),
+        "show_api": False,
+        "footer_links": [],
+        "max_file_size": most_bytes,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+    }
     options = {key: value for key, value in wished.items() if key in known}
-    page.launch(server_name="127.0.0.1", server_port=port, share=False, **options)
+    layers = {"middleware": [Middleware(layer)]}
+    page.launch(server_name=name, server_port=port, share=False, app_kwargs=layers, **options)
 
 
 def _theme() -> Any:

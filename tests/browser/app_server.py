@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,10 @@ class AppServer:
 
 
 @contextlib.contextmanager
-def start_server(gradio: str, python: str, place: Path, *arguments: str) -> Iterator[AppServer]:
-    """Serve the app until the block is left.
+def start_server(
+    gradio: str, python: str, place: Path, *arguments: str, program: Sequence[str] = ("-m", "lib_embmerge", "app")
+) -> Iterator[AppServer]:
+    """Serve the app, or another program that takes a port and a folder, until the block is left.
 
     Raises: AssertionError where that Python has another gradio, and where the app ends or is silent.
     """
@@ -70,7 +72,7 @@ def start_server(gradio: str, python: str, place: Path, *arguments: str) -> Iter
     for name in ("embeddings", "uploads", "home"):
         (place / name).mkdir()
     port = _free_port()
-    command = [python, "-m", "lib_embmerge", "app", "--port", str(port), "--embeddings", "embeddings", *arguments]
+    command = [python, *program, "--port", str(port), "--embeddings", "embeddings", *arguments]
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=place, env=_environment(place), stdout=log, stderr=subprocess.STDOUT)
     server = AppServer(gradio, f"http://127.0.0.1:{port}/", place, process)

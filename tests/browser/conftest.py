@@ -10,56 +10,38 @@ missing. With it, what is missing is an error.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .app_server import AppServer, start_server
+from .gradios import interpreters, miss
 from .tab import PATIENCE_MS, Tab
 from .visitor import Visitor
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-WISHED = os.environ.get("EMBMERGE_GRADIO", "")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", _interpreters(), indirect=True, scope="session")
-
-
-def _interpreters() -> list[Any]:
-    if WISHED:
-        pairs = [item.split("=", 1) for item in WISHED.split()]
-        return [pytest.param((label, python), id=f"gradio-{label}") for label, python in pairs]
-    if importlib.util.find_spec("gradio") is None:
-        return [pytest.param(None, id="no-gradio")]
-    return [pytest.param((version("gradio"), sys.executable), id=f"gradio-{version('gradio')}")]
-
-
-def _miss(what: str) -> None:
-    if WISHED:
-        pytest.fail(f"EMBMERGE_GRADIO is set, but {what}")
-    pytest.skip(what)
+        metafunc.parametrize("server", interpreters(), indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests."""
     if importlib.util.find_spec("playwright") is None:
-        _miss("playwright is not installed: pip install -e '.[browser]'")
+        miss("playwright is not installed: pip install -e '.[browser]'")
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE_MS)
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        _miss("there is no Chromium here: apt-get install chromium")
+        miss("there is no Chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield chromium
@@ -72,7 +54,7 @@ def server(
 ) -> Iterator[AppServer]:
     """`embmerge app` with the demonstration encoder, on one gradio for all tests."""
     if request.param is None:
-        _miss("gradio is not installed: pip install -e '.[app]'")
+        miss("gradio is not installed: pip install -e '.[app]'")
     label, python = request.param
     with start_server(label, python, tmp_path_factory.mktemp(f"gradio-{label}")) as running:
         yield running

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from ..cli.report import Report
 from ..gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
 from ..page.html import draw, draw_error
 from ..tab import TITLE, fill_tab
+from .door import Door, Rules, is_loopback
 from .host import DEMONSTRATION_CHOICE, AppHost
+from .uploads import LARGEST_UPLOAD, keep_uploads
 
 __all__ = ["build_app", "run_app"]
 
@@ -29,21 +34,40 @@ def run_app(options: argparse.Namespace) -> Report:
 
     Raises: EmbeddingMergeError where the port cannot be taken; FileError as `AppHost.choose`.
     """
-    if options.port is not None:
-        _check_port(options.port)
-    embeddings = options.embeddings or Path("embeddings")
-    host = AppHost(options.checkpoint, embeddings, options.checkpoints, options.limits)
-    launch(build_app(host), port=options.port)
+    name = _read_name(options.host)
+    _check_address(name, options.port)
+    host = AppHost(options.checkpoint, options.embeddings or Path("embeddings"), options.checkpoints, options.limits)
+    signal.signal(signal.SIGTERM, _stop)
+    if not is_loopback(name):
+        print(f"Everybody who reaches {name} can read and write in the folders that are opened here.", file=sys.stderr)
+    with keep_uploads() as uploads:
+        layer = partial(Door, rules=Rules(name), uploads=uploads)
+        launch(build_app(host), name=name, port=options.port, layer=layer, most_bytes=LARGEST_UPLOAD)
     return Report({}, [])
 
 
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
+def _stop(*_signal: object) -> None:
+    """End the program as Ctrl-C does, so that what it keeps in files is removed."""
+    raise KeyboardInterrupt
+
+
+def _read_name(wished: str | None) -> str:
+    """Return what to listen on: the name that was asked for, without the brackets around a number."""
+    return (wished or "127.0.0.1").strip("[]").lower()
+
+
+def _check_address(name: str, port: int | None) -> None:
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    with socket.socket(family) as probe:
         if os.name == "posix":  # as the server does: connections that have just ended do not count
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
+            probe.bind((name, port or 0))
+        except (OSError, UnicodeError) as error:
+            if port is None or isinstance(error, (socket.gaierror, UnicodeError)):
+                raise EmbeddingMergeError(
+                    f"This machine has no address {name}.", suggestion="Give a name or number of its own with --host."
+                ) from error
             raise EmbeddingMergeError(
                 f"Port {port} cannot be taken: {(error.strerror or str(error)).lower()}.",
                 suggestion="Give another one with --port, or none for the next that is free.",

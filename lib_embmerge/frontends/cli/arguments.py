@@ -35,6 +35,9 @@ LONGEST_NUMBER = 9
 
 LARGEST_PORT = 65_535
 
+LONGEST_HOST = 253
+"""Characters of a name that a network knows."""
+
 EXPRESSION_WITH_SIGN = re.compile(r"-[\s+-]*(['\"(\d.]|\w+\s*\()")
 
 
@@ -268,6 +271,7 @@ def _functions(parser: argparse.ArgumentParser) -> None:
 
 def _app(parser: argparse.ArgumentParser) -> None:
     _model(parser)
+    parser.add_argument("--host", type=_host, metavar="NAME")
     parser.add_argument("--port", type=_port)
 
 
@@ -285,6 +289,12 @@ def _positive(text: str) -> int:
     if not number.isdecimal() or len(number) > LONGEST_NUMBER or int(number) < 1:
         raise argparse.ArgumentTypeError("it must be a whole number of at least 1")
     return int(number)
+
+
+def _host(text: str) -> str:
+    if not text.isprintable() or not text.strip() or len(text) > LONGEST_HOST or set(text) & set("/ @?#"):
+        raise argparse.ArgumentTypeError("it must be a name or number of this machine")
+    return text
 
 
 def _port(text: str) -> int:
