@@ -12,6 +12,7 @@ from ...files.paths import exists, full_path, is_folder, read_path
 from ...language.scan import Brackets
 from ...limits import Limits
 from ...models.checkpoint import CheckpointModel, open_model
+from .memory import forget_garbage
 
 __all__ = ["DEMONSTRATION_CHOICE", "AppHost"]
 
@@ -58,6 +59,7 @@ class AppHost:
         self.model: CheckpointModel = model
         self.checkpoint = checkpoint
         self.embeddings_folder = embeddings
+        forget_garbage()
 
     def choose_named(self, checkpoint: str, folder: str) -> None:
         """Take what a person has written: `DEMONSTRATION_CHOICE` or nothing, a path, or a name that `@` knows.

@@ -22,6 +22,7 @@ from ..page.html import draw, draw_error
 from ..tab import TITLE, fill_tab
 from .door import Door, Rules, is_loopback
 from .host import DEMONSTRATION_CHOICE, AppHost
+from .memory import give_large_blocks_back
 from .uploads import LARGEST_UPLOAD, keep_uploads
 
 __all__ = ["build_app", "run_app"]
@@ -37,6 +38,7 @@ def run_app(options: argparse.Namespace) -> Report:
     name = _read_name(options.host)
     _check_address(name, options.port)
     host = AppHost(options.checkpoint, options.embeddings or Path("embeddings"), options.checkpoints, options.limits)
+    give_large_blocks_back()
     signal.signal(signal.SIGTERM, _stop)
     if not is_loopback(name):
         print(f"Everybody who reaches {name} can read and write in the folders that are opened here.", file=sys.stderr)
