@@ -33,9 +33,10 @@ from .files.paths import exists, full_path, is_file, list_folder, size_of
 from .files.reading import EmbeddingFile
 from .files.writing import write_embedding
 from .host_protocol import InstalledEmbedding, TextModel
+from .inspection.tokens import word_test
 from .language import Apply, At, Expression, Number, Text, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
-from .vectors.embedding import Embedding, former_digests
+from .vectors.embedding import Embedding, former_digests, shapes_of
 from .vectors.operators.sequence import pool
 from .version import __version__
 
@@ -340,7 +341,7 @@ def _write(
     options: SaveOptions,
     said: Sequence[str],
 ) -> Saved:
-    advice = advise_on_name(name, others=_neighbours(name, options.folder), is_vocabulary_word=_word_test(model))
+    advice = advise_on_name(name, others=_neighbours(name, options.folder), is_vocabulary_word=word_test(model))
     about = {f"modelspec.{key}": text for key, text in options.about.items() if text}
     metadata = {"embmerge.version": __version__, **texts, **modelspec_fields(name, model.family), **about}
     path = write_embedding(
@@ -351,9 +352,8 @@ def _write(
         dtype=DTYPES[options.dtype],
         overwrite=options.overwrite,
     )
-    shapes = {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in value.items()}
     warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
-    return Saved(name, path, shapes, size_of(path), metadata, warnings)
+    return Saved(name, path, shapes_of(value), size_of(path), metadata, warnings)
 
 
 def _resolved(part: _Part, origin: Provenance) -> dict[str, str]:
@@ -395,8 +395,3 @@ def _zero_vectors(value: Embedding) -> list[str]:
 
 def _neighbours(name: str, folder: Path) -> list[str]:
     return [path.stem for path in list_folder(folder) if path.suffix.lower() in EXTENSIONS and path.stem != name]
-
-
-def _word_test(model: TextModel) -> Callable[[str], bool]:
-    """Return a test of whether a text is a single token of any of the model's encoders."""
-    return lambda text: any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)

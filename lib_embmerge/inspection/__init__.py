@@ -11,7 +11,7 @@ from .compare import Difference, compare, measure_similarity
 from .explain import ExplainedVector, WeightedWord, explain, join_explained, write_words
 from .neighbours import Neighbour, find_neighbours
 from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
-from .tokens import ReadThing, ShownToken, list_tokens
+from .tokens import ReadThing, ShownToken, list_tokens, word_test
 
 __all__ = [
     "By",
@@ -32,5 +32,6 @@ __all__ = [
     "measure_norms",
     "measure_parts",
     "measure_similarity",
+    "word_test",
     "write_words",
 ]

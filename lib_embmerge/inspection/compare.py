@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..vectors.embedding import Embedding
 from ..vectors.registry import pad_to
+from ..vectors.units import unit_vectors
 
 __all__ = ["Difference", "compare", "measure_similarity"]
 
@@ -46,7 +47,7 @@ def measure_similarity(embedding: Embedding) -> dict[str, list[list[float | None
     """Return the cosine of every two vectors, per encoder; None where one of them is zero."""
     result = {}
     for name, rows in embedding.items():
-        units = _units(rows)
+        units = unit_vectors(_exact(rows))
         cosines = (units @ units.T).clamp(-1.0, 1.0)
         zero = ~rows.any(dim=1)
         cosines[zero, :] = cosines[:, zero] = torch.nan
@@ -71,15 +72,13 @@ def _compare(name: str, a: Tensor | None, b: Tensor | None) -> Difference:
 
 
 def _cosines(a: Tensor, b: Tensor) -> tuple[float | None, ...]:
-    values = (_units(a) * _units(b)).sum(dim=1).clamp(-1.0, 1.0).tolist()
+    values = (unit_vectors(_exact(a)) * unit_vectors(_exact(b))).sum(dim=1).clamp(-1.0, 1.0).tolist()
     zero = (~a.any(dim=1) | ~b.any(dim=1)).tolist()
     return tuple(None if nothing else value for value, nothing in zip(values, zero, strict=True))
 
 
-def _units(rows: Tensor) -> Tensor:
-    exact = rows.detach().to(torch.float64)
-    norms = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
-    return exact / torch.where(norms > 0, norms, 1.0)
+def _exact(rows: Tensor) -> Tensor:
+    return rows.detach().to(torch.float64)
 
 
 def _shape(rows: Tensor | None) -> Shape | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Union
 
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..vectors.embedding import Embedding
 
-__all__ = ["ReadThing", "ShownToken", "list_chips", "list_tokens"]
+__all__ = ["ReadThing", "ShownToken", "list_chips", "list_tokens", "word_test"]
 
 
 class ReadThing(Protocol):
@@ -44,6 +44,13 @@ class ShownToken:
     def is_embedding(self) -> bool:
         """Whether it is an installed embedding."""
         return self.id is None
+
+
+def word_test(model: TextModel | None) -> Callable[[str], bool] | None:
+    """Return a test of whether a text is a single token of any of the model's encoders; None without a model."""
+    if model is None:
+        return None
+    return lambda text: any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)
 
 
 def list_tokens(parts: Sequence[ReadThing], model: TextModel) -> list[ShownToken]:

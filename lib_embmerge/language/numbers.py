@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..errors import LimitExceeded, NotFinite, Span, SyntaxProblem, WrongArgument, shorten
 from .nodes import Number
 
-__all__ = ["LeadingZeros", "fold", "plain", "read_integer", "read_number"]
+__all__ = ["LeadingZeros", "divided_by_zero", "fold", "plain", "read_integer", "read_number"]
 
 NumberValue = int | float
 
@@ -71,10 +71,15 @@ def fold(name: str, left: Number, right: Number) -> Number:
     return Number(_finite(FOLDS[name](left, right), span), span)
 
 
+def divided_by_zero(number: Number) -> WrongArgument:
+    """Return the error for a division by this number, which is zero."""
+    return WrongArgument("Nothing can be divided by zero.", span=number.span)
+
+
 def _divide(left: Number, right: Number) -> NumberValue:
     a, b = left.value, right.value
     if b == 0:
-        raise WrongArgument("Nothing can be divided by zero.", span=right.span)
+        raise divided_by_zero(right)
     if isinstance(a, int) and isinstance(b, int) and a % b == 0:
         return a // b
     return a / b

@@ -15,7 +15,7 @@ from ..errors import Span, SyntaxProblem, WrongArgument
 from . import kind_errors
 from .calls import check_call
 from .nodes import Apply, Argument, At, Expression, Number, Text
-from .numbers import fold, plain, read_integer, read_number
+from .numbers import divided_by_zero, fold, plain, read_integer, read_number
 
 __all__ = ["Factor", "Suffix", "TreeBuilder"]
 
@@ -244,6 +244,6 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
                 raise kind_errors.letter_without_embedding(str(step.encoder), _span(step.encoder))
             return fold(step.name, left, right)
         if step.name == "divide" and right.value == 0:
-            raise WrongArgument("Nothing can be divided by zero.", span=right.span)
+            raise divided_by_zero(right)
         tail = () if step.encoder is None else (ENCODERS[str(step.encoder)],)
         return Apply(step.name, (left, plain(right), *tail), span)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ["Embedding", "Rows", "digest_vectors", "former_digests"]
+__all__ = ["Embedding", "Rows", "digest_vectors", "former_digests", "shapes_of"]
 
 Rows = Tensor
 """Vectors of one encoder, one per row: (n, width), float32 or float64, on the CPU."""
@@ -58,6 +58,11 @@ class Embedding(Mapping[str, Tensor]):
     def equals(self, other: Embedding) -> bool:
         """Return whether both have the same encoders with the same vectors, to the bit."""
         return set(self) == set(other) and all(torch.equal(self[name], other[name]) for name in self)
+
+
+def shapes_of(vectors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
+    """Return (vectors, width) by encoder."""
+    return {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in vectors.items()}
 
 
 def digest_vectors(vectors: Mapping[str, Tensor]) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .units import unit_vectors
 from .vocabulary import Vocabulary
 
 __all__ = ["MOST_WORDS", "WordFit", "WordTable", "fit_words"]
@@ -150,7 +151,7 @@ class _Search:
         return total
 
     def _pursue(self, target: Sequence[Tensor], ids: Sequence[int]) -> _Pursuit:
-        atoms = [_unit_rows(table.rows(ids)) for table in self.tables]
+        atoms = [unit_vectors(table.rows(ids)) for table in self.tables]
         residual = list(target)
         bases: list[list[Tensor]] = [[] for _ in self.tables]
         pursuit = _Pursuit([], [residual], [])
@@ -248,11 +249,6 @@ def _at_unit_length(vector: Sequence[Tensor]) -> list[Tensor]:
     norms = [float(torch.linalg.vector_norm(part)) for part in vector]
     count = max(1, sum(norm > 0 for norm in norms))
     return [part / (norm * math.sqrt(count)) if norm else part for part, norm in zip(vector, norms, strict=True)]
-
-
-def _unit_rows(rows: Tensor) -> Tensor:
-    norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / torch.where(norms > 0, norms, 1.0)
 
 
 def _take_away(left: Tensor, row: Tensor, basis: list[Tensor]) -> Tensor:

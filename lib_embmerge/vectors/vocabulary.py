@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .units import unit_vectors
+
 __all__ = ["Vocabulary"]
 
 NEAR_TIE = 1e-4
@@ -125,7 +127,7 @@ class Vocabulary:
     def _nearest(self, vectors: Tensor, k: int, chunks: Callable[[], Iterable[tuple[int, Tensor]]]) -> _Best:
         norms = self.norms
         usable = (norms > 0) & torch.isfinite(norms)
-        best = _Best(_units(vectors), min(k, int(usable.sum())))
+        best = _Best(unit_vectors(vectors.to(torch.float64)), min(k, int(usable.sum())))
         if best.k == 0:
             return best
         for first, rows in chunks():
@@ -254,14 +256,15 @@ class _Best:
         pairs = (rough >= least[:, None]).nonzero()
         for some in torch.split(pairs, PAIRS):
             query, row = some[:, 0], some[:, 1]
-            exact = (self.queries[query] * _units(rows[row])).sum(dim=1).round(decimals=DECIMALS)
+            directions = unit_vectors(rows[row].to(torch.float64))
+            exact = (self.queries[query] * directions).sum(dim=1).round(decimals=DECIMALS)
             self._rank(query, row + first, exact)
 
     def _rough_cosines(self, rows: Tensor, norms: Tensor, usable: Tensor) -> Tensor:
         there = norms[usable]
         fits = FLOAT32_NORMS[0] < float(there.min()) and float(there.max()) < FLOAT32_NORMS[1]
         if not fits:
-            return self.queries @ _units(rows).T
+            return self.queries @ unit_vectors(rows.to(torch.float64)).T
         return (self.queries.to(torch.float32) @ rows.to(torch.float32).T).div_(norms.to(torch.float32))
 
     def _rank(self, query: Tensor, ids: Tensor, cosines: Tensor) -> None:
@@ -274,10 +277,3 @@ class _Best:
         firsts = torch.searchsorted(query, torch.arange(count))
         chosen = firsts[:, None] + torch.arange(self.k)
         self.ids, self.cosines = ids[chosen], cosines[chosen]
-
-
-def _units(vectors: Tensor) -> Tensor:
-    """Return each vector at length 1, in float64; a zero vector stays zero."""
-    exact = vectors.to(torch.float64)
-    norms = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
-    return exact / torch.where(norms > 0, norms, 1.0)

@@ -14,7 +14,7 @@ from ...families import DEMONSTRATION
 from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
-from ...vectors.embedding import Embedding
+from ...vectors.embedding import Embedding, shapes_of
 from .inputs import find_named_file, open_chosen_model, read_source
 from .report import Report, align, amount, describe_model, figure, model_note
 
@@ -105,7 +105,7 @@ def _measure(subject: _Subject, by: str) -> list[RowStatistics]:
 
 
 def _source_figures(subject: _Subject) -> dict[str, object]:
-    figures: dict[str, object] = {"encoders": _shapes(subject.vectors)}
+    figures: dict[str, object] = {"encoders": {name: list(shape) for name, shape in shapes_of(subject.vectors).items()}}
     if subject.file is not None:
         figures |= {"file": str(subject.file.path), "layout": subject.file.layout}
         figures |= {"metadata": dict(subject.file.metadata), "notes": list(subject.file.notes)}
@@ -114,12 +114,8 @@ def _source_figures(subject: _Subject) -> dict[str, object]:
     return figures
 
 
-def _shapes(vectors: Embedding) -> dict[str, list[int]]:
-    return {name: [int(size) for size in rows.shape] for name, rows in vectors.items()}
-
-
 def _headlines(subject: _Subject) -> list[str]:
-    shapes = ", ".join(f"{name} {shape}" for name, shape in _shapes(subject.vectors).items())
+    shapes = ", ".join(f"{name} {list(shape)}" for name, shape in shapes_of(subject.vectors).items())
     if subject.file is None:
         return [shapes]
     known = subject.file.metadata

@@ -14,6 +14,7 @@ from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
 from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
 from ..lists import Line, read_lines
+from ..save_form import SaveForm
 from .inputs import open_chosen_model, read_source
 from .report import Progress, Report, describe_error, describe_model, model_note
 
@@ -141,23 +142,19 @@ def _read_bytes(path: Path) -> bytes:
 
 def save_options(options: argparse.Namespace, model: CheckpointModel, folder: Path) -> SaveOptions:
     """Return how to save, by the options of a command that writes."""
-    about = {
-        "author": options.author,
-        "description": options.note,
-        "trigger_phrase": options.trigger,
-        "tags": options.tags,
-        "is_negative_embedding": "true" if options.negative else None,
-    }
-    return SaveOptions(
-        folder=folder,
-        overwrite=options.overwrite,
-        dtype=options.dtype,
-        long=options.long,
-        about={key: value for key, value in about.items() if value},
+    form = SaveForm(
+        options.overwrite,
+        options.dtype,
+        options.long,
+        options.author,
+        options.note,
+        options.trigger,
+        options.tags,
+        is_negative=options.negative,
         with_hash=options.hash,
-        is_installed_here=options.embeddings is not None and is_below(folder, options.embeddings),
-        limits=options.limits,
     )
+    is_installed_here = options.embeddings is not None and is_below(folder, options.embeddings)
+    return form.options(folder, options.limits, is_installed_here=is_installed_here)
 
 
 def report_saved(saved: Sequence[Saved], errors: Sequence[str], model: CheckpointModel) -> Report:

@@ -104,7 +104,8 @@ def _read(*values: Any) -> ManyOptions:
         same_name=bool(same_name),
         dtype=_text(dtype),
         long=_text(long),
-        about={"author": _text(author), "description": _text(note)},
+        author=_text(author),
+        note=_text(note),
     )
 
 

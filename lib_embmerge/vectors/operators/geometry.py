@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...errors import WrongArgument
 from ..registry import operator
+from ..units import norms_of, unit_vectors
 from ..vocabulary import Vocabulary
 from .arithmetic import lerp
 
@@ -29,8 +30,9 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     Edge: `lerp` where either vector is zero, or both are parallel or opposite within 1e-4 rad.
     Source: W. Kahan, "How futile are mindless assessments of roundoff", §12, for the angle of two unit vectors.
     """
-    (u, norm_a), (v, norm_b) = _direction_and_norm(a), _direction_and_norm(b)
-    angle = 2 * torch.atan2(_norms(u - v), _norms(u + v))
+    exact_a, exact_b = a.to(torch.float64), b.to(torch.float64)
+    u, norm_a, v, norm_b = unit_vectors(exact_a), norms_of(exact_a), unit_vectors(exact_b), norms_of(exact_b)
+    angle = 2 * torch.atan2(norms_of(u - v), norms_of(u + v))
     turned = (torch.sin((1 - t) * angle) * u + torch.sin(t * angle) * v) / torch.sin(angle)
     turned = turned * (norm_a + t * (norm_b - norm_a))
     straight = (norm_a == 0) | (norm_b == 0) | (angle < SMALLEST_ANGLE) | (math.pi - angle < SMALLEST_ANGLE)
@@ -46,7 +48,7 @@ def normalize(a: Tensor, norm: float | Tensor | None = None, *, vocabulary: Voca
     Edge: zero vectors stay zero.
     Raises: WrongArgument where b has only zero vectors while a has others.
     """
-    direction, _ = _direction_and_norm(a)
+    direction = unit_vectors(a.to(torch.float64))
     if norm is None and vocabulary is not None:
         norm = vocabulary.mean_norm
     target = _norms_of(norm, a) if isinstance(norm, Tensor) else float(norm or 0)
@@ -76,21 +78,9 @@ def remove(a: Tensor, b: Tensor) -> Tensor:
     return (exact - exact @ basis.T @ basis).to(torch.float32)
 
 
-def _norms(vectors: Tensor) -> Tensor:
-    norms: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return norms
-
-
-def _direction_and_norm(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return unit vectors, zero for zero vectors, and the norms: (n, width) and (n, 1), float64."""
-    exact = vectors.to(torch.float64)
-    norms = _norms(exact)
-    return exact / torch.where(norms > 0, norms, 1.0), norms
-
-
 def _norms_of(b: Tensor, a: Tensor) -> Tensor:
     """Return the norms of b's vectors for the indices of a's: (n, 1), float64."""
-    norms = _norms(b.to(torch.float64))
+    norms = norms_of(b.to(torch.float64))
     if not norms.any() and a.any():
         raise WrongArgument("The embedding that gives the norms has only zero vectors.")
     beyond = max(0, a.shape[0] - b.shape[0])

@@ -126,7 +126,7 @@ def test_a_sweep_becomes_files(host):
 
 
 def test_options_reach_the_files(host):
-    run(host, "x-y = 'cat'", dtype="float16", about={"author": "me ", "description": ""})
+    run(host, "x-y = 'cat'", dtype="float16", author="me ", note="")
     file = read_embedding(host.embeddings_folder / "x-y.safetensors")
     assert file.vectors["clip_l"].dtype == torch.float16
     assert file.metadata["modelspec.author"] == "me"

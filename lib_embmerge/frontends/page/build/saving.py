@@ -15,9 +15,11 @@ from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_new_name, folder_below
 from ....files.paths import exists
 from ....host_protocol import PageHost, TextModel
+from ....inspection import word_test
 from ....limits import CHUNK
 from ....remarks import Action, Remark
 from ....saving import Long, Saved, SaveOptions, TooLong, save_expression
+from ...save_form import SaveForm
 from ..html import draw, draw_error
 from ..question import Answer, Question
 from ..repairs import mend_error
@@ -32,6 +34,7 @@ __all__ = [
     "choose_length",
     "draw_saved",
     "list_embeddings",
+    "long_choice",
     "read_folder",
     "save_from_page",
     "save_or_ask",
@@ -49,6 +52,11 @@ LONG = MappingProxyType(
 CHOOSE = "Choose what becomes of them."
 LONG_CHOICES = tuple(LONG)
 """What can become of more than 75 vectors, in the page's words."""
+
+
+def long_choice(label: str) -> Long | None:
+    """Return what one of `LONG_CHOICES` means; None where nothing is chosen."""
+    return cast("Long | None", LONG.get(label))
 
 
 class NameCheck:
@@ -73,7 +81,7 @@ class NameCheck:
         self.exists = exists(self.path)
         others = list_embeddings(host) if others is None else others
         twins = [path for path in others.get(wished, []) if path != self.path]
-        said = advise_on_name(wished, others=others, is_vocabulary_word=lambda text: _is_word(text, model))
+        said = advise_on_name(wished, others=others, is_vocabulary_word=word_test(model))
         self.characters = [remark for remark in said if remark.kind == "name: characters"]
         self.doubts = [remark for remark in said if remark.kind != "name: characters"]
         for path in twins:
@@ -131,27 +139,13 @@ def save_from_page(
     negative: bool,
 ) -> str:
     """Save what is written; return the result line, or the mistake, as HTML."""
-    about = {
-        "author": author,
-        "description": note,
-        "trigger_phrase": trigger,
-        "tags": tags,
-        "is_negative_embedding": "true" if negative else "",
-    }
+    form = SaveForm(overwrite, dtype, long_choice(long), author, note, trigger, tags, is_negative=negative)
     try:
         entered = read_expression(text, limits=host.limits)  # its mistakes come before those of a name
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
         check_ticks(place, overwrite=overwrite, same_name=same_name)
-        options = SaveOptions(
-            folder=place.folder,
-            overwrite=overwrite,
-            dtype=dtype,
-            long=cast("Long | None", LONG.get(long)),
-            about={key: value.strip() for key, value in about.items() if value and value.strip()},
-            is_installed_here=True,
-            limits=host.limits,
-        )
+        options = form.options(place.folder, host.limits, is_installed_here=True)
         saved = save_or_ask(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
@@ -209,7 +203,3 @@ def choose_length(target: str) -> list[Action]:
 
 def _shown(path: Path) -> str:
     return path.name
-
-
-def _is_word(text: str, model: TextModel | None) -> bool:
-    return model is not None and any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)

@@ -15,7 +15,8 @@ from ....files.paths import exists
 from ....files.reading import read_embedding
 from ....files.safetensors_reader import open_safetensors
 from ....host_protocol import PageHost, TextModel
-from ....saving import Saved, SaveOptions, read_recipe, rebuild
+from ....saving import Saved, read_recipe, rebuild
+from ...save_form import SaveForm
 from ..html import draw, draw_error
 from ..jobs import Jobs, Standing, Task, draw_progress
 from ..source import find_file, list_files
@@ -96,14 +97,8 @@ class _Rebuilding:
         if exists(target) and not self.overwrite:
             raise FileExists(f"{target.name} exists already.", suggestion='Tick "Overwrite", or give another suffix.')
         is_half = all(rows.dtype == torch.float16 for rows in file.vectors.values())
-        options = SaveOptions(
-            folder=folder,
-            overwrite=self.overwrite,
-            dtype="float16" if is_half else "float32",
-            long="keep",
-            limits=self.limits,
-        )
-        saved = rebuild(wished, self.model, options)
+        form = SaveForm(self.overwrite, "float16" if is_half else "float32", "keep")
+        saved = rebuild(wished, self.model, form.options(folder, self.limits))
         self.unlisted |= {one.name for one in saved}
         return saved
 

@@ -13,7 +13,7 @@ from ....host_protocol import TextModel
 from ....inspection import Difference, compare
 from ....limits import Limits
 from ....saving import read_recipe, read_resolved
-from ....vectors.embedding import Embedding
+from ....vectors.embedding import Embedding, shapes_of
 
 __all__ = ["Verification", "verify"]
 
@@ -88,11 +88,7 @@ def verify(file: EmbeddingFile, model: TextModel, limits: Limits | None = None) 
 
 
 def _is_rounded(stored: Embedding, value: Embedding) -> bool:
-    return _shapes(stored) == _shapes(value) and all(
+    return shapes_of(stored) == shapes_of(value) and all(
         torch.equal(value[name].to(rows.dtype).to(torch.float64), rows.to(torch.float64))
         for name, rows in stored.items()
     )
-
-
-def _shapes(vectors: Embedding) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(rows.shape) for name, rows in vectors.items()}

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from ....entered import Entered
 from ....errors import EmbeddingMergeError, LimitExceeded
 from ....host_protocol import PageHost, TextModel
 from ....limits import CHUNK
 from ....remarks import Remark
-from ....saving import DTYPES, Long, Saved, SaveOptions, TooLong
+from ....saving import Saved, TooLong
 from ...lists import Line, Sweep, read_lines
+from ...save_form import SaveForm
 from ..build.saving import (
-    LONG,
     LONG_CHOICES,
     NameCheck,
     check_length,
     check_ticks,
     choose_length,
     list_embeddings,
+    long_choice,
     save_or_ask,
 )
 from ..html import draw, draw_error
@@ -62,7 +62,8 @@ class ManyOptions:
     same_name: bool = False
     dtype: str = "float32"
     long: str = ""
-    about: Mapping[str, str] = field(default_factory=dict)
+    author: str = ""
+    note: str = ""
 
     def lines(self) -> Sequence[Line]:
         """Return the lines to make.
@@ -228,13 +229,7 @@ class _Maker:
         return saved
 
     def _save(self, entered: Entered, name: str, place: NameCheck) -> list[Saved]:
-        options = SaveOptions(
-            folder=place.folder,
-            overwrite=self._wish.overwrite,
-            dtype=self._wish.dtype if self._wish.dtype in DTYPES else "float32",
-            long=cast("Long | None", LONG.get(self._wish.long)),
-            about={key: value.strip() for key, value in self._wish.about.items() if value.strip()},
-            is_installed_here=True,
-            limits=self._host.limits,
-        )
+        wish = self._wish
+        form = SaveForm(wish.overwrite, wish.dtype, long_choice(wish.long), wish.author, wish.note)
+        options = form.options(place.folder, self._host.limits, is_installed_here=True)
         return save_or_ask(entered, name, self._model, options)
