@@ -1,8 +1,28 @@
-"""What holds for all tests: a property test may take as long as a busy machine needs."""
+"""What holds for all tests: how many examples property tests try, and what is computed once for all."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+from .examples import examples
+
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine needs its time
+
+settings.register_profile("ours", max_examples=examples(200), **PATIENT)
+settings.load_profile("ours")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _statistics_once() -> Iterator[None]:
+    """Compute a table's statistics once, where tests have asked for checkpoints at all."""
+    if "lib_embmerge.models.checkpoint" not in sys.modules:
+        yield
+        return
+    from .statistics_once import kept_statistics
+
+    with kept_statistics():
+        yield

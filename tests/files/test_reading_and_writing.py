@@ -25,6 +25,7 @@ from lib_embmerge.files.names import EXTENSIONS
 from lib_embmerge.files.publish_check import describe_file
 from lib_embmerge.files.reading import load_embedding, read_embedding
 from lib_embmerge.files.writing import encode_embedding, tensors_to_write, write_embedding
+from tests.examples import examples
 
 from .builders import write_checkpoint
 
@@ -276,7 +277,7 @@ def test_a_checkpoint_is_not_read(tmp_path, name):
         read_embedding(tmp_path / name)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_a_damaged_pickle_ends_in_a_sentence_or_an_embedding(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "fuzz.pt"
@@ -339,7 +340,7 @@ def test_safetensors_reads_what_is_written(tmp_path, vectors, keys, dtype):
     assert all(torch.equal(again.vectors[name], vectors[name].to(dtype)) for name in vectors)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     numbers=st.lists(st.floats(-60000, 60000, width=32), min_size=1, max_size=6),
     metadata=st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")), max_size=5),

@@ -12,6 +12,7 @@ from safetensors.torch import save, save_file
 
 from lib_embmerge.errors import FileError
 from lib_embmerge.files.safetensors_reader import HEADER_LIMIT, open_safetensors
+from tests.examples import examples
 from tests.files.builders import header_bytes, write_checkpoint
 
 TABLE = torch.arange(60, dtype=torch.float32).reshape(10, 6)
@@ -42,7 +43,7 @@ def test_every_float_format_is_read(tmp_path, dtype):
     assert torch.equal(rows.float(), TABLE.to(dtype).float()[[9, 2]])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(ids=st.lists(st.integers(0, 9), max_size=20))
 def test_rows_in_any_order_are_those_of_the_table(tmp_path_factory, ids):
     path = tmp_path_factory.getbasetemp() / "rows.safetensors"
@@ -50,7 +51,7 @@ def test_rows_in_any_order_are_those_of_the_table(tmp_path_factory, ids):
     assert torch.equal(open_safetensors(path).read_rows("a", ids), TABLE[ids])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_sentence_or_a_file(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
@@ -59,7 +60,7 @@ def test_any_bytes_end_in_a_sentence_or_a_file(tmp_path_factory, data):
         open_safetensors(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_a_damaged_header_ends_in_a_sentence_or_a_file(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged.safetensors"

@@ -184,7 +184,9 @@ def test_a_limit_holds_in_every_command(run: Run, tmp_path: Path, command: list[
     assert not list(tmp_path.iterdir())
 
 
-def test_a_limit_can_be_raised(run: Run, tmp_path: Path) -> None:
+def test_a_limit_can_be_raised(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = MemoryModel.sdxl(widths=(768, 1280))  # what is near to 2,000 vectors takes long to find in a large one
+    monkeypatch.setattr(checkpoint_models, "open_model", lambda _checkpoint, **_folders: small)
     raised = ["--limit", "vectors=2000", "--limit", "depth=300"]
     text = f"{'(' * 200}repeat('cat', 2000){')' * 200}"
     assert run("count", text).status == 2

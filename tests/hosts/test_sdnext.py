@@ -14,7 +14,7 @@ from lib_embmerge.hosts.sdnext import adapter as adapter_module
 from lib_embmerge.hosts.sdnext.borrowed_tokens import borrow_words, lent_rows
 from lib_embmerge.hosts.webui.extension import WebUI
 
-from .contract import BOTH, COUNTS, HostContract, cases
+from .contract import COUNTS, HostContract
 from .fake_a1111 import same
 from .fake_sdnext import FakeSDNext
 from .page_contract import PageContract
@@ -25,6 +25,7 @@ COUNTED = {name: case for name, case in COUNTS.items() if not name.startswith("t
 
 
 class TestSDNext(HostContract):
+    COUNTED = COUNTED
     ENCODED_FOR_ONE_CHANGE = 2  # it keeps the two prompts of a job as a pair
     # The host has no conditioning functions of a list of prompts, and no key of a cache.
     test_the_host_s_list_is_copied_with_its_attributes = None
@@ -77,16 +78,6 @@ class TestSDNext(HostContract):
         assert not same(second, first.c)
         plain = prompt.replace("emb('MyStyle')", "'mystyle'").replace("mystyle", "blue castle")
         assert same(second, host.condition(plain, steps=20))
-
-    @BOTH
-    @cases(COUNTED, "expression plain")
-    def test_the_counter_shows_what_the_words_would(
-        self, host: Any, extension: WebUI, kind: str, expression: str, plain: str
-    ) -> None:
-        host.load(kind)
-        before = host.registered()
-        assert host.count(expression) == host.count(plain)
-        assert host.registered() == before
 
 
 class TestSDNextPage(PageContract):

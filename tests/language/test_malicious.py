@@ -25,6 +25,7 @@ from lib_embmerge.language import (
     write,
 )
 from lib_embmerge.limits import Limits
+from tests.examples import examples
 
 from .huge_texts import huge_expressions, huge_plain_texts, huge_prompts
 
@@ -141,7 +142,7 @@ ALPHABET = st.sampled_from(
 JUNK = st.lists(ALPHABET, max_size=14).map("".join) | st.text(max_size=20)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(JUNK)
 def test_whatever_is_written_gives_a_tree_or_an_error_with_its_place(text: str) -> None:
     try:
@@ -161,7 +162,7 @@ def test_whatever_is_written_gives_a_tree_or_an_error_with_its_place(text: str) 
             assert text.strip()
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(JUNK)
 def test_a_prompt_keeps_all_that_is_not_an_expression(prompt: str) -> None:
     try:

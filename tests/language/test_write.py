@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lib_embmerge.language import Apply, At, Number, Text, parse, write
 from lib_embmerge.language.nodes import Argument, Expression
 from lib_embmerge.operations import FUNCTIONS, Parameter
+from tests.examples import examples
 
 WRITTEN = [
     ('"cat"-"dog"', "'cat' - 'dog'"),
@@ -104,13 +105,13 @@ def operators(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Express
 TREES = st.recursive(TEXTS, lambda inner: operators(inner) | calls(inner), max_leaves=12)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(TREES)
 def test_a_written_tree_reads_back(tree: Expression) -> None:
     assert parse(write(tree)) == tree
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(TREES)
 def test_every_parenthesis_is_needed(tree: Expression) -> None:
     """Leaving out any one pair of grouping parentheses makes another tree, or none."""

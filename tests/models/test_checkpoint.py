@@ -191,10 +191,15 @@ NEIGHBOURS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def demonstration():
+    return open_model(None)
+
+
 @pytest.mark.parametrize(("text", "expected"), NEIGHBOURS)
-def test_the_demonstrations_words_mean_something(text, expected):
+def test_the_demonstrations_words_mean_something(text, expected, demonstration):
     """The first of the nearest words that is not in the expression, in both encoders."""
-    model = open_model(None)
+    model = demonstration
     value = evaluate(text, model)
     for encoder in ("clip_l", "clip_g"):
         near = [word.text for word in find_neighbours(value, model, k=5) if word.encoder == encoder]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lib_embmerge.families import CLIP_VOCABULARY_SIZE
 from lib_embmerge.models import tokenizers
 from lib_embmerge.models.tokenizers import END, START, spell, tokenizer
+from tests.examples import examples
 
 AWKWARD = [
     "",
@@ -141,7 +142,7 @@ def test_every_character_has_the_ids_of_open_clip(open_clip_tokenizer):
     assert differences(tokenizer("clip_g"), open_clip_tokenizer, every_character()) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.text(alphabet=st.characters(min_codepoint=0, max_codepoint=126), max_size=60))
 def test_plain_ascii_needs_no_repair(text):
     """The shortcut that spares the import of ftfy: what it takes, ftfy and html leave alone."""
@@ -153,7 +154,7 @@ def test_plain_ascii_needs_no_repair(text):
         assert html.unescape(html.unescape(ftfy.fix_text(text))) == text
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(text=st.text(max_size=40))
 def test_any_text_has_the_ids_of_both_references(text, transformers_tokenizer, open_clip_tokenizer):
     assert tokenizer("clip_l")(text) == transformers_tokenizer(encodable(text))
