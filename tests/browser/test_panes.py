@@ -49,7 +49,8 @@ def test_a_file_is_carried(tab: Tab, folder: Path) -> None:
     tab.open_pane("Inspect & compare").open_pane("Carry").press("carry_refresh")
     tab.pick("em_sd1.safetensors", of="carry_file").press("carry")
     tab.sees("The model that the file was made for is not chosen.", at="carry_result")
-    tab.choose("the shared encoder, zeros for others", of="carry_way").write("em_half", into="carry_name").press("carry")
+    tab.choose("the shared encoder, zeros for others", of="carry_way")
+    tab.write("em_half", into="carry_name").press("carry")
     tab.sees("em_half.safetensors", "zeros for what the other encoders have", at="carry_result")
     assert not read_file(folder / "em_half.safetensors")["clip_g"].any()
 

@@ -17,7 +17,7 @@ from ...models.checkpoint import CheckpointModel
 from ...saving import SaveOptions, rebuild, save_expression, save_vectors
 from ...vectors.embedding import Embedding
 from .inputs import open_chosen_model
-from .looking import open_subject
+from .looking import open_looked
 from .report import Progress, Report, describe_model, model_note
 from .writing import report_saved, save_options
 
@@ -29,15 +29,15 @@ ENOUGH = 0.5
 
 def explain_vectors(options: argparse.Namespace) -> Report:
     """Show each vector as a sum of words."""
-    subject = open_subject(options, always=True)
-    assert subject.model is not None
-    found = _explain_all(subject.vectors, subject.model, options.k)
+    looked = open_looked(options, always=True)
+    assert looked.model is not None
+    found = _explain_all(looked.source.vectors, looked.model, options.k)
     joined = write(join_explained(found)) if found else ""
-    figures = {"expression": joined, "vectors": [_fields(one) for one in found], **describe_model(subject.model)}
+    figures = {"expression": joined, "vectors": [_fields(one) for one in found], **describe_model(looked.model)}
     lines = [line for one in found for line in _lines(one, of_several=len(found) > 1)]
     if len(found) > 1:
         lines += ["", "All of it:", f"  {joined}"]
-    return Report(figures, [*lines, model_note(subject.model)])
+    return Report(figures, [*lines, model_note(looked.model)])
 
 
 def carry_file(options: argparse.Namespace) -> Report:

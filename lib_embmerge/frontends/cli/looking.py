@@ -9,16 +9,15 @@ from dataclasses import asdict, dataclass
 import torch
 
 from ...errors import FileError
-from ...evaluation import Analysis
 from ...families import DEMONSTRATION
-from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from ...vectors.embedding import Embedding, shapes_of
+from ..source import Computed, Source, compute_source, read_stored
 from .inputs import find_named_file, open_chosen_model, read_source
 from .report import Report, align, amount, describe_model, figure, model_note
 
-__all__ = ["inspect_vectors", "list_nearest", "odd_numbers", "open_subject"]
+__all__ = ["Looked", "inspect_vectors", "list_nearest", "odd_numbers", "open_looked"]
 
 HEADER = {
     "expression": "embmerge.expression",
@@ -35,47 +34,45 @@ LEFT = ("encoder", "text", "nearest words")
 """Columns of words."""
 
 
-@dataclass
-class _Subject:
-    """What is looked at: its vectors, the model to compare with, and the file or the expression that it is."""
+@dataclass(frozen=True)
+class Looked:
+    """What is looked at, and the model to compare it with, where there is one."""
 
-    vectors: Embedding
+    source: Source
     model: TextModel | None
-    file: EmbeddingFile | None = None
-    analysis: Analysis | None = None
 
 
 def inspect_vectors(options: argparse.Namespace) -> Report:
     """Show shapes, recipe, figures and nearest words."""
-    subject = open_subject(options)
-    rows = _measure(subject, options.rows)
-    near = find_neighbours(subject.vectors, subject.model, k=options.k) if subject.model else []
+    looked = open_looked(options)
+    rows = _measure(looked, options.rows)
+    near = find_neighbours(looked.source.vectors, looked.model, k=options.k) if looked.model else []
     figures = {
-        **_source_figures(subject),
+        **_source_figures(looked),
         "rows": [asdict(row) for row in rows],
         "nearest": [asdict(neighbour) for neighbour in near],
-        **describe_model(subject.model),
+        **describe_model(looked.model),
     }
-    lines = [*_headlines(subject), "", *_table(rows, near, options.rows), "", _note(subject)]
-    return Report(figures, lines, _warnings(subject))
+    lines = [*_headlines(looked), "", *_table(rows, near, options.rows), "", _note(looked)]
+    return Report(figures, lines, _warnings(looked))
 
 
 def list_nearest(options: argparse.Namespace) -> Report:
     """Show the words nearest to each vector."""
-    subject = open_subject(options, always=True)
-    if subject.model is None:
+    looked = open_looked(options, always=True)
+    if looked.model is None:
         raise FileError("There is nothing to compare with.", suggestion="Give --checkpoint FILE.")
-    near = find_neighbours(subject.vectors, subject.model, k=options.k)
-    figures = {**_source_figures(subject), "nearest": [asdict(n) for n in near], **describe_model(subject.model)}
+    near = find_neighbours(looked.source.vectors, looked.model, k=options.k)
+    figures = {**_source_figures(looked), "nearest": [asdict(n) for n in near], **describe_model(looked.model)}
     rows = [[n.encoder, str(n.index), n.text, str(n.id), f"{n.cosine:.4f}"] for n in near]
     lines = align([["encoder", "vector", "word", "id", "cosine"], *rows], left=(0, 2))
     if not near:
         lines = ["No vector has nearest words."]
-    warnings = [*_misfits(subject), *odd_numbers(subject.vectors), *_zero_vectors(subject.vectors)]
-    return Report(figures, [*lines, model_note(subject.model)], warnings)
+    warnings = [*_misfits(looked), *odd_numbers(looked.source.vectors), *_zero_vectors(looked.source.vectors)]
+    return Report(figures, [*lines, model_note(looked.model)], warnings)
 
 
-def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subject:
+def open_looked(options: argparse.Namespace, *, always: bool = False) -> Looked:
     """Open what the argument names; for a file, a model only where one is given, or `always`.
 
     A file without a checkpoint is compared with the demonstration encoder only where that made it: its words
@@ -85,44 +82,44 @@ def open_subject(options: argparse.Namespace, *, always: bool = False) -> _Subje
     if path is None:
         entered = read_source(options.text, options.kind, options.limits)
         model = open_chosen_model(options)
-        analysis = Analysis(entered, model)
-        return _Subject(analysis.value(), model, analysis=analysis)
-    file = read_embedding(path)
-    ours = file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
+        return Looked(compute_source(entered, model), model)
+    stored = read_stored(path)
+    ours = stored.file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     wanted = always or options.checkpoint is not None or ours
-    return _Subject(Embedding(file.vectors), open_chosen_model(options) if wanted else None, file=file)
+    return Looked(stored, open_chosen_model(options) if wanted else None)
 
 
-def _measure(subject: _Subject, by: str) -> list[RowStatistics]:
+def _measure(looked: Looked, by: str) -> list[RowStatistics]:
     if by == "vector":
-        return measure_embedding(subject.vectors, subject.model)
-    if subject.analysis is None or subject.model is None:
+        return measure_embedding(looked.source.vectors, looked.model)
+    if not isinstance(looked.source, Computed):
         raise FileError(
             "A file holds vectors only; its parts and tokens are not in it.",
             suggestion="Inspect the expression, or take --rows vector.",
         )
-    return measure_parts(subject.analysis.parts(), subject.model, by="part" if by == "part" else "token")
+    return measure_parts(looked.source.analysis.parts(), looked.source.model, by="part" if by == "part" else "token")
 
 
-def _source_figures(subject: _Subject) -> dict[str, object]:
-    figures: dict[str, object] = {"encoders": {name: list(shape) for name, shape in shapes_of(subject.vectors).items()}}
-    if subject.file is not None:
-        figures |= {"file": str(subject.file.path), "layout": subject.file.layout}
-        figures |= {"metadata": dict(subject.file.metadata), "notes": list(subject.file.notes)}
-    if subject.analysis is not None:
-        figures["expression"] = subject.analysis.entered.expression
-    return figures
+def _source_figures(looked: Looked) -> dict[str, object]:
+    shapes = {name: list(shape) for name, shape in shapes_of(looked.source.vectors).items()}
+    figures: dict[str, object] = {"encoders": shapes}
+    if isinstance(looked.source, Computed):
+        return figures | {"expression": looked.source.analysis.entered.expression}
+    file = looked.source.file
+    figures |= {"file": str(file.path), "layout": file.layout}
+    return figures | {"metadata": dict(file.metadata), "notes": list(file.notes)}
 
 
-def _headlines(subject: _Subject) -> list[str]:
-    shapes = ", ".join(f"{name} {list(shape)}" for name, shape in shapes_of(subject.vectors).items())
-    if subject.file is None:
+def _headlines(looked: Looked) -> list[str]:
+    shapes = ", ".join(f"{name} {list(shape)}" for name, shape in shapes_of(looked.source.vectors).items())
+    if isinstance(looked.source, Computed):
         return [shapes]
-    known = subject.file.metadata
+    file = looked.source.file
+    known = file.metadata
     texts = [[label, _one_line(known[key])] for label, key in HEADER.items() if key in known]
-    dtypes = sorted({str(rows.dtype).removeprefix("torch.") for rows in subject.file.vectors.values()})
-    own = [["file", str(subject.file.path)], ["holds", f"{shapes}, {', '.join(dtypes)}"], *texts]
-    return [*align(own, left=(0, 1)), *subject.file.notes]
+    dtypes = sorted({str(rows.dtype).removeprefix("torch.") for rows in file.vectors.values()})
+    own = [["file", str(file.path)], ["holds", f"{shapes}, {', '.join(dtypes)}"], *texts]
+    return [*align(own, left=(0, 1)), *file.notes]
 
 
 def _table(rows: Sequence[RowStatistics], near: Sequence[Neighbour], by: str) -> list[str]:
@@ -150,16 +147,17 @@ def _without_empty_columns(cells: list[list[str]]) -> list[list[str]]:
     return [[line[column] for column in keep] for line in cells] if keep else cells
 
 
-def _note(subject: _Subject) -> str:
-    if subject.model is None:
+def _note(looked: Looked) -> str:
+    if looked.model is None:
         return "For nearest words and norms against the vocabulary give --checkpoint FILE."
-    return model_note(subject.model)
+    return model_note(looked.model)
 
 
-def _warnings(subject: _Subject) -> list[str]:
-    if subject.analysis is None:
-        return [*_misfits(subject), *odd_numbers(subject.vectors)]
-    return [remark.text for remark in (*subject.analysis.remarks(), *subject.analysis.remarks_on_value())]
+def _warnings(looked: Looked) -> list[str]:
+    if not isinstance(looked.source, Computed):
+        return [*_misfits(looked), *odd_numbers(looked.source.vectors)]
+    analysis = looked.source.analysis
+    return [remark.text for remark in (*analysis.remarks(), *analysis.remarks_on_value())]
 
 
 def _zero_vectors(vectors: Embedding) -> list[str]:
@@ -183,14 +181,14 @@ def _is(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _misfits(subject: _Subject) -> list[str]:
+def _misfits(looked: Looked) -> list[str]:
     """Return a sentence where a file and the model do not have the same encoders."""
-    if subject.file is None or subject.model is None:
+    if isinstance(looked.source, Computed) or looked.model is None:
         return []
-    own, others = sorted(subject.vectors), sorted(encoder.name for encoder in subject.model.encoders)
+    own, others = sorted(looked.source.vectors), sorted(encoder.name for encoder in looked.model.encoders)
     if own == others:
         return []
-    return [f"{subject.file.path.name} holds {' and '.join(own)}; {subject.model.title} has {' and '.join(others)}."]
+    return [f"{looked.source.title} holds {' and '.join(own)}; {looked.model.title} has {' and '.join(others)}."]
 
 
 def _one_line(text: str) -> str:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...entered import read_expression
-from ...errors import EmbeddingMergeError, FileError, ShapeMismatch, UnsupportedHost
-from ...evaluation import Analysis
+from ...errors import EmbeddingMergeError, ExpressionError, FileError, ShapeMismatch, UnsupportedHost
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import check_name, folder_below
 from ...files.paths import is_file
-from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import PageHost, TextModel
-from ...vectors.embedding import Embedding
+from ..source import Computed, Source, compute_source, read_stored
+from .question import Question
 
 __all__ = [
     "KINDS",
     "LOADED",
     "Choice",
-    "Thing",
     "find_file",
     "list_checkpoints",
     "list_files",
     "loaded_model",
     "open_checkpoint_named",
-    "open_thing",
+    "open_choice",
+    "read_box",
 ]
 
 EXPRESSION, FILE, UPLOAD = KINDS = ("an expression", "a file of the folder", "an upload")
@@ -66,25 +65,6 @@ class Choice:
         return bool(self.file) if self.kind == FILE else self.kind == UPLOAD and bool(self.uploads)
 
 
-@dataclass(frozen=True)
-class Thing:
-    """What was chosen, opened: its name for people, its vectors, and the file or the expression that it is.
-
-    `is_installed` says that the file lies in the embeddings folder.
-    """
-
-    title: str
-    vectors: Embedding
-    file: EmbeddingFile | None = None
-    analysis: Analysis | None = None
-    is_installed: bool = False
-
-    @property
-    def model(self) -> TextModel | None:
-        """The one that an expression was computed with."""
-        return None if self.analysis is None else self.analysis.model
-
-
 def list_files(host: PageHost) -> list[str]:
     """Return the embedding files in the folder and below it, as paths relative to it with `/`, sorted."""
     root = host.embeddings_folder
@@ -119,23 +99,36 @@ def find_file(host: PageHost, relative: str, listed: Container[str] | None = Non
     return path
 
 
-def open_thing(choice: Choice, host: PageHost) -> Thing:
+def open_choice(choice: Choice, host: PageHost) -> Source:
     """Open what was chosen; for an expression the model is loaded where none is.
 
     Raises: ExpressionError in the expression, FileError for a file that cannot be read, and as `load_text_model`.
     """
     if choice.kind == FILE:
-        return replace(_open_file(find_file(host, choice.file)), is_installed=True)
+        return read_stored(find_file(host, choice.file), is_installed=True)
     if choice.kind == UPLOAD:
         if not choice.uploads:
             raise FileError("No file is uploaded.", suggestion="Drop one into the field, or click on it.")
-        return _open_file(Path(choice.uploads[0]))
+        return read_stored(Path(choice.uploads[0]))
     if not choice.expression.strip():
         raise EmbeddingMergeError("There is no expression.", suggestion="Write one, for example 'cat' - 'adult'.")
     model = _model_of(choice, host)
-    entered = read_expression(choice.expression, limits=host.limits)
-    analysis = Analysis(entered, model)
-    return Thing(entered.expression.strip(), analysis.value(), analysis=analysis)
+    return compute_source(read_expression(choice.expression, limits=host.limits), model)
+
+
+def read_box(question: Question, host: PageHost) -> Computed | None:
+    """Compute the expression in the field `text` for the folds below it; None without a text or a loaded model.
+
+    Raises: EmbeddingMergeError for a mistake, for a prompt that is more than one expression, and for no vectors.
+    """
+    text = question.text("text")
+    model = host.loaded_text_model()
+    if model is None or not text.strip():
+        return None
+    found = compute_source(read_expression(text, limits=host.limits), model)
+    if found.vectors.is_empty():
+        raise ExpressionError("This has no vectors.")
+    return found
 
 
 def loaded_model(host: PageHost) -> TextModel | None:
@@ -165,11 +158,6 @@ def open_checkpoint_named(name: str, host: PageHost, loaded: TextModel) -> TextM
 def _model_of(choice: Choice, host: PageHost) -> TextModel:
     loaded = host.load_text_model()
     return loaded if choice.checkpoint in ("", LOADED) else open_checkpoint_named(choice.checkpoint, host, loaded)
-
-
-def _open_file(path: Path) -> Thing:
-    file = read_embedding(path)
-    return Thing(file.path.name, Embedding(file.vectors), file=file)
 
 
 def _is_text(path: str) -> bool:

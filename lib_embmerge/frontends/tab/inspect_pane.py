@@ -1,4 +1,4 @@
-"""The pane "Inspect & compare": look at one thing, compare two, make files again from their recipes."""
+"""The pane "Inspect & compare": look at one source, compare two, make files again from their recipes."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def add_inspect_pane(host: PageHost, tab: Any) -> None:
             rebuilt, refresh = _build_rebuild(host, files)
         with gr.Tab("Carry", elem_id="embmerge_tab_carry") as fourth:
             carried = _build_carry(host, files, checkpoints)
-    things = [inspected, *compared, carried]
-    lists = [*(thing.file for thing in things), rebuilt, *(thing.checkpoint for thing in things)]
+    inputs = [inspected, *compared, carried]
+    lists = [*(one.file for one in inputs), rebuilt, *(one.checkpoint for one in inputs)]
 
     def read_lists() -> list[Any]:
         found, known = list_files(host), list_checkpoints(host)
-        return [gr.update(choices=found)] * (len(things) + 1) + [gr.update(choices=known)] * len(things)
+        return [gr.update(choices=found)] * (len(inputs) + 1) + [gr.update(choices=known)] * len(inputs)
 
-    for button in (*(thing.refresh for thing in things), refresh):
+    for button in (*(one.refresh for one in inputs), refresh):
         on_click(button, read_lists, [], lists, at_once=True)
     for opened in (tab, first, second, third, fourth):
         on_select(opened, read_lists, lists)
 
 
-class _ThingInputs:
-    """The components with which one thing is chosen; only those of the chosen kind are shown."""
+class _SourceInputs:
+    """The components with which a source is chosen; only those of the chosen kind are shown."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ def _show_kind(of_files: bool, kind: str) -> list[Any]:
 
 
 def _read(kind: Any, expression: Any, checkpoint: Any, file: Any, upload: Any) -> Choice:
-    """Take the values of one thing's components."""
+    """Take the values of a source's components."""
     return Choice(_text(kind), _text(expression), _text(checkpoint), _text(file), uploaded_paths(upload))
 
 
@@ -110,10 +110,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[str]) -> _ThingInputs:
+def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[str]) -> _SourceInputs:
     with gr.Row(elem_classes=["embmerge-columns"]):
         with gr.Column(scale=5, min_width=320):
-            thing = _ThingInputs("embmerge_inspect", "Inspect", files, checkpoints, "'cat' - 'adult' + 'child'")
+            one = _SourceInputs("embmerge_inspect", "Inspect", files, checkpoints, "'cat' - 'adult' + 'child'")
             button = gr.Button("Inspect", variant="primary", elem_id="embmerge_inspect")
             jobs = Jobs()
             words = build_run_buttons("Explain in words", "embmerge_explain", is_primary=False)
@@ -130,21 +130,21 @@ def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[s
     def explain(job: str, *values: Any) -> Any:
         return explain_from_page(host, jobs, job, _read(*values))
 
-    on_click(button, inspect, thing.values, [result])
-    connect_run(words, jobs, explain, thing.values, result)
-    for component in (thing.file, thing.upload):
-        on_change(component, inspect_chosen, thing.values, [result])
-    return thing
+    on_click(button, inspect, one.values, [result])
+    connect_run(words, jobs, explain, one.values, result)
+    for component in (one.file, one.upload):
+        on_change(component, inspect_chosen, one.values, [result])
+    return one
 
 
 def _build_compare(
     host: PageHost, files: Sequence[str], checkpoints: Sequence[str]
-) -> tuple[_ThingInputs, _ThingInputs]:
+) -> tuple[_SourceInputs, _SourceInputs]:
     with gr.Row(elem_classes=["embmerge-columns"]):
         with gr.Column(min_width=320):
-            a = _ThingInputs("embmerge_a", "A", files, checkpoints, "'woman', or empty: the same as B")
+            a = _SourceInputs("embmerge_a", "A", files, checkpoints, "'woman', or empty: the same as B")
         with gr.Column(min_width=320):
-            b = _ThingInputs("embmerge_b", "B", files, checkpoints, "'man', or empty: the same as A")
+            b = _SourceInputs("embmerge_b", "B", files, checkpoints, "'man', or empty: the same as A")
     with gr.Row(elem_classes=["embmerge-run"]):
         button = gr.Button("Compare", variant="primary", elem_id="embmerge_compare")
         swap = gr.Button("Swap A and B", elem_id="embmerge_swap")
@@ -165,7 +165,7 @@ def _build_compare(
 
 
 def _as_outputs(values: Sequence[Any]) -> list[Any]:
-    """Return one thing's values as gradio takes them: of an upload its path."""
+    """Return a source's values as gradio takes them: of an upload its path."""
     return [*values[:4], next(iter(uploaded_paths(values[4])), None)]
 
 
@@ -194,11 +194,11 @@ def _build_rebuild(host: PageHost, files: Sequence[str]) -> tuple[Any, Any]:
     return chosen, refresh
 
 
-def _build_carry(host: PageHost, files: Sequence[str], checkpoints: Sequence[str]) -> _ThingInputs:
+def _build_carry(host: PageHost, files: Sequence[str], checkpoints: Sequence[str]) -> _SourceInputs:
     jobs = Jobs()
     with gr.Row(elem_classes=["embmerge-columns"]):
         with gr.Column(scale=5, min_width=320):
-            thing = _ThingInputs("embmerge_carry", "Carry", files, checkpoints, of_files=True)
+            one = _SourceInputs("embmerge_carry", "Carry", files, checkpoints, of_files=True)
             way = gr.Radio(list(CARRY_WAYS), value=next(iter(CARRY_WAYS)), label="How", elem_id="embmerge_carry_way")
             with gr.Row(elem_classes=["embmerge-name-row"]):
                 name = gr.Textbox(
@@ -221,5 +221,5 @@ def _build_carry(host: PageHost, files: Sequence[str], checkpoints: Sequence[str
             host, jobs, job, chosen, _text(wished), _text(new_name), _text(place), in_place is True
         )
 
-    connect_run(buttons, jobs, carry, [*thing.values, way, name, folder, overwrite], result)
-    return thing
+    connect_run(buttons, jobs, carry, [*one.values, way, name, folder, overwrite], result)
+    return one

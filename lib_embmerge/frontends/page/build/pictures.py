@@ -16,7 +16,7 @@ from ....limits import CHUNK
 from ....vectors.embedding import Embedding
 from ..html import draw
 from ..question import Answer, Question
-from ..subject import read_subject
+from ..source import read_box
 
 __all__ = ["Bars", "HeatMap", "Level", "Mark", "answer_pictures", "place_norms", "place_similarity"]
 
@@ -102,17 +102,17 @@ class HeatMap:
 
 def answer_pictures(question: Question, host: PageHost) -> Answer:
     """Answer both pictures for each encoder."""
-    subject = read_subject(question, host)
-    if subject is None:
+    box = read_box(question, host)
+    if box is None:
         return Answer(slots={"pictures": ""})
-    shown = Embedding({name: rows[:SHOWN] for name, rows in subject.value.items()})
-    rows = measure_embedding(shown, subject.model)
+    shown = Embedding({name: rows[:SHOWN] for name, rows in box.vectors.items()})
+    rows = measure_embedding(shown, box.model)
     similarity = measure_similarity(shown)
     drawn = draw(
         "build/pictures",
-        norms=[place_norms(distribution, rows) for distribution in measure_norms(subject.model)],
-        maps=[place_similarity(encoder.name, similarity[encoder.name]) for encoder in subject.model.encoders],
-        more=subject.value.length - shown.length,
+        norms=[place_norms(distribution, rows) for distribution in measure_norms(box.model)],
+        maps=[place_similarity(encoder.name, similarity[encoder.name]) for encoder in box.model.encoders],
+        more=box.vectors.length - shown.length,
         shown=shown.length,
         width=WIDTH,
         height=HEIGHT,

@@ -14,9 +14,10 @@ from ....files.names import check_name
 from ....host_protocol import PageHost
 from ....inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from ....vectors.embedding import Embedding
+from ...source import Computed
 from ..html import draw
 from ..question import Answer, Question
-from ..subject import Subject, read_subject
+from ..source import read_box
 from .norms import NormVerdict, judge_norm
 
 __all__ = ["TABLE_ROWS", "Row", "answer_csv", "answer_table", "as_csv", "find_rows"]
@@ -51,46 +52,46 @@ class Row:
 
 def answer_table(question: Question, host: PageHost) -> Answer:
     """Answer the rows, grouped by encoder."""
-    subject = read_subject(question, host)
-    if subject is None:
+    box = read_box(question, host)
+    if box is None:
         return Answer(slots={"table": ""})
     by = question.choice("by", TABLE_ROWS)
-    rows = find_rows(subject, by, most=SHOWN if by == "vector" else None, words=SHOWN_WORDS)
-    all_rows: dict[str, list[Row]] = {encoder.name: [] for encoder in subject.model.encoders}
+    rows = find_rows(box, by, most=SHOWN if by == "vector" else None, words=SHOWN_WORDS)
+    all_rows: dict[str, list[Row]] = {encoder.name: [] for encoder in box.model.encoders}
     for row in rows:
         all_rows[row.figures.encoder].append(row)
     groups = {name: found[:SHOWN] for name, found in all_rows.items()}
-    totals = {name: subject.value.length if by == "vector" else len(found) for name, found in all_rows.items()}
+    totals = {name: box.vectors.length if by == "vector" else len(found) for name, found in all_rows.items()}
     more = {name: totals[name] - len(found) for name, found in groups.items()}
     return Answer(slots={"table": draw("build/table", by=by, groups=groups, more=more, heads=HEADS)})
 
 
 def answer_csv(question: Question, host: PageHost) -> Answer:
     """Answer all rows as the text of a CSV file, and the file's name, for the javascript to hand over."""
-    subject = read_subject(question, host)
-    if subject is None:
+    box = read_box(question, host)
+    if box is None:
         return Answer()
     by = question.choice("by", TABLE_ROWS)
-    text = as_csv(by, find_rows(subject, by, words=WRITTEN_WORDS))
+    text = as_csv(by, find_rows(box, by, words=WRITTEN_WORDS))
     return Answer(state={"csv": text, "file": f"{_file_name(question.text('name').strip())}.csv"})
 
 
-def find_rows(subject: Subject, by: str, *, most: int | None = None, words: int) -> list[Row]:
+def find_rows(box: Computed, by: str, *, most: int | None = None, words: int) -> list[Row]:
     """Return the rows, encoder by encoder: of each at most `most` vectors, with so many nearest tokens."""
     if by == "vector":
-        value = subject.value
+        value = box.vectors
         shown = Embedding({name: vectors[:most] for name, vectors in value.items()})
-        near = _by_vector(find_neighbours(shown, subject.model, k=words))
+        near = _by_vector(find_neighbours(shown, box.model, k=words))
         return [
             Row(row, judge_norm(row.norm_ratio, row.percentile), tuple(near.get((row.encoder, row.index), ())))
-            for row in measure_embedding(shown, subject.model)
+            for row in measure_embedding(shown, box.model)
         ]
-    found = _measure_read(subject, by)
+    found = _measure_read(box, by)
     return [Row(row, judge_norm(row.norm_ratio, row.percentile)) for row in found]
 
 
-def _measure_read(subject: Subject, by: str) -> list[RowStatistics]:
-    return measure_parts(subject.analysis.parts(), subject.model, by=cast("By", by))
+def _measure_read(box: Computed, by: str) -> list[RowStatistics]:
+    return measure_parts(box.analysis.parts(), box.model, by=cast("By", by))
 
 
 def _by_vector(found: Sequence[Neighbour]) -> Mapping[tuple[str, int], list[Neighbour]]:

@@ -22,10 +22,11 @@ from ....limits import CHUNK
 from ....remarks import Action, Remark
 from ....saving import DTYPES
 from ....vectors.embedding import Embedding
+from ...source import Computed
 from ..build.saving import LONG, LONG_CHOICES, read_folder
 from ..html import draw
 from ..question import Answer, Question
-from ..subject import Subject, read_subject
+from ..source import read_box
 
 __all__ = ["Ground", "answer_loads", "draw_loads", "propose_name"]
 
@@ -146,14 +147,14 @@ def _places(found: Iterable[Verdict], is_one_family: bool) -> tuple[str, ...]:
 
 def answer_loads(question: Question, host: PageHost) -> Answer:
     """Answer where the file would load that saving would write now: with this name, precision and choice of parts."""
-    subject = read_subject(question, host)
-    if subject is None:
+    box = read_box(question, host)
+    if box is None:
         return Answer(slots={"loads": ""})
-    wish = _read_wish(question, host, subject)
+    wish = _read_wish(question, host, box)
     verdicts = judge(wish.facts, is_vocabulary_word=wish.is_word)
-    family = subject.model.family
+    family = box.model.family
     families = (family.key,) if family is not None and family.key in MODELS else ()
-    drawn = draw_loads(verdicts, families=families, fixes=_find_fixes(wish, subject), notes=wish.notes)
+    drawn = draw_loads(verdicts, families=families, fixes=_find_fixes(wish, box), notes=wish.notes)
     return Answer(slots={"loads": drawn})
 
 
@@ -172,16 +173,16 @@ class _Planned:
         return any(len(encoder.tokenize([text])[0]) == 1 for encoder in self.model.encoders)
 
 
-def _read_wish(question: Question, host: PageHost, subject: Subject) -> _Planned:
+def _read_wish(question: Question, host: PageHost, box: Computed) -> _Planned:
     base, notes = _read_name(question)
-    value, part = _take_part(subject.value, question.choice("long", LONG_CHOICES))
+    value, part = _take_part(box.vectors, question.choice("long", LONG_CHOICES))
     name = f"{base}{part}"
     if part:
         notes.append(f"More than {CHUNK} vectors: this is the first file, {name}.")
     dtype = DTYPES[question.choice("dtype", tuple(DTYPES))]
     others, neighbours = _list_neighbours(host, name, question.text("folder"))
     facts = describe_vectors(name, value, dtype=dtype, neighbours=neighbours)
-    return _Planned(facts, base, others, subject.model, tuple(notes))
+    return _Planned(facts, base, others, box.model, tuple(notes))
 
 
 def _read_name(question: Question) -> tuple[str, list[str]]:
@@ -214,7 +215,7 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 
 
-def _find_fixes(wish: _Planned, subject: Subject) -> dict[str, Sequence[Action]]:
+def _find_fixes(wish: _Planned, box: Computed) -> dict[str, Sequence[Action]]:
     """Return the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)
@@ -222,7 +223,7 @@ def _find_fixes(wish: _Planned, subject: Subject) -> dict[str, Sequence[Action]]
     fixes: dict[str, Sequence[Action]] = {"rename": renamed}
     for remark in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
         fixes[remark.kind] = renamed
-    return fixes | {"too long": _shorten(subject.entered.expression.strip())}
+    return fixes | {"too long": _shorten(box.title)}
 
 
 def _shorten(expression: str) -> Sequence[Action]:

@@ -1,4 +1,4 @@
-"""Compare two things: how far they are from each other, encoder by encoder and vector by vector."""
+"""Compare two sources: how far they are from each other, encoder by encoder and vector by vector."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ....families import family_of
 from ....host_protocol import PageHost, TextModel
 from ....inspection import Difference, compare
 from ....vectors.embedding import Embedding
+from ...source import Source
 from ..html import draw, draw_error
-from ..source import Choice, Thing, open_thing
+from ..source import Choice, open_choice
 
-__all__ = ["Compared", "Side", "compare_from_page", "compare_things"]
+__all__ = ["Compared", "Side", "compare_from_page", "compare_sources"]
 
 SHOWN_VECTORS = 150
 """Vectors whose cosines are drawn: two chunks."""
@@ -33,7 +34,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two things, the differences by encoder, and what is to be said of them in words."""
+    """Two sources, the differences by encoder, and what is to be said of them in words."""
 
     a: Side
     b: Side
@@ -55,16 +56,16 @@ def compare_from_page(host: PageHost, a: Choice, b: Choice) -> str:
     """
     try:
         a, b = _share_expression(a, b)
-        found = compare_things(_open(a, "A", host), _open(b, "B", host))
+        found = compare_sources(_open(a, "A", host), _open(b, "B", host))
     except EmbeddingMergeError as error:
         return draw_error(error)
     return draw("inspect/compared", found=found, shown=SHOWN_VECTORS)
 
 
-def compare_things(a: Thing, b: Thing) -> Compared:
-    """Compare two things."""
+def compare_sources(a: Source, b: Source) -> Compared:
+    """Compare two sources."""
     found = tuple(compare(_exact(a), _exact(b)))
-    model = next((thing.model for thing in (a, b) if thing.model is not None), None)
+    model = next((source.model for source in (a, b) if source.model is not None), None)
     return Compared(
         a=_side("A", a),
         b=_side("B", b),
@@ -92,19 +93,19 @@ def _share_expression(a: Choice, b: Choice) -> tuple[Choice, Choice]:
     return a, b
 
 
-def _open(choice: Choice, letter: str, host: PageHost) -> Thing:
+def _open(choice: Choice, letter: str, host: PageHost) -> Source:
     try:
-        return open_thing(choice, host)
+        return open_choice(choice, host)
     except EmbeddingMergeError as error:
         error.message = f"{letter}: {error.message}"
         raise
 
 
-def _side(letter: str, thing: Thing) -> Side:
-    return Side(letter, thing.title, thing.model.title if thing.model else "", thing.vectors.length)
+def _side(letter: str, source: Source) -> Side:
+    return Side(letter, source.title, source.model.title if source.model else "", source.vectors.length)
 
 
-def _say_differences(a: Thing, b: Thing) -> list[str]:
+def _say_differences(a: Source, b: Source) -> list[str]:
     """Return in words what figures do not show: other families, and other numbers of vectors."""
     said = []
     if set(a.vectors) != set(b.vectors):
@@ -120,12 +121,12 @@ def _say_differences(a: Thing, b: Thing) -> list[str]:
     return said
 
 
-def _made_for(thing: Thing) -> str:
-    family = thing.model.family if thing.model is not None else family_of(thing.vectors)
-    encoders = " and ".join(thing.vectors)
+def _made_for(source: Source) -> str:
+    family = source.model.family if source.model is not None else family_of(source.vectors)
+    encoders = " and ".join(source.vectors)
     return f"{family.title} ({encoders})" if family else encoders
 
 
-def _exact(thing: Thing) -> Embedding:
+def _exact(source: Source) -> Embedding:
     """Return the numbers in float64: not every number format can be calculated with."""
-    return Embedding({name: rows.to(torch.float64) for name, rows in thing.vectors.items()})
+    return Embedding({name: rows.to(torch.float64) for name, rows in source.vectors.items()})

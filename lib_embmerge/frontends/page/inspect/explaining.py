@@ -1,4 +1,4 @@
-"""Explain one thing in words, and carry a file to the loaded model's family."""
+"""Explain one chosen in words, and carry a file to the loaded model's family."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ....host_protocol import PageHost, TextModel
 from ....inspection import ExplainedVector, explain, join_explained
 from ....language import write
 from ....saving import Saved, SaveOptions, save_expression, save_vectors
+from ...save_form import SaveForm
+from ...source import Computed, Source
 from ..html import draw, draw_error
 from ..jobs import Jobs, Standing, Task, draw_progress
-from ..source import LOADED, Choice, Thing, open_checkpoint_named, open_thing
+from ..source import LOADED, Choice, open_checkpoint_named, open_choice
 
 __all__ = ["CARRY_WAYS", "carry_from_page", "explain_from_page"]
 
@@ -31,22 +33,22 @@ CARRY_WAYS = {
 def explain_from_page(host: PageHost, jobs: Jobs, job: str, choice: Choice) -> Iterator[str]:
     """Explain what was chosen, vector by vector; yield HTML as often as there is news."""
     try:
-        thing = open_thing(choice, host)
-        model = thing.model or host.load_text_model()
-        found = explain(thing.vectors, model)
-        tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(thing.vectors.length)]
+        chosen = open_choice(choice, host)
+        model = chosen.model or host.load_text_model()
+        found = explain(chosen.vectors, model)
+        tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(chosen.vectors.length)]
         for standing in jobs.work(job, tasks):
-            yield draw_progress(standing) + _draw_explained(standing, thing, model)
+            yield draw_progress(standing) + _draw_explained(standing, chosen, model)
     except EmbeddingMergeError as error:
         yield draw_error(error)
 
 
-def _draw_explained(standing: Standing[ExplainedVector], thing: Thing, model: TextModel) -> str:
+def _draw_explained(standing: Standing[ExplainedVector], chosen: Source, model: TextModel) -> str:
     vectors = [outcome.result for outcome in standing.outcomes if outcome.result is not None]
     errors = list({str(outcome.error): outcome.error for outcome in standing.outcomes if outcome.error}.values())
     joined = write(join_explained(vectors)) if vectors and standing.is_over else ""
     return draw(
-        "inspect/explained", title=thing.title, vectors=vectors, joined=joined, errors=errors, model=model
+        "inspect/explained", title=chosen.title, vectors=vectors, joined=joined, errors=errors, model=model
     )
 
 
@@ -66,29 +68,24 @@ def carry_from_page(
 def _carry(
     host: PageHost, jobs: Jobs, job: str, choice: Choice, way: str, name: str, folder: str, overwrite: bool
 ) -> Iterator[str]:
-    thing = open_thing(choice, host)
-    if thing.file is None:
+    chosen = open_choice(choice, host)
+    if isinstance(chosen, Computed):
         raise FileError("An expression needs no carrying: it is computed anew by every model.")
     target = host.load_text_model()
-    options = SaveOptions(
-        folder=folder_below(host.embeddings_folder, folder),
-        overwrite=overwrite,
-        long="keep",
-        is_installed_here=True,
-        limits=host.limits,
-    )
-    name = name.strip() or thing.file.name
+    place = folder_below(host.embeddings_folder, folder)
+    options = SaveForm(overwrite, long="keep").options(place, host.limits, is_installed_here=True)
+    name = name.strip() or chosen.file.name
     if way == "words":
-        yield from _carry_in_words(host, jobs, job, thing, _source(host, choice, target), target, name, options)
+        yield from _carry_in_words(host, jobs, job, chosen, _source(host, choice, target), target, name, options)
         return
     if way in MAPS:
-        made = carry_map(thing.vectors, _source(host, choice, target), target, way)
+        made = carry_map(chosen.vectors, _source(host, choice, target), target, way)
         value, said = made.value, _reach(made, way)
     else:
-        value = carry_shared(thing.vectors, target)
+        value = carry_shared(chosen.vectors, target)
         there = [encoder for encoder, rows in value.items() if rows.any()]
         said = f"{' and '.join(there)} as in the file; zeros for what the other encoders have: a part of the embedding."
-    origin = {"embmerge.carried": way or "shared", "embmerge.source_file": thing.file.path.name}
+    origin = {"embmerge.carried": way or "shared", "embmerge.source_file": chosen.file.path.name}
     yield _finish(host, [save_vectors(value, name, target, options, origin=origin)], said, (), target)
 
 
@@ -96,14 +93,14 @@ def _carry_in_words(
     host: PageHost,
     jobs: Jobs,
     job: str,
-    thing: Thing,
+    chosen: Source,
     source: TextModel,
     target: TextModel,
     name: str,
     options: SaveOptions,
 ) -> Iterator[str]:
-    found: Iterator[ExplainedVector | CarriedWords] = carry_words(thing.vectors, source, target)
-    tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(thing.vectors.length)]
+    found: Iterator[ExplainedVector | CarriedWords] = carry_words(chosen.vectors, source, target)
+    tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(chosen.vectors.length)]
     for standing in jobs.work(job, tasks):
         yield draw_progress(standing)
     if standing.is_cancelled:

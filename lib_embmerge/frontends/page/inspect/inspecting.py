@@ -1,4 +1,4 @@
-"""Inspect one thing: its shapes, what its header says, figures by vector, and how far today's words are from it."""
+"""Inspect one source: its shapes, what its header says, figures by vector, and how far today's words are from it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ....inspection import find_neighbours, measure_embedding
 from ....limits import Limits
 from ....vectors.embedding import Embedding
 from ...figures import amount
+from ...source import Computed, Source, Stored
 from ..html import draw, draw_error
-from ..source import Choice, Thing, loaded_model, open_thing
+from ..source import Choice, loaded_model, open_choice
 from .verifying import Verification, verify
 
-__all__ = ["EncoderFigures", "Inspected", "VectorFigures", "inspect_from_page", "inspect_thing"]
+__all__ = ["EncoderFigures", "Inspected", "VectorFigures", "inspect_from_page", "inspect_source"]
 
 SHOWN_VECTORS = 150
 """Vectors whose figures are shown: two chunks."""
@@ -73,7 +74,7 @@ class EncoderFigures:
 
 @dataclass(frozen=True)
 class Inspected:
-    """Everything that is shown of one thing.
+    """Everything that is shown of one source.
 
     `recipe` is the expression for the box, empty where the file does not say. `unverified` says why there is no
     verification of a file that has a recipe.
@@ -100,58 +101,56 @@ class Inspected:
 def inspect_from_page(host: PageHost, choice: Choice) -> str:
     """Inspect what was chosen; return it, or the mistake, as HTML."""
     try:
-        thing = open_thing(choice, host)
-        model = loaded_model(host) if thing.model is None else thing.model
-        found = inspect_thing(thing, model, host.limits)
+        source = open_choice(choice, host)
+        model = loaded_model(host) if source.model is None else source.model
+        found = inspect_source(source, model, host.limits)
     except EmbeddingMergeError as error:
         return draw_error(error)
     return draw("inspect/inspected", found=found)
 
 
-def inspect_thing(thing: Thing, model: TextModel | None, limits: Limits | None = None) -> Inspected:
-    """Return the figures of a thing; norms and words against `model`, where it says something about the thing.
+def inspect_source(source: Source, model: TextModel | None, limits: Limits | None = None) -> Inspected:
+    """Return the figures of a source; norms and words against `model`, where it says something about the source.
 
     The demonstration encoder's words say nothing about a file that it has not made, nor the other way round.
     """
-    if thing.file is None:
-        return _inspect_expression(thing)
-    made_here = thing.file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
+    if isinstance(source, Computed):
+        return _inspect_expression(source)
+    made_here = source.file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     judge = model if model is not None and model.is_demonstration == made_here else None
-    return _inspect_file(thing, model, judge, _verify(thing.file, model, limits))
+    return _inspect_file(source, model, judge, _verify(source.file, model, limits))
 
 
-def _inspect_expression(thing: Thing) -> Inspected:
-    analysis = thing.analysis
-    assert analysis is not None
+def _inspect_expression(source: Computed) -> Inspected:
+    analysis = source.analysis
     origin, model = analysis.provenance(), analysis.model
     return Inspected(
-        title=thing.title,
+        title=source.title,
         path="",
         layout="",
-        encoders=_measure(thing.vectors, model),
+        encoders=_measure(source.vectors, model),
         facts={"resolved": origin.text, "made with": model.title, "fingerprint": origin.rows},
-        recipe=thing.title,
+        recipe=source.title,
         warnings=[remark.text for remark in (*analysis.remarks(), *analysis.remarks_on_value())],
         model=model,
     )
 
 
 def _inspect_file(
-    thing: Thing, model: TextModel | None, judge: TextModel | None, verified: tuple[Verification | None, str]
+    source: Stored, model: TextModel | None, judge: TextModel | None, verified: tuple[Verification | None, str]
 ) -> Inspected:
-    file = thing.file
-    assert file is not None
+    file = source.file
     verification, unverified = verified
     known = {label: file.metadata[key] for label, key in HEADER.items() if file.metadata.get(key)}
     return Inspected(
-        title=thing.title,
-        path=str(file.path) if thing.is_installed else "",
+        title=source.title,
+        path=str(file.path) if source.is_installed else "",
         layout=file.layout,
-        encoders=_measure(thing.vectors, judge),
+        encoders=_measure(source.vectors, judge),
         facts=known,
         metadata=dict(sorted(file.metadata.items())),
         recipe=known.get("expression", ""),
-        warnings=[*file.notes, *_find_holes(thing.vectors), *_find_misfit(thing, model), *_doubt(model, judge)],
+        warnings=[*file.notes, *_find_holes(source.vectors), *_find_misfit(source, model), *_doubt(model, judge)],
         model=model,
         verification=verification,
         unverified=unverified,
@@ -179,15 +178,15 @@ def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
     return []
 
 
-def _find_misfit(thing: Thing, model: TextModel | None) -> list[str]:
+def _find_misfit(source: Stored, model: TextModel | None) -> list[str]:
     """Return a sentence where a file and the model do not have the same encoders."""
     if model is None:
         return []
-    own, others = list(thing.vectors), [encoder.name for encoder in model.encoders]
+    own, others = list(source.vectors), [encoder.name for encoder in model.encoders]
     if set(own) == set(others):
         return []
     return [
-        f"{thing.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}:"
+        f"{source.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}:"
         " it does not fit the loaded model."
     ]
 

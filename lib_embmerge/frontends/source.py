@@ -1,0 +1,73 @@
+"""What can be looked at, on the page and on the command line: an expression with its value, or a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Union
+
+from ..entered import Entered
+from ..evaluation import Analysis
+from ..files.reading import EmbeddingFile, read_embedding
+from ..host_protocol import TextModel
+from ..vectors.embedding import Embedding
+
+__all__ = ["Computed", "Source", "Stored", "compute_source", "read_stored"]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """An expression and the vectors that a model gives it."""
+
+    analysis: Analysis
+    vectors: Embedding
+
+    @property
+    def model(self) -> TextModel:
+        """The one that it was computed with."""
+        return self.analysis.model
+
+    @property
+    def title(self) -> str:
+        """The expression, which is its name for people."""
+        return self.analysis.entered.expression.strip()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file's vectors; `is_installed` says that it lies in the embeddings folder."""
+
+    file: EmbeddingFile
+    vectors: Embedding
+    is_installed: bool = False
+
+    @property
+    def model(self) -> None:
+        """A file has none."""
+        return
+
+    @property
+    def title(self) -> str:
+        """The file's name, for people."""
+        return self.file.path.name
+
+
+Source = Union[Computed, Stored]
+
+
+def compute_source(entered: Entered, model: TextModel) -> Computed:
+    """Compute an expression.
+
+    Raises: ExpressionError, placed in the text that was entered.
+    """
+    analysis = Analysis(entered, model)
+    return Computed(analysis, analysis.value())
+
+
+def read_stored(path: Path, *, is_installed: bool = False) -> Stored:
+    """Read a file.
+
+    Raises: FileError where it is no embedding file.
+    """
+    file = read_embedding(path)
+    return Stored(file, Embedding(file.vectors), is_installed)
