@@ -37,10 +37,11 @@ class DemonstrationTable:
     """A table of which any row is computed from its token's id when it is asked for; no row is kept.
 
     Whole-number arithmetic, and single additions and multiplications in float32, so every machine and version gives
-    the same bits. The rows have norms spread by a fifth around `norm`, like a trained table's.
+    the same bits. The words' norms are spread by a tenth around `norm`, those of all other rows by six tenths: as in a
+    trained table a sum of a few words is no longer than any row.
     """
 
-    _SPREAD = 0.2
+    _WORDS_SPREAD, _SPREAD = 0.2, 1.2
 
     def __init__(self, name: str, *, size: int = CLIP_VOCABULARY_SIZE, norm: float) -> None:
         """Take the encoder's name, which is the seed, and the rows' mean norm."""
@@ -52,24 +53,23 @@ class DemonstrationTable:
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Compute rows: (len(ids), width), float32."""
         tokens = np.asarray(ids, dtype=np.uint64)
-        columns, lengths = self._made_up(tokens)
+        columns, shares = self._made_up(tokens)
         places = _places()[np.minimum(tokens, CLIP_VOCABULARY_SIZE - 1).astype(np.int64)]
         is_word = (places >= 0) & (tokens < CLIP_VOCABULARY_SIZE)
         columns[is_word] *= np.float32(math.sqrt(OWN_PART))
         columns[is_word] += self._spread(_directions()[places[is_word]])
-        columns *= lengths
+        spread = np.where(is_word, np.float32(self._WORDS_SPREAD), np.float32(self._SPREAD))[:, None]
+        columns *= np.float32(self.norm) * (1 + (shares - np.float32(0.5)) * spread)
         return torch.from_numpy(columns)
 
     def _made_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return numbers of a length near 1, (n, width), and the lengths to give the rows, (n, 1)."""
+        """Return numbers of a length near 1, (n, width), and numbers from 0 to 1, (n, 1), all by the ids alone."""
         # Four columns of 16 bits come from one hash of 64, uniform in ±1; their norm is the root of width / 3.
         words = self.width // 4 + 1
         hashes = _scramble(ids[:, None] * np.uint64(words) + np.arange(words, dtype=np.uint64), self._seed)
         columns = hashes[:, 1:].astype("<u8", copy=False).view("<i2").astype(np.float32)
         columns *= np.float32(1 / (32768 * math.sqrt(self.width / 3)))
-        share = (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-        spread = np.float32(self.norm * self._SPREAD)
-        return columns, np.float32(self.norm * (1 - self._SPREAD / 2)) + share * spread
+        return columns, (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
     def _spread(self, directions: np.ndarray) -> np.ndarray:
         """Spread the columns of word vectors over those of the table: lengths and angles stay as they are."""
