@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +14,27 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from lib_embmerge.entered import Entered, read_expression
-from lib_embmerge.errors import ExpressionError, FileError, FileExists, LimitExceeded, NameProblem, UnknownEmbedding
+from lib_embmerge.errors import (
+    ExpressionError,
+    FileError,
+    FileExists,
+    LimitExceeded,
+    ModelNotLoaded,
+    NameProblem,
+    UnknownEmbedding,
+)
 from lib_embmerge.families import DEMONSTRATION
 from lib_embmerge.files.convert import convert_file
 from lib_embmerge.files.reading import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
-from lib_embmerge.host_protocol import InstalledEmbedding
+from lib_embmerge.host_protocol import InstalledEmbedding, TextPieces
 from lib_embmerge.language import parse
+from lib_embmerge.models.checkpoint import open_model
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
-from lib_embmerge.saving import SaveOptions, read_recipe, rebuild, save_expression
+from lib_embmerge.saving import Long, SaveOptions, read_recipe, rebuild, save_expression
+from lib_embmerge.vectors.embedding import digest_vectors, former_digests
 from tests.analysed import evaluate
+from tests.frontends.checkpoints import make_checkpoint
 
 KITTEN = "'cat' - 'adult' + 'child'"
 
@@ -197,6 +211,21 @@ def test_a_text_that_names_the_file_being_written_stays_text(model: MemoryModel,
     assert torch.equal(load_file(saved.path)["clip_l"], expected)
 
 
+@pytest.mark.parametrize("text", ["'a D O G'", "'a dog\n'", "'adog, DOG'", "'\U0001fae8 d og red'"])
+def test_a_name_in_another_spelling_stays_text_too(model: MemoryModel, tmp_path: Path, text: str) -> None:
+    """The tokens of a name are found in other letters than its own: a blank, a capital, the end of a longer word."""
+    model.install(embedding("d og", 5.0))
+    model.install(embedding("red", 7.0))
+    options = SaveOptions(tmp_path, is_installed_here=True)
+    (saved,) = save_expression(read_expression(text), "d og", model, options)
+    without = MemoryModel(model.encoders, embeddings=[embedding("red", 7.0)])
+    expected = evaluate(text, without)
+    assert torch.equal(load_file(saved.path)["clip_l"], expected["clip_l"])
+    assert torch.equal(load_file(saved.path)["clip_g"], expected["clip_g"])
+    (again,) = rebuild(read_embedding(saved.path), model, SaveOptions(tmp_path / "again"))
+    assert torch.equal(load_file(again.path)["clip_l"], expected["clip_l"])
+
+
 def test_elsewhere_the_name_is_the_embedding(model: MemoryModel, tmp_path: Path) -> None:
     model.install(embedding("dog", 5.0))
     (saved,) = save_expression(read_expression("'dog'"), "dog", model, SaveOptions(tmp_path))
@@ -216,6 +245,49 @@ def test_thousands_of_terms_are_no_trouble(model: MemoryModel, tmp_path: Path) -
     text = "+".join(["'dog'"] * 2500)
     options = SaveOptions(tmp_path, is_installed_here=True)
     assert len(save_expression(read_expression(text), "dog", model, options)) == 1
+
+
+def test_an_expression_is_tokenized_and_read_once(model: MemoryModel, tmp_path: Path) -> None:
+    """And the name once, which may be a word of the vocabulary."""
+    text = "normalize('cat' - 'adult', 0.5), repeat('dog', 100), 'red'"
+    saved = save_expression(read_expression(text), "k", model, SaveOptions(tmp_path, long="split"))
+    assert len(saved) == 2
+    assert model.calls["pieces"] == 1
+    assert [encoder.calls["rows"] for encoder in model.encoders] == [1, 1]
+    assert [encoder.calls["tokenize"] for encoder in model.encoders] == [1 + len(saved)] * 2
+
+
+@pytest.mark.parametrize(("long", "names"), [(None, ["k"]), ("split", ["k"])])
+def test_exactly_a_chunk_is_one_file(
+    model: MemoryModel, tmp_path: Path, long: Long | None, names: list[str]
+) -> None:
+    saved = save_expression(read_expression("repeat('cat', 75)"), "k", model, SaveOptions(tmp_path, long=long))
+    assert [one.name for one in saved] == names
+    assert saved[0].metadata["embmerge.resolved"] == "repeat(text('cat'), 75)"
+    assert load_file(saved[0].path)["clip_l"].shape == (75, 768)
+
+
+def test_a_recipe_may_be_longer_than_what_may_be_written(model: MemoryModel, tmp_path: Path) -> None:
+    """Of both limits, characters and parentheses, the recipe takes more than the expression it is of."""
+    for name, text in (("long", "+".join(["'dog'"] * 2700)), ("deep", "sum(" * 99 + "('dog')" + ")" * 99)):
+        (saved,) = save_expression(read_expression(text), name, model, SaveOptions(tmp_path))
+        (again,) = rebuild(read_embedding(saved.path), model, SaveOptions(tmp_path / "again"))
+        assert load_file(again.path)["clip_l"].equal(load_file(saved.path)["clip_l"])
+
+
+class Changing(MemoryModel):
+    """A host's model whose weights are replaced while it is asked for the texts of an expression."""
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        self.encoders[0].table[0] += 1.0
+        return super().pieces(texts)
+
+
+def test_nothing_is_saved_of_two_checkpoints(tmp_path: Path) -> None:
+    model = Changing([MemoryEncoder("clip_l", width=768)])
+    with pytest.raises(ModelNotLoaded, match="The checkpoint was changed in the meantime; nothing was saved"):
+        save_expression(read_expression("'cat'"), "k", model, SaveOptions(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- rebuilding ----------------------------------------------------------------------------------------------------
@@ -291,12 +363,44 @@ def test_a_file_without_a_recipe(metadata: dict[str, str]) -> None:
         read_recipe("x.safetensors", metadata)
 
 
-@pytest.mark.parametrize("place", ["/etc/hostname", "\\\\host\\share", "C:x"])
+@pytest.mark.parametrize("place", ["/etc/hostname", "\\\\host\\share", "C:x", "./secret.safetensors"])
 def test_a_recipe_opens_no_path(model: MemoryModel, tmp_path: Path, place: str) -> None:
     file = save_and_read(read_expression("'dog'"), "k-1", model, tmp_path)
     hostile = replace(file, metadata={**file.metadata, "embmerge.resolved": f"text('a')@\"{place}\""})
     with pytest.raises(FileError, match="reads a checkpoint by its path"):
         rebuild(hostile, model, SaveOptions(tmp_path / "again"))
+
+
+@pytest.mark.parametrize("name", ["secret.safetensors", "secret", "~", "sd_v1.5"])
+def test_a_recipe_s_name_is_one_of_the_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Not a file of the folder that the command happens to run in."""
+    real = tmp_path / "real"
+    real.mkdir()
+    made = make_checkpoint(tmp_path / name, seed=1)
+    model = open_model(made.rename(real / "model.safetensors"))
+    make_checkpoint(tmp_path / name, seed=2)
+    monkeypatch.chdir(tmp_path)
+    (saved,) = save_expression(read_expression("'cat'"), "k", model, SaveOptions(tmp_path / "out"))
+    file = read_embedding(saved.path)
+    hostile = replace(file, metadata={**file.metadata, "embmerge.resolved": f"text('cat')@'{name}'"})
+    with pytest.raises(FileError, match="There is no checkpoint"):
+        rebuild(hostile, model, SaveOptions(tmp_path / "again"))
+
+
+def test_digests_of_older_versions_are_known(model: MemoryModel, tmp_path: Path) -> None:
+    """Without shapes inside some WebUIs, of the whole file in A1111."""
+    (made,) = save_expression(read_expression("'dog'"), "mine", model, SaveOptions(tmp_path))
+    vectors = read_embedding(made.path).vectors
+    model.install(InstalledEmbedding("mine", vectors, path=made.path))
+    file = save_and_read(read_expression("'mine' * 2"), "k-1", model, tmp_path)
+    known = [digest_vectors(vectors), *former_digests(vectors), hashlib.sha256(made.path.read_bytes()).hexdigest()]
+    for digest in [*known, "0" * 64]:
+        old = replace(file, metadata={**file.metadata, "embmerge.embeddings": json.dumps({"mine": digest})})
+        (again,) = rebuild(old, model, SaveOptions(tmp_path / "again", overwrite=True))
+        said = "The embedding mine is not the one that the file was made of." in again.warnings
+        assert said == (digest not in known)
 
 
 def test_half_of_a_character_in_a_note_is_marked(model: MemoryModel, tmp_path: Path) -> None:

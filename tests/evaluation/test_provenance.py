@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from lib_embmerge.evaluation import Analysis
+from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.language import parse
+from lib_embmerge.language import parse, write
 from lib_embmerge.language.nodes import Apply, Expression, Text
-from lib_embmerge.models.memory import MemoryModel
-from tests.analysed import evaluate, read_parts, resolve
+from lib_embmerge.limits import Limits
+from lib_embmerge.models.checkpoint import CheckpointModel, open_model
+from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
+from tests.analysed import entered, evaluate, read_parts, resolve
 
 from .expressions import EXPRESSIONS
 
@@ -117,3 +122,97 @@ def test_parts_are_what_is_read_in_order() -> None:
 def test_what_enters_negatively(text: str, subtracted: list[str]) -> None:
     found = read_parts(text, MemoryModel.sdxl())
     assert [part.text for part in found if part.is_subtracted] == subtracted
+
+
+# --- Names in other spellings ----------------------------------------------------------------------------------------
+
+NAMES = ("neg-xyzzy", "style", "style two", "Mc Cat", "né", "a", "😀x")
+
+BETWEEN = st.sampled_from(
+    ["", " ", "  ", "\n", "\t ", ", ", "-", "'", "é", "🫨", "\u3000", "x", "\u00a0", "&amp;", "ß"]
+)
+
+
+def spelled(name: str) -> st.SearchStrategy[str]:
+    """A name as a person may write it and a tokenizer read it: blanks between its parts, other letters' case."""
+    letters = st.tuples(*[st.sampled_from([c, c.upper(), c + " ", " " + c, c + "\n"]) for c in name])
+    return st.one_of(st.just(name), letters.map("".join))
+
+
+WRITTEN = st.lists(
+    st.one_of(st.sampled_from(NAMES).flatmap(spelled), st.text(max_size=6), st.sampled_from(["cat", "red", "dogneg"])),
+    max_size=5,
+).flatmap(lambda parts: st.tuples(*[st.tuples(st.just(part), BETWEEN) for part in parts]))
+
+
+def with_names(model: MemoryModel) -> MemoryModel:
+    for number, name in enumerate(NAMES, start=1):
+        length, value = number % 3 + 1, 0.25 * number
+        vectors = {encoder.name: torch.full((length, encoder.width), value) for encoder in model.encoders}
+        model.install(InstalledEmbedding(name, vectors))
+    return model
+
+
+OTHER_WORDS = MemoryEncoder("clip_g", width=16, words=[*WORDS, "é", "owl"])
+UNEVEN = with_names(MemoryModel([MemoryEncoder("clip_l"), OTHER_WORDS]))
+EVEN = with_names(MemoryModel.sdxl())
+
+
+def is_writable(text: str) -> bool:
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)
+
+
+@pytest.mark.parametrize("model", [EVEN, UNEVEN], ids=["even", "uneven"])
+@given(parts=WRITTEN)
+def test_a_recipe_of_any_text_gives_the_same_vectors(model: MemoryModel, parts: list[tuple[str, str]]) -> None:
+    text = "".join(part + between for part, between in parts)
+    assume(is_writable(text))
+    asked = f"{write(Text(text))} * 2 - 'cat'"
+    found = Analysis(entered(asked), model)
+    again = evaluate(found.provenance().text, model, Limits().of_recipes())
+    assert again.equals(found.value())
+    bare = MemoryModel(model.encoders, embeddings=[one for one in model.installed if one.name != "style"])
+    without = Analysis(entered(asked), model, stays_text="style")
+    assert without.value().equals(Analysis(entered(asked), bare).value())
+    assert evaluate(without.provenance().text, model, Limits().of_recipes()).equals(without.value())
+
+
+SPELLINGS = [
+    ("'🫨 neg - xyzzy'", "concat(text('🫨'), emb('neg-xyzzy'))"),
+    ("'neg  -\nxyzzy cat'", "concat(emb('neg-xyzzy'), text('cat'))"),
+    ("'é STYLE  two é'", "concat(text('é'), emb('style two'), text('é'))"),
+    ("'a mc\tcat'", "concat(emb('a'), emb('Mc Cat'))"),
+    ("'it''s style'", "concat(text('it''s'), emb('style'))"),
+]
+
+
+@pytest.mark.parametrize(("text", "resolved"), SPELLINGS, ids=[row[0] for row in SPELLINGS])
+def test_a_recipe_keeps_the_text_s_own_letters(text: str, resolved: str) -> None:
+    assert resolve(text, EVEN).text == write(parse(resolved))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> CheckpointModel:
+    """CLIP's own tokenizers, and files of embeddings."""
+    folder = tmp_path_factory.mktemp("embeddings")
+    for number, name in enumerate((*NAMES, "neg"), start=1):
+        vectors = {"clip_l": torch.full((number % 3 + 1, 768), 0.5), "clip_g": torch.full((number % 3 + 1, 1280), 0.25)}
+        write_embedding(vectors, folder, name, metadata={})
+    return open_model(None, embeddings=folder)
+
+
+@settings(max_examples=60)
+@given(parts=WRITTEN)
+def test_the_same_with_clip_s_tokenizers(real: CheckpointModel, parts: list[tuple[str, str]]) -> None:
+    text = "".join(part + between for part, between in parts)
+    assume(is_writable(text))
+    found = Analysis(entered(write(Text(text))), real)
+    assert evaluate(found.provenance().text, real, Limits().of_recipes()).equals(found.value())
+
+
+def test_what_no_letters_spell_is_kept_as_tokens(real: CheckpointModel) -> None:
+    """Of `zzneg` the last token is the name's, and what stands before it is no word that could be written alone."""
+    (ids,) = real.encoders[0].tokenize(["zzneg"])
+    (name,) = real.encoders[0].tokenize(["neg"])
+    assert ids[1:] == name
+    assert resolve("'zzneg'", real).text == f"token({ids[0]}), emb('neg')"
