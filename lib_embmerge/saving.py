@@ -22,7 +22,6 @@ from .errors import (
     LimitExceeded,
     ModelNotLoaded,
     Span,
-    UnknownEmbedding,
 )
 from .evaluation import Analysis, Provenance
 from .families import DEMONSTRATION
@@ -34,7 +33,7 @@ from .files.reading import EmbeddingFile
 from .files.writing import write_embedding
 from .host_protocol import InstalledEmbedding, TextModel
 from .inspection.tokens import word_test
-from .language import Apply, At, Expression, Number, Text, walk, write
+from .language import Apply, At, Expression, Number, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
 from .vectors.embedding import Embedding, former_digests, shapes_of
 from .vectors.operators.sequence import pool
@@ -135,8 +134,6 @@ def _save(
     entered: Entered, name: str, model: TextModel, options: SaveOptions, check: Callable[[str], None]
 ) -> list[Saved]:
     identity, checkpoint = model.identity, _checkpoint_texts(model, model.record(with_hash=options.with_hash))
-    if options.is_installed_here:
-        _refuse_own_name(entered, name)
     analysis = Analysis(entered, model, stays_text=name if options.is_installed_here else "")
     remarks = analysis.remarks()
     parts = _divide(analysis, name, options)
@@ -294,24 +291,6 @@ def _check_free(names: Iterable[str], options: SaveOptions) -> None:
         error = FileExists(f"{place} exists already{but}.", suggestion="Ask for overwrite to replace it.")
         error.missing = missing
         raise error
-
-
-def _refuse_own_name(entered: Entered, name: str) -> None:
-    """Refuse `emb('…')` of the file that is being written; a quoted text that names it stays text.
-
-    Raises: UnknownEmbedding.
-    """
-    for node in walk(entered.tree):
-        if _is_embedding(node, name):
-            raise UnknownEmbedding(
-                f"emb('{name}') is the file that is being written.", span=node.span, suggestion="Save another name."
-            ).located(*entered.source)
-
-
-def _is_embedding(node: Expression, name: str) -> bool:
-    if not isinstance(node, Apply) or node.name != "emb":
-        return False
-    return any(isinstance(a, Text) and a.value.casefold() == name.casefold() for a in node.arguments)
 
 
 def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:

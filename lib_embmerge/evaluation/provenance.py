@@ -11,8 +11,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from itertools import islice, zip_longest
+from functools import cached_property, reduce
+from itertools import chain, islice, zip_longest
 
 import torch
 from torch import Tensor
@@ -30,15 +30,19 @@ __all__ = ["Provenance", "resolve"]
 class Provenance:
     """An expression with every name resolved, and what it read.
 
-    `text` is `expression` written canonically; `tokens` are the ids per encoder in the order of the text; `rows` is
-    the fingerprint of the table rows that were read by id; `embeddings` gives the digest of each embedding by name.
+    `tokens` are the ids per encoder in the order of the text; `rows` is the fingerprint of the table rows that were
+    read by id; `embeddings` gives the digest of each embedding by name.
     """
 
     expression: Expression
-    text: str
     tokens: Mapping[str, list[int]]
     rows: str
     embeddings: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """The expression, written canonically."""
+        return write(self.expression)
 
 
 def resolve(steps: Plan, readings: Readings) -> Provenance:
@@ -46,14 +50,12 @@ def resolve(steps: Plan, readings: Readings) -> Provenance:
 
     Evaluating the resolved expression gives the same value, whatever embeddings are installed later.
     """
-    resolved = _rebuild(steps, readings)
-    leaves = [readings.leaf(step) for step in steps if step.reads]
+    leaves = [(step, readings.leaf(step)) for step in steps if step.reads]
     return Provenance(
-        expression=resolved,
-        text=write(resolved),
-        tokens={name: list(_ids(leaves, place)) for place, name in enumerate(readings.names)},
-        rows=_fingerprint(steps, readings),
-        embeddings={embedding.name: embedding.digest for leaf in leaves for embedding in leaf.embeddings()},
+        expression=_rebuild(steps, readings),
+        tokens={name: _ids([leaf for _, leaf in leaves], place) for place, name in enumerate(readings.names)},
+        rows=_fingerprint(leaves, readings),
+        embeddings={embedding.name: embedding.digest for _, leaf in leaves for embedding in leaf.embeddings()},
     )
 
 
@@ -202,27 +204,23 @@ def _joined(words: Sequence[Expression]) -> Expression:
 # --- The rows ------------------------------------------------------------------------------------------------------
 
 
-def _ids(leaves: Sequence[Leaf], place: int) -> Iterator[int]:
-    for leaf in leaves:
-        for run in leaf.runs[place]:
-            if not isinstance(run, InstalledEmbedding):
-                yield from run
+def _ids(leaves: Sequence[Leaf], place: int) -> list[int]:
+    runs = [run for leaf in leaves for run in leaf.runs[place] if not isinstance(run, InstalledEmbedding)]
+    return list(chain.from_iterable(runs))
 
 
-def _fingerprint(steps: Plan, readings: Readings) -> str:
+def _fingerprint(read: Sequence[tuple[Step, Leaf]], readings: Readings) -> str:
     """Hash the rows that were read by id: per checkpoint and encoder the distinct ids, ascending, and their rows.
 
     What `normalize`, `nearest` and `random` learn from the whole vocabulary is not in it.
     """
     digest = hashlib.sha256(b"embmerge rows 1\n")
-    by_checkpoint: dict[str, list[Step]] = {}
-    for step in steps:
-        if step.reads:
-            by_checkpoint.setdefault(step.checkpoint.checkpoint if step.checkpoint else "", []).append(step)
+    by_checkpoint: dict[str, list[tuple[Step, Leaf]]] = {}
+    for step, leaf in read:
+        by_checkpoint.setdefault(step.checkpoint.checkpoint if step.checkpoint else "", []).append((step, leaf))
     for checkpoint, readers in sorted(by_checkpoint.items()):
-        leaves = list(dict.fromkeys(readings.leaf(step) for step in readers))
-        for place, encoder in sorted(enumerate(readings.tables(readers[0])), key=lambda pair: pair[1].name):
-            rows = _rows_by_id(leaves, place)
+        for place, encoder in sorted(enumerate(readings.tables(readers[0][0])), key=lambda pair: pair[1].name):
+            rows = _rows_by_id([leaf for _, leaf in readers], place)
             ids = sorted(rows)
             digest.update(f"{checkpoint}\n{encoder.name} {encoder.width} {ids}\n".encode())
             if ids:

@@ -65,7 +65,8 @@ class Leaf:
 class Readings:
     """All that some plans read of a model, each thing read once: the plans are added first, then they are asked for.
 
-    The name `stays_text` is no embedding's: quoted texts that hold it are read as if that embedding were not there.
+    The name `stays_text` is no embedding's, because its file is being written: quoted texts that hold it are read as if
+    that embedding were not there, and `emb` of it is a mistake.
     """
 
     def __init__(self, model: TextModel, *, stays_text: str = "") -> None:
@@ -217,6 +218,10 @@ class Readings:
 
     def _installed(self, step: Step) -> InstalledEmbedding:
         name = str(step.values[0])
+        if name.casefold() == self.stays_text:
+            raise UnknownEmbedding(
+                f"emb('{name}') is the file that is being written.", span=step.span, suggestion="Save another name."
+            )
         fitting = self._fitting(name)
         if len(fitting) == 1:
             return fitting[0]

@@ -172,13 +172,11 @@ class CheckpointModel:
         return [{name: pieces[i] for name, pieces in by_encoder.items()} for i in range(len(texts))]
 
     def _pieces_of(self, encoder: FileEncoder, texts: Sequence[str]) -> list[TextPieces]:
-        return [
-            [
-                _installed(piece) if isinstance(piece, EmbeddingFile) else piece
-                for piece in self.installed.split(encoder.name, ids, encoder.tokenize, self._encoder_names)
-            ]
-            for ids in encoder.tokenize(texts)
-        ]
+        if not self.installed.paths():
+            return [[ids] if ids else [] for ids in encoder.tokenize(texts)]
+        names = self._encoder_names
+        found = [self.installed.split(encoder.name, ids, encoder.tokenize, names) for ids in encoder.tokenize(texts)]
+        return [[_installed(one) if isinstance(one, EmbeddingFile) else one for one in pieces] for pieces in found]
 
     @property
     def _encoder_names(self) -> list[str]:

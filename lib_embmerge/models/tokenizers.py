@@ -100,8 +100,8 @@ def _clean_as_open_clip(text: str) -> str:
 def _word_ids(word: str) -> list[int]:
     if word in _OPEN_CLIP_SPECIALS:
         return [_OPEN_CLIP_SPECIALS[word]]
-    character_of = _character_of()
-    return [token.id for token in _model().tokenize("".join(character_of[b] for b in word.encode("utf-8")))]
+    letters = "".join(map(_character_of().__getitem__, word.encode("utf-8")))
+    return [token.id for token in _model().tokenize(letters)]
 
 
 _OPEN_CLIP_SPECIALS = {"<start_of_text>": START, "<end_of_text>": END}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 
 import torch
 from torch import Tensor
@@ -41,6 +41,14 @@ class Embedding(Mapping[str, Tensor]):
     def __len__(self) -> int:
         """Count the encoders; the count of vectors is `length`."""
         return len(self._rows)
+
+    def items(self) -> ItemsView[str, Tensor]:
+        """Return each encoder's name with its vectors."""
+        return self._rows.items()
+
+    def values(self) -> ValuesView[Tensor]:
+        """Return each encoder's vectors."""
+        return self._rows.values()
 
     def __repr__(self) -> str:
         """Name the encoders and shapes, not the numbers."""
