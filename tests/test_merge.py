@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, LimitExceeded, NotFinite
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.language.scan import Brackets
+from lib_embmerge.language.scan import Brackets, find_islands
 from lib_embmerge.limits import HALF_PRECISION_MAX, Limits
 from lib_embmerge.merge import MergeSettings, merge_prompts, replace_by_counts
 from lib_embmerge.models.memory import MemoryModel
+from lib_embmerge.vectors.vocabulary import Vocabulary
 
 MODELS = {"sd1": MemoryModel.sd1, "sd2": MemoryModel.sd2, "sdxl": MemoryModel.sdxl}
 ON_EVERY_FAMILY = pytest.mark.parametrize("family", MODELS)
@@ -193,6 +196,95 @@ def test_what_fits_into_half_precision(prompt: str, fits: bool) -> None:
 def test_limits_are_kept() -> None:
     with pytest.raises(LimitExceeded):
         merge_prompts(["<repeat('cat', 4)>"], MemoryModel.sd1(), MergeSettings(limits=Limits(vectors=3)))
+
+
+TOGETHER = {
+    "one each": "<nearest('cat' * 2)> <normalize(nearest('dog' + 'cat'))> <nearest('red')>",
+    "several in one": "<mean(nearest('cat'), nearest('dog'), 'red') + nearest('red cat')>",
+    "beside none": "<nearest('')> <'dog'> <nearest('cat')>",
+}
+
+
+@pytest.mark.parametrize("prompt", TOGETHER.values(), ids=TOGETHER.keys())
+def test_the_vocabulary_is_gone_through_once_for_all(prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MemoryModel.sdxl()
+    searches = []
+    search = Vocabulary.nearest
+
+    def counted(self: Vocabulary, vectors: torch.Tensor, **options: Any) -> Any:
+        searches.append(len(vectors))
+        return search(self, vectors, **options)
+
+    monkeypatch.setattr(Vocabulary, "nearest", counted)
+    merge_prompts([prompt], model)
+    assert len(searches) == len(model.encoders)
+
+
+def test_a_search_that_cannot_be_is_the_mistake_of_its_own_expression() -> None:
+    prompt = "<nearest('cat')> <nearest('dog') + nearest('cat' * 1e39)>"
+    with pytest.raises(NotFinite, match="a \\* t gives infinity") as caught:
+        merge_prompts([prompt], MemoryModel.sdxl())
+    assert caught.value.span is not None
+    assert prompt[caught.value.span.start : caught.value.span.end] == "'cat' * 1e39"
+
+
+def test_one_search_in_another_takes_two() -> None:
+    """And gives what each would alone."""
+    texts = ["nearest(nearest('cat' + 'dog') + 'red')", "nearest('a' + 'b')", "nearest('red')"]
+    model = MemoryModel.sdxl()
+    together = merge_prompts([f"<{texts[0]}> <{texts[1]}>", f"<{texts[2]}>"], model).vectors
+    alone = [merge_prompts([f"<{text}>"], model).vectors for text in texts]
+    assert together.keys() == {name for one in alone for name in one}
+    assert all(together[name].equals(value) for one in alone for name, value in one.items())
+
+
+TOO_MUCH = {
+    "vectors of a prompt": (" ".join(f"<random(1024, {n})>" for n in range(160)), "may have 8,192 vectors in all", 8),
+    "searches in one": ("<" + " + ".join(f"nearest(random(1024, {n}))" for n in range(9)) + ">", "take too long", 0),
+    "searches in many": (" ".join(f"<nearest(random(1000, {n}))>" for n in range(7)), "take too long", 3),
+    "spans": ("<project('cat', random(1024, 1))> " * 9, "take too long", 6),
+}
+
+
+@pytest.mark.parametrize(("prompt", "said", "number"), TOO_MUCH.values(), ids=TOO_MUCH.keys())
+def test_what_would_take_too_long_is_refused_before(prompt: str, said: str, number: int) -> None:
+    """At the first expression that is too much, and by the counter as well; no table is read."""
+    model = MemoryModel.sdxl()
+    with pytest.raises(LimitExceeded, match=said) as caught:
+        merge_prompts([prompt], model)
+    islands = find_islands(prompt)
+    assert caught.value.span is not None
+    assert islands[number].span.start <= caught.value.span.start < islands[number].span.end
+    _, problem = replace_by_counts(prompt, model, MergeSettings(), lambda n: "x")
+    assert said in (problem or "")
+    assert not any(encoder.calls["rows"] or encoder.calls["vocabulary"] for encoder in model.encoders)
+
+
+def test_what_is_costly_may_be_allowed() -> None:
+    prompt = " ".join(f"<random(1024, {n})>" for n in range(9))
+    limits = Limits().with_numbers({"prompt": 9216})
+    assert len(merge_prompts([prompt], MemoryModel.sd1(), MergeSettings(limits=limits)).vectors) == 9 * 14
+
+
+def test_each_prompt_of_a_batch_has_its_own_limit() -> None:
+    prompts = [" ".join(f"<random(1000, {n})>" for n in range(8)) for _ in range(3)]
+    assert len(merge_prompts(prompts, MemoryModel.sd1()).prompts) == 3
+
+
+@pytest.mark.parametrize("text", ["repeat('cat', 150)", "repeat('cat', 160)", "'cat':75, ('cat':75)"])
+def test_equal_expressions_have_equal_placeholders(text: str) -> None:
+    """Also where their parts are equal and only the first stands for the words."""
+    first, second = merge_prompts([f"<{text}> and <{text}>"], MemoryModel.sd1()).prompts[0].split(" and ")
+    assert first == second
+
+
+def test_a_vector_at_the_seam_of_two_chunks_is_there_once() -> None:
+    """Each vector of a value stands in its own place, at the borders of the parts too."""
+    merged = merge_prompts(["<random(151, 5)>"], MemoryModel.sd1())
+    names = merged.prompts[0].split()
+    whole = torch.cat([merged.vectors[name]["clip_l"] for name in names])
+    value = merge_prompts(["<random(75, 5)> <random(151, 5)[75:150]> <random(151, 5)[150]>"], MemoryModel.sd1())
+    assert torch.equal(whole, torch.cat([value.vectors[name]["clip_l"] for name in value.prompts[0].split()]))
 
 
 COUNTED = {

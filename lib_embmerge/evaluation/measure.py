@@ -67,12 +67,12 @@ def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
 
 def describe_work(limits: Limits) -> str:
     """Return the sentence for what would take too long."""
-    costly = [operation for operation in OPERATIONS.values() if operation.work > 1]
-    shown = ", ".join(f"{operation.name} {operation.work} times" for operation in costly)
-    return (
-        f"This would take too long: more than {limits.work:,} vectors would have to be calculated "
-        f"(one costs more in some functions: {shown})."
-    )
+    costs: dict[int, list[str]] = {}
+    for operation in sorted(OPERATIONS.values(), key=lambda operation: -operation.work):
+        if operation.work > 1:
+            costs.setdefault(operation.work, []).append(operation.name)
+    shown = ", ".join(f"of {' or '.join(names)} as {work}" for work, names in costs.items())
+    return f"This would take too long: it calculates more than {limits.work:,} vectors, where one {shown} counts."
 
 
 def _length(step: Step, lengths: list[int], readings: Readings) -> int:

@@ -35,7 +35,7 @@ def find_neighbours(embedding: Embedding, model: TextModel, *, k: int = 8) -> li
             continue
         rows = embedding[encoder.name].to(torch.float32)  # a file may be in float8, which torch cannot ask much
         places = (rows.any(dim=1) & rows.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
-        ids, cosines = encoder.vocabulary().nearest(rows[places], k=k)
+        ids, cosines = encoder.vocabulary().nearest(rows[places], k=k, keep=True)
         for place, tokens, values in zip(places, ids.tolist(), cosines.tolist(), strict=True):
             for token, text, cosine in zip(tokens, encoder.spell(tokens), values, strict=True):
                 found.append(Neighbour(encoder.name, place, token, text.strip(), cosine))

@@ -26,6 +26,8 @@ PAIRS = 4096
 """Pairs of a query and a row that are compared in float64 at once."""
 QUERIES = 256
 """Queries that are compared with a chunk of rows at once."""
+KEPT_CHUNK = 16_384
+"""Rows that are compared at once where they are in memory: of more, the cosines alone would take 50 MB."""
 KEPT_SECONDS = 60.0
 """How long after a search the rows stay in memory, from the second search within that time on: while someone types."""
 BLOCK = 128
@@ -108,11 +110,14 @@ class Vocabulary:
         Shapes: vectors (n, width) to (n, size), float32.
         """
         queries = vectors.detach().to(torch.float32)
-        parts = [queries @ rows.to(torch.float32).T for _, rows in self._searched_chunks()()]
+        parts = [queries @ rows.to(torch.float32).T for _, rows in self._searched_chunks(keep=True)]
         return torch.cat(parts, dim=1) if parts else torch.zeros((len(queries), 0))
 
-    def nearest(self, vectors: Tensor, *, k: int) -> tuple[Tensor, Tensor]:
+    def nearest(self, vectors: Tensor, *, k: int, keep: bool = False) -> tuple[Tensor, Tensor]:
         """Find the `k` rows most similar to each vector by cosine: their ids and the cosines.
+
+        The table is gone through once for all vectors, a chunk at a time; `keep` lets its rows stay in memory for a
+        while where they are searched again soon, as while someone types.
 
         Shapes: vectors (n, width) to ids (n, k), int64, and cosines (n, k), float64, best first; fewer columns where
         the vocabulary has fewer rows.
@@ -120,34 +125,38 @@ class Vocabulary:
         """
         if not len(vectors):
             return torch.zeros((0, k), dtype=torch.int64), torch.zeros((0, k), dtype=torch.float64)
-        chunks = self._searched_chunks()
-        found = [self._nearest(block, k, chunks) for block in torch.split(vectors.detach(), QUERIES)]
-        return torch.cat([best.ids for best in found]), torch.cat([best.cosines for best in found])
-
-    def _nearest(self, vectors: Tensor, k: int, chunks: Callable[[], Iterable[tuple[int, Tensor]]]) -> _Best:
         norms = self.norms
         usable = (norms > 0) & torch.isfinite(norms)
-        best = _Best(unit_vectors(vectors.to(torch.float64)), min(k, int(usable.sum())))
-        if best.k == 0:
-            return best
-        for first, rows in chunks():
+        found = min(k, int(usable.sum()))
+        exact = unit_vectors(vectors.detach().to(torch.float64))
+        blocks = [_Best(block, found) for block in torch.split(exact, QUERIES)]
+        for first, rows in self._searched_chunks(keep=keep) if found else ():
             part = slice(first, first + len(rows))
             if usable[part].any():
-                best.add(rows, norms[part], usable[part], first)
-        return best
+                for best in blocks:
+                    best.add(rows, norms[part], usable[part], first)
+        return torch.cat([best.ids for best in blocks]), torch.cat([best.cosines for best in blocks])
 
-    def _searched_chunks(self) -> Callable[[], Iterable[tuple[int, Tensor]]]:
-        """Return the way to the rows: by reading them, or all at once where they were searched a moment ago."""
+    def _searched_chunks(self, *, keep: bool) -> Iterable[tuple[int, Tensor]]:
+        """Return the rows: as they are read, or from memory where they are kept."""
         with self._lock:
-            now = time.monotonic()
-            is_again, self._searched = now - self._searched < KEPT_SECONDS, now
-            if not is_again:
-                return self._chunks
+            if keep:
+                self._keep()
+            rows = self._rows
+        return self._chunks() if rows is None else self._kept_chunks(rows)
+
+    def _keep(self) -> None:
+        """Keep the rows where they were searched a moment ago, too."""
+        now = time.monotonic()
+        is_again, self._searched = now - self._searched < KEPT_SECONDS, now
+        if is_again:
             if self._rows is None:
                 self._rows = self._read_all()
             self._forget_later()
-            rows = self._rows
-        return lambda: [(0, rows)]
+
+    def _kept_chunks(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+        for first in range(0, len(rows), KEPT_CHUNK):
+            yield first, rows[first : first + KEPT_CHUNK]
 
     def _read_all(self) -> Tensor:
         with torch.inference_mode(mode=False), torch.no_grad():

@@ -97,8 +97,8 @@ def test_nearest_is_the_plain_search(table: list[tuple[int, ...]], query: tuple[
     """Small integers give many ties, zero rows and equal directions of unequal length."""
     rows, wanted = torch.tensor(table, dtype=torch.float32), torch.tensor(query, dtype=torch.float32)
     words = vocabulary_of(rows, excluded=(0,), chunk=chunk)
-    for _ in range(2):  # the second search keeps the rows
-        ids, cosines = words.nearest(wanted[None], k=k)
+    for keep in (False, True, True):  # the third search keeps the rows
+        ids, cosines = words.nearest(wanted[None], k=k, keep=keep)
         assert ids[0].tolist() == expected_nearest(rows, wanted, (0,), k)
         assert cosines[0].tolist() == sorted(cosines[0].tolist(), reverse=True)
 
@@ -117,15 +117,32 @@ def test_rows_that_are_searched_again_stay_for_a_while(monkeypatch: pytest.Monke
     counts = []
     for _ in range(4):
         reads.clear()
-        words.nearest(noise(300, 3), k=2)
+        words.nearest(noise(300, 3), k=2, keep=True)
         counts.append(sum(reads))
-    assert counts == [200, 100, 0, 0]  # 300 vectors are searched in two goes
+    assert counts == [100, 100, 0, 0]
     deadline = time.monotonic() + 20
     while words._rows is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert words._rows is None
-    words.nearest(noise(1, 3), k=2)
+    words.nearest(noise(1, 3), k=2, keep=True)
     assert reads == [40, 40, 20]
+
+
+def test_many_vectors_take_one_pass_that_keeps_nothing() -> None:
+    table = noise(100, 3)
+    reads: list[int] = []
+
+    def read(start: int, stop: int) -> Tensor:
+        reads.append(stop - start)
+        return table[start:stop]
+
+    words = Vocabulary(read, size=100, width=3, excluded=(), chunk=40)
+    _ = words.norms
+    for _ in range(3):
+        reads.clear()
+        words.nearest(noise(2 * vocabulary.QUERIES + 1, 3), k=1)
+        assert reads == [40, 40, 20]
+        assert words._rows is None
 
 
 @pytest.mark.parametrize("chunk", [64, 1000])
@@ -134,8 +151,8 @@ def test_equal_rows_tie_wherever_they_stand(chunk: int) -> None:
     table = noise(1000, 77)
     table[[5, 63, 64, 640, 999]] = table[0].clone()
     words = vocabulary_of(table, chunk=chunk)
-    for _ in range(2):
-        ids, cosines = words.nearest(table[[0, 7]], k=6)
+    for _ in range(3):
+        ids, cosines = words.nearest(table[[0, 7]], k=6, keep=True)
         assert ids[0].tolist() == [0, 5, 63, 64, 640, 999]
         assert cosines[0].tolist() == [1.0] * 6
         assert ids[1, 0] == 7
@@ -163,3 +180,17 @@ def test_rows_that_are_not_finite_are_never_found() -> None:
 def test_tiny_and_huge_vectors_have_a_direction() -> None:
     table = torch.tensor([[1e-30, 0.0], [0.0, 1e30]])
     assert vocabulary_of(table).nearest(torch.tensor([[1e30, 0.0], [0.0, 1e-30]]), k=1)[0].tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize("scale", [1e-43, 1e-30, 1.0, 1e30, 1e39], ids=str)
+def test_numbers_that_float32_cannot_hold_are_searched_in_float64(scale: float) -> None:
+    """A table in float64 may have them; below, float32 has no digits left, above, it has infinity."""
+    table = noise(60, 5).double() * scale
+    words = vocabulary_of(table, chunk=25)
+    queries = noise(7, 5) + 0.1
+    unit = table / table.norm(dim=1, keepdim=True)
+    cosines = (queries.double() / queries.double().norm(dim=1, keepdim=True)) @ unit.T
+    ids, found = words.nearest(queries, k=4)
+    assert ids.tolist() == cosines.topk(4, dim=1).indices.tolist()
+    torch.testing.assert_close(found, cosines.topk(4, dim=1).values, rtol=0, atol=1e-10)
+    assert words.mean_norm == pytest.approx(float(table.norm(dim=1).mean()))
