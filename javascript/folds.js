@@ -137,7 +137,7 @@
             const fields = { ...fieldsOf.table(), name: embmerge.written("embmerge_name") };
             embmerge.ask("csv", "csv", fields, ({ state }) => download(state));
         } else {
-            mend(button.dataset.embmergeFix, button.dataset.embmergeValue);
+            act(button.dataset.embmergeFix, button.dataset.embmergeValue);
         }
     });
 
@@ -156,7 +156,7 @@
     }
 
     // Put a value into a text box, choose it of a radio, or press a button; unfold what it may be hidden in.
-    function mend(id, value, isSecond = false) {
+    function act(id, value, isSecond = false) {
         const box = embmerge.box(id);
         if (box !== null) {
             embmerge.setText(box, value);
@@ -176,7 +176,7 @@
             button.click();
         } else if (!isSecond) {
             unfold();
-            setTimeout(() => mend(id, value, true), 400);
+            setTimeout(() => act(id, value, true), 400);
         }
     }
 

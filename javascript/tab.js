@@ -201,7 +201,7 @@
             embmerge.openPane(pane);
         }
         if (text !== undefined) {
-            if (button.closest(MENDS) === null) {
+            if (button.closest(ACTED_ON) === null) {
                 offerBack(text);
             } else {
                 clearReplaced();
@@ -211,7 +211,7 @@
     });
 
     // An example that is put into the box, or another file's recipe, replaces what somebody has written there.
-    const MENDS = "#embmerge_messages, #embmerge_result, #embmerge_loads";
+    const ACTED_ON = "#embmerge_messages, #embmerge_result, #embmerge_loads";
     let replaced = "";
     let written = null;
 
@@ -226,7 +226,7 @@
             return;
         }
         const button = document.createElement("button");
-        Object.assign(button, { type: "button", className: "embmerge-mend", textContent: "bring back" });
+        Object.assign(button, { type: "button", className: "embmerge-action", textContent: "bring back" });
         button.dataset.embmergeText = replaced;
         const line = document.createElement("p");
         const old = document.createElement("code");

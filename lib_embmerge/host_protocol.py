@@ -202,6 +202,6 @@ class PageHost(Protocol):
         """Let the next prompt find the embeddings that are in the folder now, and let every list show them."""
         ...
 
-    def notices(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Return what a person should know of this program, in sentences: another extension that takes `<'…'>`, …."""
         ...

@@ -8,7 +8,7 @@ for name in [name for name in sys.modules if name.split(".")[0] == "lib_embmerge
     del sys.modules[name]  # "Reload UI" runs this file again: take the library's newest code with it
 
 from lib_embmerge.errors import UnsupportedHost  # noqa: E402
-from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_notice, build_tab  # noqa: E402
+from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_tab, build_warning  # noqa: E402
 from lib_embmerge.hosts.detect import detect_host  # noqa: E402
 from lib_embmerge.hosts.webui.extension import WebUI, other_extensions_with_expressions  # noqa: E402
 
@@ -33,13 +33,13 @@ class EmbeddingMerge(scripts.Script):
 def warn_of_predecessor():
     """Say it in the console and in the tab where the other extension is installed too."""
     webui.host.other_extensions = other_extensions_with_expressions(scripts.scripts_data, EmbeddingMerge)
-    for notice in webui.host.notices():
-        print(f"[embmerge] {notice}")
+    for warning in webui.host.warnings():
+        print(f"[embmerge] {warning}")
 
 
 def add_tab():
     """Add our tab to the host; on a host that we don't know, it says so."""
-    blocks = build_notice(str(problem)) if webui is None else build_tab(webui.host)
+    blocks = build_warning(str(problem)) if webui is None else build_tab(webui.host)
     return [(blocks, TITLE, ELEM_ID)]
 
 

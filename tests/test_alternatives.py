@@ -16,7 +16,7 @@ from lib_embmerge.errors import EmbeddingMergeError, FileError
 from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
-from lib_embmerge.frontends.page.repairs import mend_error
+from lib_embmerge.frontends.page.repairs import repair_error
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.hosts.webui.checkpoint_list import CheckpointList
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
@@ -69,7 +69,7 @@ def test_a_click_gives_the_name_its_place(text: str, mended: Sequence[str]) -> N
     error = mistake(text)
     assert error is not None
     error.located(text)
-    assert [action.value for action in mend_error(error, text)] == mended
+    assert [action.value for action in repair_error(error, text)] == mended
     for other in mended:
         again = mistake(other)
         assert again is None or again.message != error.message

@@ -5,15 +5,15 @@ plan         a tree as a list of steps
 reading      what the steps read: tokens, installed embeddings, rows
 measure      how many vectors there are, without reading a table
 compute      the value
-lengths      how long a vector is beside the vocabulary's words
+norm_classes a norm beside those of the vocabulary's words
 remarks      what is worth saying about it, in words
 parts        what it reads, one by one
 provenance   what it is made of, so that it can be made again
 """
 
 from .analysis import Analysis, analyse
-from .lengths import Length, judge_length
+from .norm_classes import NormClass, class_of_norm
 from .parts import ReadPart
 from .provenance import Provenance
 
-__all__ = ["Analysis", "Length", "Provenance", "ReadPart", "analyse", "judge_length"]
+__all__ = ["Analysis", "NormClass", "Provenance", "ReadPart", "analyse", "class_of_norm"]

@@ -14,7 +14,7 @@ from ..language.quoted_text import plain_text_warnings
 from ..limits import CHUNK, HALF_PRECISION_MAX
 from ..remarks import Remark
 from ..vectors.embedding import Embedding
-from .lengths import judge_length
+from .norm_classes import class_of_norm
 from .plan import QUOTED, Plan, Step, plan
 from .reading import Readings, describe_sizes, fits
 
@@ -139,14 +139,14 @@ def _of_norms(value: Embedding, model: TextModel) -> Iterator[Remark]:
 
 def _of_norm(ratio: float, percentile: float, encoder: str) -> str:
     """Return what is wrong with a norm, in words; nothing for one that a word could have."""
-    length = judge_length(ratio, percentile)
-    if length == "far longer":
+    found = class_of_norm(ratio, percentile)
+    if found == "far longer":
         return (
             f"A vector of {encoder} is {_times(ratio)} times as long as the vocabulary's mean: expect burnt pictures."
         )
-    if length == "far shorter":
+    if found == "far shorter":
         return f"A vector of {encoder} has {ratio:.2g} of the vocabulary's mean length: it will hardly be seen."
-    if length in ("longest", "shortest"):
-        comparison = "longer" if length == "longest" else "shorter"
+    if found in ("longest", "shortest"):
+        comparison = "longer" if found == "longest" else "shorter"
         return f"A vector of {encoder} is {ratio:.2g} × as long as a word, {comparison} than any."
     return ""

@@ -12,7 +12,7 @@ from ..files.reading import EmbeddingFile, read_embedding
 from ..host_protocol import TextModel
 from ..vectors.embedding import Embedding
 
-__all__ = ["Computed", "Source", "Stored", "compute_source", "read_stored"]
+__all__ = ["Computed", "Source", "StoredFile", "compute_source", "read_stored"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Computed:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """A file's vectors; `is_installed` says that it lies in the embeddings folder."""
 
     file: EmbeddingFile
@@ -52,7 +52,7 @@ class Stored:
         return self.file.path.name
 
 
-Source = Union[Computed, Stored]
+Source = Union[Computed, StoredFile]
 
 
 def compute_source(entered: Entered, model: TextModel) -> Computed:
@@ -64,10 +64,10 @@ def compute_source(entered: Entered, model: TextModel) -> Computed:
     return Computed(analysis, analysis.value())
 
 
-def read_stored(path: Path, *, is_installed: bool = False) -> Stored:
+def read_stored(path: Path, *, is_installed: bool = False) -> StoredFile:
     """Read a file.
 
     Raises: FileError where it is no embedding file.
     """
     file = read_embedding(path)
-    return Stored(file, Embedding(file.vectors), is_installed)
+    return StoredFile(file, Embedding(file.vectors), is_installed)

@@ -65,6 +65,15 @@ def test_all_is_what_is_public(path: Path) -> None:
     assert set(listed) <= bound_names(tree) or path == PACKAGE / "__init__.py"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_docstrings_say_what_is_returned(path: Path) -> None:
+    """`Return …`, as the rest of the field writes, not `Give …`, `Say whether …` or `Returns …`."""
+    functions = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.FunctionDef)]
+    first = [(n.name, (ast.get_docstring(n) or "").split("\n")[0]) for n in functions]
+    odd = ("Give the ", "Give a ", "Give what ", "Give each ", "Give all ", "Say whether ", "Returns ", "Gives ")
+    assert [(name, line) for name, line in first if line.startswith(odd)] == []
+
+
 def internal_names(path: Path) -> set[str]:
     """Give the names that other modules of the same part take from this one without its being public."""
     return {"draw_caret"} if path.name == "errors.py" else set()

@@ -53,7 +53,7 @@ class PageContract:
     def test_it_has_a_name_and_a_folder(self, host: Any, page: PageHost) -> None:
         assert page.name
         assert page.embeddings_folder == host.embeddings_folder
-        assert page.notices() == []
+        assert page.warnings() == []
         assert page.brackets.value == "<{"
 
     def test_comments_give_way_to_blanks(self, page: PageHost) -> None:

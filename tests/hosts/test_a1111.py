@@ -69,7 +69,7 @@ def test_while_another_checkpoint_is_read_into_the_model_none_is_loaded(a1111: F
 def test_another_extension_for_expressions_is_named(a1111: FakeA1111) -> None:
     page = a1111.adapter()
     page.other_extensions = ["extensions/old/scripts/embedding_merge.py"]
-    assert "extensions/old/scripts/embedding_merge.py" in page.notices()[0]
+    assert "extensions/old/scripts/embedding_merge.py" in page.warnings()[0]
 
 
 def register(host: FakeA1111, name: str, vectors: Any) -> None:

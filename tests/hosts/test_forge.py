@@ -278,9 +278,9 @@ def test_there_is_no_warning_of_a_t5_that_is_not_in_use(forge: FakeForge, enable
     forge.load("sd3")
     webui = forge.webui()
     forge.opts.sd3_enable_t5 = enabled
-    assert (webui.host.words_notice(forge.model) is not None) == enabled
+    assert (webui.host.words_warning(forge.model) is not None) == enabled
     forge.load("sdxl")
-    assert webui.host.words_notice(forge.model) is None
+    assert webui.host.words_warning(forge.model) is None
 
 
 def test_a_setting_refuses_a_model_with_t5(forge: FakeForge) -> None:

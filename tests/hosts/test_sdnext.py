@@ -309,9 +309,9 @@ def test_a_model_with_t5_is_of_the_newer_family(sdnext: FakeSDNext, kind: str) -
     sdnext.load(kind)
     model = sdnext.adapter().text_model(sdnext.model)
     assert model.family.key == kind
-    assert "T5" in sdnext.adapter().words_notice(sdnext.model)
+    assert "T5" in sdnext.adapter().words_warning(sdnext.model)
     sdnext.load("sdxl")
-    assert sdnext.adapter().words_notice(sdnext.model) is None
+    assert sdnext.adapter().words_warning(sdnext.model) is None
 
 
 @NEWER

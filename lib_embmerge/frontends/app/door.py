@@ -56,7 +56,7 @@ class Rules:
     name: str
 
     def allow_host(self, host: str) -> bool:
-        """Say whether the header `Host` is one that no foreign page can bring about.
+        """Return whether the header `Host` is one that no foreign page can bring about.
 
         A name that somebody else owns may lead here (DNS rebinding); a number cannot.
         """
@@ -66,12 +66,12 @@ class Rules:
         return self.name in EVERYWHERE and _is_address(name)
 
     def allow_origin(self, origin: str, host: str) -> bool:
-        """Say whether a page of that origin is our own."""
+        """Return whether a page of that origin is our own."""
         return urlsplit(origin).netloc.lower() == host.lower() and urlsplit(origin).scheme in ("http", "https")
 
 
 def is_loopback(name: str) -> bool:
-    """Say whether only this machine reaches a server of that name."""
+    """Return whether only this machine reaches a server of that name."""
     return name in LOOPBACK
 
 
@@ -142,7 +142,7 @@ def _refuse_body(headers: Mapping[str, str], *, is_upload: bool) -> tuple[int, s
 
 
 def _is_foreign(headers: Mapping[str, str]) -> bool:
-    """Say whether the browser names another site as the one that asks, and it is no link that a person follows."""
+    """Return whether the browser names another site as the one that asks, and it is no link that a person follows."""
     site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
     return site in ("cross-site", "same-site") and mode != "navigate"
 

@@ -112,6 +112,6 @@ class AppHost:
         """List the folder again."""
         self.model.refresh_embeddings()
 
-    def notices(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Return nothing: there is no other program here."""
         return []

@@ -35,7 +35,7 @@ class Uploads:
     folder: Path
 
     def holds(self, path: Path) -> bool:
-        """Say whether a file is one of them."""
+        """Return whether a file is one of them."""
         try:
             return is_below(path, self.folder)
         except FileError:
@@ -69,7 +69,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def keep_uploads() -> Iterator[Uploads]:
-    """Give gradio a folder of its own for uploads, and remove it in the end."""
+    """Return gradio a folder of its own for uploads, and remove it in the end."""
     before = os.environ.get(VARIABLE)
     folder = Path(tempfile.mkdtemp(prefix="embmerge-", dir=before if before and is_folder(Path(before)) else None))
     os.environ[VARIABLE] = str(folder)

@@ -13,12 +13,12 @@ from ...limits import CHUNK
 from ...remarks import Action, Remark
 from ..prompt_text import is_plain
 
-__all__ = ["mend_error", "mend_prompt", "mend_remark"]
+__all__ = ["repair_error", "repair_prompt", "repair_remark"]
 
-def mend_error(error: EmbeddingMergeError, text: str) -> Sequence[Action]:
+def repair_error(error: EmbeddingMergeError, text: str) -> Sequence[Action]:
     """Return a button for each text that the error says could have been meant."""
     if isinstance(error, SyntaxProblem) and error.span is None:
-        whole = mend_prompt(text)
+        whole = repair_prompt(text)
         return [] if whole is None else [whole]
     if error.span is None or error.source != text:
         return []
@@ -26,7 +26,7 @@ def mend_error(error: EmbeddingMergeError, text: str) -> Sequence[Action]:
     return [Action(other, "expression", before + other + after) for other in error.alternatives]
 
 
-def mend_prompt(text: str, brackets: Brackets = Brackets.BOTH) -> Action | None:
+def repair_prompt(text: str, brackets: Brackets = Brackets.BOTH) -> Action | None:
     """Return a prompt as one expression with the same vectors: its words quoted, its expressions between them.
 
     Of a prompt without expressions all is taken as words. None for a text that is no prompt, and where what stands
@@ -50,7 +50,7 @@ def mend_prompt(text: str, brackets: Brackets = Brackets.BOTH) -> Action | None:
     return Action("make it one expression", "expression", ", ".join(part for part in parts if part))
 
 
-def mend_remark(remark: Remark, entered: Entered) -> Remark:
+def repair_remark(remark: Remark, entered: Entered) -> Remark:
     """Return a remark with the button that gives the expression without what it speaks of, where one function does."""
     expression = entered.expression.strip()
     actions = {

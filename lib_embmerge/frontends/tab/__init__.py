@@ -16,7 +16,7 @@ from .help_pane import add_help_pane
 from .inspect_pane import add_inspect_pane
 from .many import add_many_pane
 
-__all__ = ["ELEM_ID", "TITLE", "build_notice", "build_tab", "fill_tab"]
+__all__ = ["ELEM_ID", "TITLE", "build_tab", "build_warning", "fill_tab"]
 
 TITLE = "Save embedding"
 ELEM_ID = "embmerge"
@@ -30,10 +30,10 @@ def build_tab(host: PageHost) -> gr.Blocks:
     return blocks
 
 
-def build_notice(text: str) -> gr.Blocks:
+def build_warning(text: str) -> gr.Blocks:
     """Return a tab that says why there is none."""
     with gr.Blocks(analytics_enabled=False) as blocks, gr.Column(elem_classes=["embmerge-page"]):
-        gr.HTML(draw("notices", notices=[text]))
+        gr.HTML(draw("warnings", warnings=[text]))
     return blocks
 
 
@@ -41,7 +41,7 @@ def fill_tab(host: PageHost) -> None:
     """Make the tab's components inside the blocks that are open."""
     with gr.Column(elem_id="embmerge_page", elem_classes=["embmerge-page"]):
         add_channel(host)
-        gr.HTML(draw("notices", notices=host.notices()), visible=bool(host.notices()))
+        gr.HTML(draw("warnings", warnings=host.warnings()), visible=bool(host.warnings()))
         with gr.Tabs(elem_id="embmerge_tabs"):
             with gr.Tab("Build", elem_id="embmerge_tab_build"):
                 add_build_pane(host)

@@ -66,11 +66,11 @@ class WebUI:
     def begin_job(self, processing: Any) -> None:
         """Write what the infotext needs beside the prompts, and warn of what expressions are not in this model."""
         self.note_emphasis(processing)
-        for notice in self.find_notices(processing):
-            print(f"[embmerge] {notice}")
-            processing.comment(notice)  # below its pictures
+        for warning in self.find_warnings(processing):
+            print(f"[embmerge] {warning}")
+            processing.comment(warning)  # below its pictures
 
-    def find_notices(self, processing: Any) -> list[str]:
+    def find_warnings(self, processing: Any) -> list[str]:
         """Return what is to be said once for a job: encoders that take only words, embeddings of another family."""
         higher = getattr(processing, "all_hr_prompts", None), getattr(processing, "all_hr_negative_prompts", None)
         typed = (processing.all_prompts, processing.all_negative_prompts, *higher)
@@ -78,12 +78,12 @@ class WebUI:
         model = self.host.loaded_model() if prompts else None
         if model is None:
             return []
-        notice = self.host.words_notice(model)
+        warning = self.host.words_warning(model)
         try:
             strangers = warn_of_strangers(prompts, self.host.text_model(model), self.settings())
         except UnsupportedHost:  # which stops the job where the prompt is encoded
             strangers = []
-        return [*([notice] if notice else []), *strangers]
+        return [*([warning] if warning else []), *strangers]
 
     def note_emphasis(self, processing: Any) -> None:
         """Write the kind of emphasis into the infotext where only an expression makes the prompt look weighted.

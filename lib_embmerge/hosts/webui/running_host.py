@@ -154,7 +154,7 @@ class RunningHost(ABC):
         """Return whether an encoder that takes only text stands beside the model's CLIP, and is in use."""
         return False
 
-    def words_notice(self, sd_model: Any) -> str | None:
+    def words_warning(self, sd_model: Any) -> str | None:
         """Return the sentence for a job whose expressions reach such an encoder as words."""
         if not self.uses_words(sd_model):
             return None
@@ -226,7 +226,7 @@ class RunningHost(ABC):
         self._read_files.note_reading()
         self.load_embeddings()
 
-    def notices(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Name the other extensions that take the same expressions."""
         return [
             f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"

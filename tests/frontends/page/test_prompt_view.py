@@ -13,7 +13,7 @@ from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.saving import save_from_page
 from lib_embmerge.frontends.page.prompt.lines import read_prompt_lines
-from lib_embmerge.frontends.page.repairs import mend_prompt
+from lib_embmerge.frontends.page.repairs import repair_prompt
 from lib_embmerge.language import Brackets, parse
 from lib_embmerge.models.memory import MemoryModel
 from tests.analysed import count
@@ -139,14 +139,14 @@ MENDS = {
 
 @pytest.mark.parametrize(("prompt", "label", "text"), MENDS.values(), ids=MENDS.keys())
 def test_a_prompt_as_one_expression(prompt: str, label: str | None, text: str | None) -> None:
-    mend = mend_prompt(prompt)
+    mend = repair_prompt(prompt)
     assert (mend and mend.label, mend and mend.value) == (label, text)
     if text is not None:
         parse(text)
 
 
 def test_it_has_the_vectors_of_the_prompt() -> None:
-    mend = mend_prompt("a photo of <'cat' - 'adult' + 'red dog'> and {'child' * 2}")
+    mend = repair_prompt("a photo of <'cat' - 'adult' + 'red dog'> and {'child' * 2}")
     assert mend is not None
     assert count(parse(mend.value), MemoryModel.sd1()) == 3 + 2 + 3 + 1  # "and" is a token for each letter
 
@@ -155,7 +155,7 @@ def test_it_has_the_vectors_of_the_prompt() -> None:
 def test_saving_a_prompt_offers_it(host: AppHost, prompt: str) -> None:
     drawn = save_from_page(host, prompt, "my_prompt", "", False, False, "float32", "refuse", "", "", "", "", False)
     assert "This is a prompt" in drawn
-    assert list(buttons(drawn).values()) == [mend.value if (mend := mend_prompt(prompt)) else ""]
+    assert list(buttons(drawn).values()) == [mend.value if (mend := repair_prompt(prompt)) else ""]
     assert not host.embeddings_folder.exists()
 
 

@@ -11,7 +11,7 @@ from ....inspection import Neighbour, find_neighbours
 from ....vectors.embedding import Embedding
 from ..html import draw
 from ..question import Answer, Question
-from ..repairs import mend_remark
+from ..repairs import repair_remark
 
 __all__ = ["answer_nearest"]
 
@@ -29,7 +29,7 @@ def answer_nearest(question: Question, host: PageHost) -> Answer:
     entered = read_expression(text, limits=host.limits)
     analysis = Analysis(entered, model)
     value = analysis.value()
-    judged = [mend_remark(remark, entered) for remark in analysis.remarks_on_value()]
+    judged = [repair_remark(remark, entered) for remark in analysis.remarks_on_value()]
     shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in value.items()})
     found = find_neighbours(shown, model, k=SHOWN_WORDS)
     return Answer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ....evaluation import judge_length
+from ....evaluation import class_of_norm
 from ...figures import figure
 
 __all__ = ["NormVerdict", "judge_norm"]
@@ -33,4 +33,4 @@ def judge_norm(ratio: float | None, percentile: float | None) -> NormVerdict:
         "short": NormVerdict("care", f"{times}: short for one"),
         "usual": NormVerdict("usual", "usual length"),
     }
-    return verdicts[judge_length(ratio, percentile)]
+    return verdicts[class_of_norm(ratio, percentile)]

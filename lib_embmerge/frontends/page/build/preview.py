@@ -19,7 +19,7 @@ from ....limits import CHUNK
 from ..html import draw, draw_error
 from ..prompt.view import COLOURS, preview_prompt
 from ..question import Answer, Question
-from ..repairs import mend_error, mend_remark
+from ..repairs import repair_error, repair_remark
 
 __all__ = ["EXAMPLES", "Bar", "PartView", "answer_follow", "answer_load", "answer_preview", "view_parts"]
 
@@ -77,7 +77,7 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         entered = read_expression(text, limits=host.limits)
         return _preview_expression(entered, model)
     except EmbeddingMergeError as error:
-        drawn = draw_error(error) + draw("actions", actions=mend_error(error, text))
+        drawn = draw_error(error) + draw("actions", actions=repair_error(error, text))
         return Answer(slots={"messages": drawn, "judged": ""}, state={"broken": True})
 
 
@@ -106,7 +106,7 @@ def _empty(model: TextModel | None) -> Answer:
 def _preview_expression(entered: Entered, model: TextModel) -> Answer:
     analysis = Analysis(entered, model)
     number, parts = analysis.length, analysis.parts()
-    remarks = [mend_remark(remark, entered) for remark in analysis.remarks()]
+    remarks = [repair_remark(remark, entered) for remark in analysis.remarks()]
     bars = [Bar(encoder.name, number) for encoder in model.encoders]
     shown = view_parts(parts, model, entered.expression)
     summary = draw("build/summary", count=number, bars=bars, parts=shown, model=model)

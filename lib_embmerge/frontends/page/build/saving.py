@@ -22,7 +22,7 @@ from ....saving import Long, Saved, SaveOptions, TooLong, save_expression
 from ...save_form import SaveForm
 from ..html import draw, draw_error
 from ..question import Answer, Question
-from ..repairs import mend_error
+from ..repairs import repair_error
 
 __all__ = [
     "LONG_CHOICES",
@@ -150,7 +150,7 @@ def save_from_page(
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
         choices = choose_length("long") if isinstance(error, TooLong) else []
-        return draw_error(error) + draw("actions", actions=[*mend_error(error, text), *choices])
+        return draw_error(error) + draw("actions", actions=[*repair_error(error, text), *choices])
     return draw_saved(saved, model)
 
 

@@ -16,7 +16,7 @@ from ....inspection import find_neighbours, measure_embedding
 from ....limits import Limits
 from ....vectors.embedding import Embedding
 from ...figures import amount
-from ...source import Computed, Source, Stored
+from ...source import Computed, Source, StoredFile
 from ..html import draw, draw_error
 from ..source import Choice, loaded_model, open_choice
 from .verifying import Verification, verify
@@ -137,7 +137,7 @@ def _inspect_expression(source: Computed) -> Inspected:
 
 
 def _inspect_file(
-    source: Stored, model: TextModel | None, judge: TextModel | None, verified: tuple[Verification | None, str]
+    source: StoredFile, model: TextModel | None, judge: TextModel | None, verified: tuple[Verification | None, str]
 ) -> Inspected:
     file = source.file
     verification, unverified = verified
@@ -178,7 +178,7 @@ def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
     return []
 
 
-def _find_misfit(source: Stored, model: TextModel | None) -> list[str]:
+def _find_misfit(source: StoredFile, model: TextModel | None) -> list[str]:
     """Return a sentence where a file and the model do not have the same encoders."""
     if model is None:
         return []

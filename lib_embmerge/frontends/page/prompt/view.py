@@ -15,7 +15,7 @@ from ...figures import amount
 from ...prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from ..html import draw, draw_error
 from ..question import Answer
-from ..repairs import mend_error, mend_prompt, mend_remark
+from ..repairs import repair_error, repair_prompt, repair_remark
 
 __all__ = ["COLOURS", "ExpressionLine", "Strip", "StripBlock", "preview_prompt", "view_lines", "view_map"]
 
@@ -153,17 +153,17 @@ def _view_block(block: Block) -> StripBlock:
 def _draw_messages(text: str, found: Sequence[Found], brackets: Brackets) -> str:
     problems = [one.problem for one in found if one.problem is not None]
     drawn = [
-        draw_error(problem) + draw("actions", actions=mend_error(problem, text))
+        draw_error(problem) + draw("actions", actions=repair_error(problem, text))
         for problem in problems[:SHOWN_PROBLEMS]
     ]
     if not problems:
-        drawn.append(draw("prompt/note", action=mend_prompt(text, brackets)))
+        drawn.append(draw("prompt/note", action=repair_prompt(text, brackets)))
     return "".join([*drawn, draw("remarks", remarks=_remarks(text, found))])
 
 
 def _remarks(text: str, found: Sequence[Found]) -> list[Remark]:
     return [
-        _in_prompt(mend_remark(remark, one.entered), text, number, one)
+        _in_prompt(repair_remark(remark, one.entered), text, number, one)
         for number, one in enumerate(found, start=1)
         if one.entered is not None and one.analysis is not None and one.problem is None
         for remark in one.analysis.remarks()

@@ -1,4 +1,4 @@
-"""How long a vector is beside the words of the model's own vocabulary: the one judgement, for tables and warnings."""
+"""A norm beside those of the model's own vocabulary: the one judgement, for tables and remarks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Literal
 
 from ..limits import FAR_OFF
 
-__all__ = ["Length", "judge_length"]
+__all__ = ["NormClass", "class_of_norm"]
 
-Length = Literal["zero", "far longer", "far shorter", "longest", "shortest", "long", "short", "usual"]
+NormClass = Literal["zero", "far longer", "far shorter", "longest", "shortest", "long", "short", "usual"]
 
 RARE = 1.0
-"""Percent of the vocabulary at either end of it whose length is no longer usual."""
+"""Percent of the vocabulary at either end of it whose norm is no longer usual."""
 
 
-def judge_length(ratio: float, percentile: float) -> Length:
+def class_of_norm(ratio: float, percentile: float) -> NormClass:
     """Judge a norm by its ratio to the vocabulary's mean and its percentile there.
 
     `longest` is longer than any word, `shortest` shorter than any; `long` and `short` are so for a word.
