@@ -157,6 +157,14 @@ def test_long_ones_are_refused_without_a_choice(model: MemoryModel, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("long", [None, "cut", "pool", "split", "keep"])
+def test_a_full_chunk_is_not_long(model: MemoryModel, tmp_path: Path, long: Long | None) -> None:
+    (saved,) = save_expression(read_expression("'cat' : 75"), "k", model, SaveOptions(tmp_path, long=long))
+    assert saved.path == tmp_path / "k.safetensors"
+    assert saved.shapes == {"clip_l": (75, 768), "clip_g": (75, 1280)}
+    assert saved.metadata["embmerge.resolved"] == "text('cat') : 75"
+
+
 def test_a_split_writes_all_parts_or_none(model: MemoryModel, tmp_path: Path) -> None:
     (tmp_path / "k-2.safetensors").write_bytes(b"mine")
     with pytest.raises(FileExists):

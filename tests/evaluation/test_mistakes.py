@@ -23,6 +23,7 @@ from lib_embmerge.evaluation import Analysis, analyse
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.limits import Limits
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
+from lib_embmerge.vectors.registry import OPERATORS
 from tests.analysed import count, entered, evaluate
 
 
@@ -193,3 +194,29 @@ def test_a_model_without_encoders_is_refused() -> None:
     model.encoders = ()
     with pytest.raises(UnsupportedHost, match="chroma has no text encoder that takes embeddings"):
         evaluate("'cat'", model)
+
+
+HIDING = {
+    "clip_g": "clip_g('cat' * 1e39L)",
+    "clip_l": "clip_l('cat' * 1e39G)",
+    "index": "('dog', 'cat' * 1e39)[0]",
+    "nearest": "nearest('cat' * 1e39)",
+    "normalize": "normalize('cat' * 1e39)",
+    "project": "project('dog', 'cat' * 1e39)",
+    "remove": "remove('dog', 'cat' * 1e39)",
+    "repeat": "repeat('cat' * 1e39, 0)",
+    "resize": "('dog', 'cat' * 1e39) : 1",
+    "slice": "('dog', 'cat' * 1e39)[0:1]",
+}
+"""By operator an infinite operand of which its value shows nothing."""
+
+
+@pytest.mark.parametrize(("name", "text"), HIDING.items(), ids=HIDING)
+def test_what_an_operator_would_hide_is_said(name: str, text: str) -> None:
+    assert OPERATORS[name].hides
+    with pytest.raises(NotFinite, match="gives infinity or NaN"):
+        evaluate(text, MemoryModel.sdxl())
+
+
+def test_every_operator_that_hides_is_tried() -> None:
+    assert set(HIDING) == {name for name, operator in OPERATORS.items() if operator.hides}
