@@ -13,20 +13,13 @@ from dataclasses import dataclass
 
 from ..errors import Span, SyntaxProblem, shorten
 from ..operations import FUNCTIONS, signature
+from .lexemes import BARE_NAME, NAME, NUMBER, TEXT
 
 __all__ = ["Mistake", "Opening", "Token", "explain_mistake"]
 
-TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<text>'[^']*(?:''[^']*)*'(?!')|"[^"]*(?:""[^"]*)*"(?!"))
-    | (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-    | (?P<word>[^\W\d]\w*)
-    | (?P<mark>\S)
-    )""",
-    re.VERBOSE,
-)
-CHECKPOINT = re.compile(r"\s*(?P<checkpoint>[\w.]+)")
-WORDS = re.compile(r"[^\W\d]\w*(?:[ \t]+\w+)*")
+TOKEN = re.compile(rf"\s*(?:(?P<text>{TEXT})|(?P<number>{NUMBER})|(?P<word>{NAME})|(?P<mark>\S))")
+CHECKPOINT = re.compile(rf"\s*(?P<checkpoint>{BARE_NAME})")
+WORDS = re.compile(rf"{NAME}(?:[ \t]+\w+)*")
 UNQUOTED_PATH = re.compile(r"""@\s*([\w.]*[-\\/~:][^\s*,()'"+]*)""")
 
 CURLY_QUOTES = "‘’‚‛“”„‟«»`´′″＇＂"

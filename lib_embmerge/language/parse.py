@@ -15,6 +15,7 @@ from ..errors import ExpressionError, LimitExceeded, Span
 from ..limits import Limits
 from .hints import explain_mistake
 from .kind_errors import number_alone
+from .lexemes import write_terminals
 from .nodes import Expression, Number
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _build_parser() -> Lark:
     from .tree_builder import TreeBuilder
 
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="contextual", transformer=TreeBuilder())
+    return Lark(grammar + write_terminals(), parser="lalr", lexer="contextual", transformer=TreeBuilder())
 
 
 def _check_limits(text: str, limits: Limits) -> None:

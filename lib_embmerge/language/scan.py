@@ -13,6 +13,7 @@ from enum import Enum
 
 from ..errors import Span, SyntaxProblem
 from ..operations import FUNCTIONS
+from .lexemes import NAME, NUMBER, TEXT
 
 __all__ = [
     "CANDIDATE",
@@ -30,19 +31,11 @@ CLOSING = {"<": ">", "{": "}"}
 CANDIDATE = re.compile(r"""<(?=['"+\-(.\w])|\{(?=')""")
 """A bracket that may open an expression; cheap, decided by `_begins_expression`."""
 
-PIECE = re.compile(
-    r"""\s*(?:
-      (?P<quote>['"])
-    | (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-    | (?P<call>[^\W\d]\w*)\(
-    | (?P<mark>[-+*/()])
-    )""",
-    re.VERBOSE,
-)
+PIECE = re.compile(rf"""\s*(?:(?P<quote>['"])|(?P<number>{NUMBER})|(?P<call>{NAME})\(|(?P<mark>[-+*/()]))""")
 """A piece of what may stand between the opening bracket and the first quoted text."""
 
 STOP = {
-    closing: re.compile(rf"""{closing}|'[^']*(?:''[^']*)*'(?!')|"[^"]*(?:""[^"]*)*"(?!")|(?P<unclosed>['"])""")
+    closing: re.compile(rf"""{closing}|{TEXT}|(?P<unclosed>['"])""")
     for closing in CLOSING.values()
 }
 

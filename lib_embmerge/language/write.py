@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from .lexemes import BARE_NAME
 from .nodes import Apply, Argument, At, Expression, Number, Text, walk
 
 __all__ = ["Written", "quote", "write", "write_checkpoint", "write_number"]
@@ -16,7 +17,7 @@ __all__ = ["Written", "quote", "write", "write_checkpoint", "write_number"]
 SUM, TERM, PRODUCT, PRIMARY = range(4)
 """How tightly a piece holds together; an operand that holds less than its place asks for gets parentheses."""
 
-BARE_CHECKPOINT = re.compile(r"[\w.]+")
+BARE_CHECKPOINT = re.compile(BARE_NAME)
 LETTERS = {"clip_l": "L", "clip_g": "G"}
 
 
