@@ -43,7 +43,7 @@ def _build_lines() -> list[Any]:
         label="Lines",
         lines=10,
         max_lines=20,
-        placeholder="kittens = 'cat' - 'adult' + 'child'\nold-car = normalize('old' + 'car')",
+        placeholder="young-cat = 'cat' - 'adult' + 'child'\nold-car = normalize('old' + 'car')",
         elem_id="embmerge_many_lines",
     )
     expression = gr.Textbox(
