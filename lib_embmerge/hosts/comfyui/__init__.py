@@ -1,0 +1,1 @@
+"""ComfyUI: its CLIP objects, its folders and its server."""

@@ -1,0 +1,105 @@
+"""CLIP objects that answer expressions.
+
+`answering` makes one of a CLIP object: a clone whose class says how it tokenizes, and that its clones answer too (clip
+skip, LoRA loaders and other nodes clone before they change anything). `EveryClip` is the switch for graphs that nobody
+edits: a hook on the class of all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...language.scan import holds_expression
+from ...merge import Merged, merge_prompts
+from ..encoders.beyond_vocabulary import BeyondVocabulary, PlaceholderTokenizer, WordsTokenizer
+from ..pipeline.hooks import Hook
+from .encoders import CLIP, cut, with_tokenizers
+
+if TYPE_CHECKING:
+    from .adapter import ComfyUI
+
+__all__ = ["answering", "every_clip", "tokenize"]
+
+_RUNNING = threading.local()
+
+
+def answering(clip: Any, host: ComfyUI) -> Any:
+    """Return a clone of a CLIP object whose tokens are those of the expressions' vectors."""
+    return _as_answering(clip.clone(), host)
+
+
+def every_clip(kind: Any, host: ComfyUI) -> Hook:
+    """Return the hook that lets every CLIP object of the host answer expressions."""
+
+    def stand_in(original: Callable[..., Any], clip: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+        return tokenize(host, original, clip, text, *args, **kwargs)
+
+    return Hook(kind, "tokenize", stand_in)
+
+
+def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what `original(clip, text, …)` gives, with the vectors of the text's expressions in their places.
+
+    Raises: EmbeddingMergeError at the first mistake.
+    """
+    if getattr(_RUNNING, "is_replaced", False) or not isinstance(text, str):
+        return original(clip, text, *args, **kwargs)
+    host.note_clip(clip)
+    if not holds_expression(text):
+        return original(clip, text, *args, **kwargs)
+    # The host runs in torch's inference mode, but a table's statistics are kept for other uses.
+    with torch.inference_mode(False), torch.no_grad():
+        merged = merge_prompts([text], host.text_model(clip), host.settings())
+    beyond = BeyondVocabulary()
+    twin = copy.copy(clip)
+    twin.tokenizer = with_tokenizers(clip.tokenizer, lambda tokenizer: _cutter(tokenizer, merged, beyond))
+    with _replaced():
+        tokens = original(twin, merged.prompts[0], *args, **kwargs)
+    return beyond.fill(tokens)
+
+
+def _cutter(tokenizer: Any, merged: Merged, beyond: BeyondVocabulary) -> Any:
+    key = tokenizer.embedding_key
+    if key not in CLIP:
+        return WordsTokenizer(tokenizer.tokenizer, merged.words)
+    lent = {name: beyond.lend(value[key]) for name, value in merged.vectors.items() if key in value}
+    return PlaceholderTokenizer(tokenizer.tokenizer, lambda text: cut(tokenizer, text), lent, key)
+
+
+@contextlib.contextmanager
+def _replaced() -> Iterator[None]:
+    """Let what is tokenized be literal: its expressions are placeholders by now."""
+    _RUNNING.is_replaced = True
+    try:
+        yield
+    finally:
+        _RUNNING.is_replaced = False
+
+
+def _as_answering(clip: Any, host: ComfyUI) -> Any:
+    clip.__class__ = _answering_kind(type(clip), host)
+    return clip
+
+
+@lru_cache(maxsize=None)
+def _answering_kind(kind: Any, host: ComfyUI) -> Any:
+    if getattr(kind, "answers_expressions", False):
+        return kind
+
+    class AnsweringCLIP(kind):  # type: ignore[misc]
+        answers_expressions = True
+
+        def clone(self, *args: Any, **kwargs: Any) -> Any:
+            return _as_answering(super().clone(*args, **kwargs), host)
+
+        def tokenize(self, text: Any, *args: Any, **kwargs: Any) -> Any:
+            return tokenize(host, kind.tokenize, self, text, *args, **kwargs)
+
+    return AnsweringCLIP

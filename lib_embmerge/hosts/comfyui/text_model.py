@@ -1,0 +1,104 @@
+"""A CLIP object of ComfyUI as a text model: what expressions read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UnknownEmbedding, UnsupportedHost
+from ...families import family_of
+from ...files.embedding_files import EmbeddingFile
+from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
+from .encoders import ComfyEncoder, find_encoders
+
+if TYPE_CHECKING:
+    from .adapter import ComfyUI
+
+__all__ = ["ComfyTextModel"]
+
+NAMED = re.compile(r"(?:(?<=\s)|^)embedding:([^\s\[<]+)")
+"""How the host's prompts name an embedding; the commas behind it are text. Source: comfy/sd1_clip.py at 443393b4."""
+
+
+class ComfyTextModel:
+    """The text encoders of one CLIP object, with the embedding files in the host's folders."""
+
+    is_demonstration = False
+    half_precision = False
+    """The host reads token vectors, and adds positions to them, in float32. Source: comfy/sd1_clip.py at a125cd84."""
+
+    def __init__(self, clip: Any, host: ComfyUI, title: str | None = None) -> None:
+        """Take the host's object, the adapter, and the name of the checkpoint where it is known.
+
+        Raises: UnsupportedHost where there is no CLIP text encoder.
+        """
+        found, has_words = find_encoders(clip)
+        if not found:
+            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
+        self.encoders: Sequence[ComfyEncoder] = sorted(found, key=lambda encoder: encoder.name == "clip_g")
+        self.family = family_of((encoder.name for encoder in found), has_words=has_words)
+        self.title = title or "the loaded model"
+        self.host = host
+        self.installed = host.installed()
+
+    @property
+    def identity(self) -> str:
+        """Change with the tables' values."""
+        return repr(tuple(encoder.fingerprint() for encoder in self.encoders))
+
+    def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
+        """Resolve texts: `embedding:name` as in the host's prompts, and the bare name as in expressions elsewhere.
+
+        Raises: UnknownEmbedding for `embedding:name` where no file of that name fits the model.
+        """
+        return [{encoder.name: list(self._pieces(text, encoder)) for encoder in self.encoders} for text in texts]
+
+    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of that file stem, case ignored, those of other families included."""
+        return [_handed_over(file) for file in self.installed.named(stem)]
+
+    def embedding_names(self) -> list[str]:
+        """Give the names of the embeddings that fit this model."""
+        return self.installed.names(self._names)
+
+    def checkpoint(self, name: str) -> TextModel:
+        """Give another checkpoint of the host's list by its name or file stem.
+
+        Raises: FileError where the list has none or two of that name.
+        """
+        return self.host.checkpoints.open(name, self)
+
+    @property
+    def _names(self) -> list[str]:
+        return [encoder.name for encoder in self.encoders]
+
+    def _pieces(self, text: str, encoder: ComfyEncoder) -> Iterator[Sequence[int] | InstalledEmbedding]:
+        at = 0
+        for found in NAMED.finditer(text):
+            yield from self._bare(text[at : found.start()], encoder)
+            name = found[1].strip(",")
+            yield self._named(name)
+            at = found.start(1) + found[1].index(name) + len(name)
+        yield from self._bare(text[at:], encoder)
+
+    def _bare(self, text: str, encoder: ComfyEncoder) -> Iterator[Sequence[int] | InstalledEmbedding]:
+        for ids in encoder.tokenize([text]) if text.strip() else ():
+            for piece in self.installed.split(encoder.name, ids, encoder.tokenize, self._names):
+                yield _handed_over(piece) if isinstance(piece, EmbeddingFile) else piece
+
+    def _named(self, name: str) -> InstalledEmbedding:
+        stem = re.split(r"[/\\]", name)[-1]
+        fitting = [
+            file
+            for each in dict.fromkeys((stem, stem.rpartition(".")[0]))
+            for file in (self.installed.named(each) if each else ())
+            if set(file.vectors) == set(self._names)
+        ]
+        if not fitting:
+            raise UnknownEmbedding(f"No embedding {name} that fits this model is in ComfyUI's folders.")
+        return _handed_over(fitting[-1])
+
+
+def _handed_over(file: EmbeddingFile) -> InstalledEmbedding:
+    return InstalledEmbedding(file.name, file.vectors, file.digest)
