@@ -24,14 +24,14 @@ Tokenize = Callable[[Sequence[str]], "list[list[int]]"]
 
 
 class EmbeddingFolder:
-    """The embedding files in a folder and below it.
+    """The embedding files in a folder and below it, or in several.
 
     The folder is listed on first use and after `refresh`; a file is read when it is needed, and again if it changes.
     """
 
-    def __init__(self, root: Path | None) -> None:
-        """Take the folder; None for no embeddings at all."""
-        self.root = root
+    def __init__(self, *roots: Path | None) -> None:
+        """Take the folder, or more than one; None for no embeddings at all."""
+        self.roots = [root for root in roots if root is not None]
         self._read: dict[Path, tuple[tuple[int, int], EmbeddingFile | str]] = {}
         """By path the state of the file that was read last, and what it holds, or why it cannot be read."""
         self._by_first_token: dict[str, dict[int, list[tuple[list[int], str]]]] = {}
@@ -40,7 +40,7 @@ class EmbeddingFolder:
     def _files(self) -> Mapping[str, list[Path]]:
         """The files by name, in the order of the walk: of two of one name the host keeps the later."""
         files: dict[str, list[Path]] = {}
-        for path in _walk(self.root) if self.root else ():
+        for path in (path for root in self.roots for path in _walk(root)):
             files.setdefault(path.stem, []).append(path)
         listed = {path for paths in files.values() for path in paths}
         self._read = {path: known for path, known in self._read.items() if path in listed}

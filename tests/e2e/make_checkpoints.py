@@ -14,6 +14,10 @@ descriptions are written to ``OUTDIR/open_clip``: hand them to ``open_clip.add_m
 copy them into that package's ``model_configs`` before the ``sd2``, ``sdxl`` and ``refiner`` kinds
 are loaded.  The CLIP-L tower keeps its twelve layers and needs nothing of the sort.
 
+The ``comfy-…`` kinds are for ComfyUI, which reads no configuration: their denoisers are recognized by the measures of
+the real ones. Of its CLIP-G it has to be told that it has four layers: ``num_hidden_layers`` of its
+``clip_config_bigg.json``.
+
 Equal arguments give equal files: each tensor has its own seed, made of the kind's and its name.
 """
 
@@ -196,16 +200,18 @@ class UNet:
     middle_depth: int
     linear_projections: bool
     vector: int | None = None
+    channels: int = UNET_CHANNELS
+    res_blocks: int = UNET_RES_BLOCKS
 
     @property
     def embedding(self) -> int:
         """The width of the time embedding."""
-        return 4 * UNET_CHANNELS
+        return 4 * self.channels
 
     @property
     def widths(self) -> list[int]:
         """The number of channels on every level."""
-        return [UNET_CHANNELS * multiplier for multiplier in self.multipliers]
+        return [self.channels * multiplier for multiplier in self.multipliers]
 
 
 def add_unet(layout: Layout, unet: UNet) -> None:
@@ -218,12 +224,12 @@ def add_unet(layout: Layout, unet: UNet) -> None:
     _add_spatial_transformer(layout, f"{root}.middle_block.1", width, unet.middle_depth, unet)
     _add_res_block(layout, f"{root}.middle_block.2", width, width, unet)
     _add_unet_ascent(layout, root, unet, skips)
-    layout.norm(f"{root}.out.0", UNET_CHANNELS)
-    layout.conv(f"{root}.out.2", UNET_CHANNELS, LATENT_CHANNELS)
+    layout.norm(f"{root}.out.0", unet.channels)
+    layout.conv(f"{root}.out.2", unet.channels, LATENT_CHANNELS)
 
 
 def _add_embeddings(layout: Layout, root: str, unet: UNet) -> None:
-    layout.linear(f"{root}.time_embed.0", UNET_CHANNELS, unet.embedding)
+    layout.linear(f"{root}.time_embed.0", unet.channels, unet.embedding)
     layout.linear(f"{root}.time_embed.2", unet.embedding, unet.embedding)
     if unet.vector is not None:
         layout.linear(f"{root}.label_emb.0.0", unet.vector, unet.embedding)
@@ -232,14 +238,14 @@ def _add_embeddings(layout: Layout, root: str, unet: UNet) -> None:
 
 def _add_unet_descent(layout: Layout, root: str, unet: UNet) -> list[int]:
     """Add the input blocks and return the channels of the skip connections they open."""
-    layout.conv(f"{root}.input_blocks.0.0", LATENT_CHANNELS, UNET_CHANNELS)
-    width = UNET_CHANNELS
+    layout.conv(f"{root}.input_blocks.0.0", LATENT_CHANNELS, unet.channels)
+    width = unet.channels
     skips = [width]
     for level, (outputs, depth) in enumerate(zip(unet.widths, unet.depths, strict=True)):
         if level > 0:
             layout.conv(f"{root}.input_blocks.{len(skips)}.0.op", width, width)
             skips.append(width)
-        for _ in range(UNET_RES_BLOCKS):
+        for _ in range(unet.res_blocks):
             block = f"{root}.input_blocks.{len(skips)}"
             _add_res_block(layout, f"{block}.0", width, outputs, unet)
             _add_spatial_transformer(layout, f"{block}.1", outputs, depth, unet)
@@ -254,12 +260,12 @@ def _add_unet_ascent(layout: Layout, root: str, unet: UNet, skips: list[int]) ->
     waiting = list(skips)
     for level in reversed(range(len(unet.widths))):
         outputs, depth = unet.widths[level], unet.depths[level]
-        for repeat in range(UNET_RES_BLOCKS + 1):
+        for repeat in range(unet.res_blocks + 1):
             block = f"{root}.output_blocks.{len(skips) - len(waiting)}"
             _add_res_block(layout, f"{block}.0", width + waiting.pop(), outputs, unet)
             _add_spatial_transformer(layout, f"{block}.1", outputs, depth, unet)
             width = outputs
-            if level > 0 and repeat == UNET_RES_BLOCKS:
+            if level > 0 and repeat == unet.res_blocks:
                 upsampler = 2 if depth else 1
                 layout.conv(f"{block}.{upsampler}.conv", width, width)
 
@@ -304,12 +310,25 @@ def _add_cross_attention(layout: Layout, name: str, width: int, context: int) ->
 # --- VAE -----------------------------------------------------------------------------------------
 
 
-def add_vae(layout: Layout) -> None:
+@dataclass(frozen=True)
+class VAE:
+    """The measures of an autoencoder."""
+
+    channels: int = VAE_CHANNELS
+    multipliers: tuple[int, ...] = tuple(VAE_MULTIPLIERS)
+    res_blocks: int = VAE_RES_BLOCKS
+
+
+FULL_VAE = VAE(channels=128, multipliers=(1, 2, 4, 4), res_blocks=2)
+"""The measures that a host takes for granted which reads no configuration."""
+
+
+def add_vae(layout: Layout, vae: VAE = VAE()) -> None:
     """Add an autoencoder with a reduction of eight and four latent channels."""
     root = "first_stage_model"
-    widths = [VAE_CHANNELS * multiplier for multiplier in VAE_MULTIPLIERS]
-    _add_vae_encoder(layout, f"{root}.encoder", widths)
-    _add_vae_decoder(layout, f"{root}.decoder", widths)
+    widths = [vae.channels * multiplier for multiplier in vae.multipliers]
+    _add_vae_encoder(layout, f"{root}.encoder", widths, vae.res_blocks)
+    _add_vae_decoder(layout, f"{root}.decoder", widths, vae.res_blocks)
     _add_vae_posterior(layout, f"{root}.quant_conv")
     layout.conv(f"{root}.post_quant_conv", LATENT_CHANNELS, LATENT_CHANNELS, kernel=1)
 
@@ -326,11 +345,11 @@ def _add_vae_posterior(layout: Layout, name: str) -> None:
     layout.normal(f"{name}.bias", channels, std=0.02, mean=means)
 
 
-def _add_vae_encoder(layout: Layout, root: str, widths: list[int]) -> None:
+def _add_vae_encoder(layout: Layout, root: str, widths: list[int], res_blocks: int) -> None:
     layout.conv(f"{root}.conv_in", 3, widths[0])
     width = widths[0]
     for level, outputs in enumerate(widths):
-        for index in range(VAE_RES_BLOCKS):
+        for index in range(res_blocks):
             _add_vae_block(layout, f"{root}.down.{level}.block.{index}", width, outputs)
             width = outputs
         if level < len(widths) - 1:
@@ -340,12 +359,12 @@ def _add_vae_encoder(layout: Layout, root: str, widths: list[int]) -> None:
     layout.conv(f"{root}.conv_out", width, 2 * LATENT_CHANNELS)
 
 
-def _add_vae_decoder(layout: Layout, root: str, widths: list[int]) -> None:
+def _add_vae_decoder(layout: Layout, root: str, widths: list[int], res_blocks: int) -> None:
     width = widths[-1]
     layout.conv(f"{root}.conv_in", LATENT_CHANNELS, width)
     _add_vae_middle(layout, f"{root}.mid", width)
     for level in reversed(range(len(widths))):
-        for index in range(VAE_RES_BLOCKS + 1):
+        for index in range(res_blocks + 1):
             _add_vae_block(layout, f"{root}.up.{level}.block.{index}", width, widths[level])
             width = widths[level]
         if level > 0:
@@ -404,6 +423,26 @@ REFINER_UNET = UNet(
     vector=CLIP_BIG_G.width + 5 * 256,
 )
 
+PLAIN_SD1_UNET = UNet(
+    context=CLIP_L.width,
+    multipliers=(1, 1),
+    depths=(1, 0),
+    middle_depth=1,
+    linear_projections=False,
+    channels=320,
+)
+PLAIN_SDXL_UNET = UNet(
+    context=CLIP_L.width + CLIP_BIG_G.width,
+    multipliers=(1, 1, 1),
+    depths=(0, 2, 10),
+    middle_depth=10,
+    linear_projections=True,
+    vector=CLIP_BIG_G.width + 6 * 256,
+    channels=320,
+    res_blocks=2,
+)
+"""Denoisers that a host recognizes which reads no configuration: by channels, depths and widths of the real ones."""
+
 
 def sd1_layout() -> Layout:
     """Return the tensors of a Stable Diffusion 1 checkpoint."""
@@ -430,6 +469,25 @@ def sdxl_layout() -> Layout:
     add_open_clip(layout, "conditioner.embedders.1", CLIP_BIG_G)
     add_unet(layout, SDXL_UNET)
     add_vae(layout)
+    return layout
+
+
+def plain_sd1_layout() -> Layout:
+    """Return the tensors of a Stable Diffusion 1 checkpoint that ComfyUI recognizes."""
+    layout = Layout()
+    add_clip(layout, "cond_stage_model", CLIP_L)
+    add_unet(layout, PLAIN_SD1_UNET)
+    add_vae(layout, FULL_VAE)
+    return layout
+
+
+def plain_sdxl_layout() -> Layout:
+    """Return the tensors of an SDXL base checkpoint that ComfyUI recognizes, but for its shortened CLIP-G."""
+    layout = Layout()
+    add_clip(layout, "conditioner.embedders.0", CLIP_L)
+    add_open_clip(layout, "conditioner.embedders.1", CLIP_BIG_G)
+    add_unet(layout, PLAIN_SDXL_UNET)
+    add_vae(layout, FULL_VAE)
     return layout
 
 
@@ -610,7 +668,7 @@ class Kind:
 
     seed: int
     layout: Callable[[], Layout]
-    config: Callable[[], Config]
+    config: Callable[[], Config] | None = None
 
 
 KINDS = {
@@ -620,6 +678,9 @@ KINDS = {
     "sdxl": Kind(301, sdxl_layout, sdxl_config),
     "sdxlb": Kind(302, sdxl_layout, sdxl_config),
     "refiner": Kind(401, refiner_layout, refiner_config),
+    "comfy-sd1": Kind(501, plain_sd1_layout),
+    "comfy-sd1b": Kind(502, plain_sd1_layout),
+    "comfy-sdxl": Kind(511, plain_sdxl_layout),
 }
 
 
@@ -628,7 +689,8 @@ def write_checkpoint(name: str, directory: Path) -> Path:
     kind = KINDS[name]
     path = directory / f"tiny-{name}.safetensors"
     save_file(kind.layout().draw(kind.seed), path, metadata={"format": "pt"})
-    _write_json(path.with_suffix(".yaml"), kind.config())
+    if kind.config is not None:
+        _write_json(path.with_suffix(".yaml"), kind.config())
     return path
 
 

@@ -11,7 +11,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -54,9 +54,10 @@ def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, 
     host.note_clip(clip)
     if not holds_expression(text):
         return original(clip, text, *args, **kwargs)
+    model = host.text_model(clip)
     # The host runs in torch's inference mode, but a table's statistics are kept for other uses.
     with torch.inference_mode(False), torch.no_grad():
-        merged = merge_prompts([text], host.text_model(clip), host.settings())
+        merged = merge_prompts([text], model, host.settings())
     beyond = BeyondVocabulary()
     twin = copy.copy(clip)
     twin.tokenizer = with_tokenizers(clip.tokenizer, lambda tokenizer: _cutter(tokenizer, merged, beyond))
@@ -88,7 +89,7 @@ def _as_answering(clip: Any, host: ComfyUI) -> Any:
     return clip
 
 
-@lru_cache(maxsize=None)
+@cache
 def _answering_kind(kind: Any, host: ComfyUI) -> Any:
     if getattr(kind, "answers_expressions", False):
         return kind

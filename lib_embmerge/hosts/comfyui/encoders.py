@@ -44,9 +44,8 @@ class _Cutter:
     def __init__(self, tokenizer: Any) -> None:
         self._whole = tokenizer
         self.tokenizer = tokenizer.tokenizer
-        self.id_start, self.id_end, self.id_pad = (
-            -1 if token is None else token for token in (tokenizer.start_token, tokenizer.end_token, tokenizer.pad_token)
-        )
+        special = (tokenizer.start_token, tokenizer.end_token, tokenizer.pad_token)
+        self.id_start, self.id_end, self.id_pad = (-1 if token is None else token for token in special)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's ids, without special tokens."""
@@ -93,15 +92,18 @@ def find_tokenizers(tokenizer: Any) -> Iterator[tuple[str, Any]]:
             yield name, part
 
 
-def find_encoders(clip: Any) -> tuple[list[ComfyEncoder], bool]:
-    """Return the encoders that take vectors, and whether one that takes only text stands beside them."""
+def find_encoders(clip: Any, load: Callable[[], object]) -> tuple[list[ComfyEncoder], bool]:
+    """Return the encoders that take vectors, and whether one that takes only text stands beside them.
+
+    `load` brings the models into memory.
+    """
     encoders, has_words = [], False
     for name, tokenizer in find_tokenizers(clip.tokenizer):
         model = getattr(clip.cond_stage_model, name, None)
         if model is None:  # a file of fewer encoders than the model family has
             continue
         if tokenizer.embedding_key in CLIP:
-            encoders.append(ComfyEncoder(tokenizer, model, clip.load_model))
+            encoders.append(ComfyEncoder(tokenizer, model, load))
         else:
             has_words = True
     return encoders, has_words

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ...errors import UnknownEmbedding, UnsupportedHost
 from ...families import family_of
-from ...files.embedding_files import EmbeddingFile
+from ...files.reading import EmbeddingFile
 from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ..webui.checkpoint_list import read_record
 from .encoders import ComfyEncoder, find_encoders
 
 if TYPE_CHECKING:
@@ -33,11 +36,19 @@ class ComfyTextModel:
 
         Raises: UnsupportedHost where there is no CLIP text encoder.
         """
-        found, has_words = find_encoders(clip)
+        # The host runs nodes in torch's inference mode; what it loads meanwhile has to be of the mode it is used in.
+        is_inference = torch.is_inference_mode_enabled()
+
+        def load() -> None:
+            with torch.inference_mode(is_inference), torch.no_grad():
+                clip.load_model()
+
+        found, has_words = find_encoders(clip, load)
         if not found:
             raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
         self.encoders: Sequence[ComfyEncoder] = sorted(found, key=lambda encoder: encoder.name == "clip_g")
         self.family = family_of((encoder.name for encoder in found), has_words=has_words)
+        self.info = host.checkpoint_info(title) if title else None
         self.title = title or "the loaded model"
         self.host = host
         self.installed = host.installed()
@@ -54,9 +65,18 @@ class ComfyTextModel:
         """
         return [{encoder.name: list(self._pieces(text, encoder)) for encoder in self.encoders} for text in texts]
 
-    def embeddings_named(self, stem: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of that file stem, case ignored, those of other families included."""
-        return [_handed_over(file) for file in self.installed.named(stem)]
+    def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
+        """Give the name of the file that the CLIP object was loaded from, where it is known, and what that says."""
+        return {"name": self.title} if self.info is None else read_record(self.info)
+
+    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+        """Give all embeddings of these file stems, case ignored, those of other families included."""
+        return [
+            InstalledEmbedding(path.stem, {}, file, path)
+            if isinstance(file, str)
+            else InstalledEmbedding(file.name, file.vectors, path=path)
+            for path, file in self.installed.named(*stems)
+        ]
 
     def embedding_names(self) -> list[str]:
         """Give the names of the embeddings that fit this model."""
@@ -92,8 +112,8 @@ class ComfyTextModel:
         fitting = [
             file
             for each in dict.fromkeys((stem, stem.rpartition(".")[0]))
-            for file in (self.installed.named(each) if each else ())
-            if set(file.vectors) == set(self._names)
+            for _, file in (self.installed.named(each) if each else ())
+            if isinstance(file, EmbeddingFile) and set(file.vectors) == set(self._names)
         ]
         if not fitting:
             raise UnknownEmbedding(f"No embedding {name} that fits this model is in ComfyUI's folders.")
@@ -101,4 +121,4 @@ class ComfyTextModel:
 
 
 def _handed_over(file: EmbeddingFile) -> InstalledEmbedding:
-    return InstalledEmbedding(file.name, file.vectors, file.digest)
+    return InstalledEmbedding(file.name, file.vectors, path=file.path)

@@ -1,6 +1,6 @@
 """Placeholders as ids beyond a vocabulary: how vectors get into the lists of tokens that a host makes of a prompt.
 
-A host cuts a text with a tokenizer, lays the ids out (chunks, padding, templates) and hands the lists to a text encoder.
+A host cuts a text with a tokenizer, lays the ids out (chunks, padding, templates) and gives the lists to an encoder.
 While a `PlaceholderTokenizer` stands in the tokenizer's place, the name of a placeholder comes out as one id beyond the
 vocabulary for each of its vectors. Whatever the host does with ids it then does as with plain words: where it divides
 chunks, what it compares with special tokens, what it cuts away. Afterwards `BeyondVocabulary.fill` puts the vectors in

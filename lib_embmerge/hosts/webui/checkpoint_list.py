@@ -19,9 +19,10 @@ __all__ = ["CheckpointList", "name_checkpoint", "read_record"]
 class CheckpointList:
     """The entries of the host's `checkpoints_list`, by their names."""
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        """Take the host's own dictionary; it changes while the host runs."""
+    def __init__(self, known: Mapping[str, Any], whose: str = "the WebUI's list") -> None:
+        """Take the host's own dictionary, which changes while the host runs, and what messages call it."""
         self.known = known
+        self.whose = whose
 
     def names(self) -> list[str]:
         """Return the names for people."""
@@ -37,7 +38,7 @@ class CheckpointList:
             problem = "No checkpoint" if not infos else "More than one checkpoint"
             known = self._unmistakable(infos.values() if infos else self.known.values())
             raise FileError(
-                f"{problem} in the WebUI's list is named {name}.",
+                f"{problem} in {self.whose} is named {name}.",
                 alternatives=known[:3] if infos else closest_names(name, known),
             )
         info = next(iter(infos.values()))

@@ -1,0 +1,228 @@
+"""ComfyUI, whose graphs of nodes turn a CLIP object and a text into conditioning.
+
+Run at a125cd84 (0.3.64); read at 443393b4 and 033046cc (2026). Touched of the host, besides what `encoders.py` lists:
+
+- `folder_paths`: `get_folder_paths("embeddings")`, `get_filename_list("checkpoints")`, `get_full_path`,
+  `get_user_directory` (the settings that the page saves lie there)
+- `comfy.sd.CLIP`: `clone`, `tokenize`, `encode_from_tokens_scheduled`; `tokenize` is wrapped while the switch is on
+- `server.PromptServer.instance`: `routes` (what the page asks) and `add_on_prompt_handler` (each queued graph)
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ...errors import UnsupportedHost
+from ...files.installed_embeddings import EmbeddingFolder
+from ...language.scan import holds_expression
+from ...merge import MergeSettings
+from ..encoders.installed_lookup import file_state, mentioned_states
+from ..webui.checkpoint_list import CheckpointList
+from ..webui.settings import read_brackets, read_limits
+from .answering import answering, every_clip, tokenize
+from .text_model import ComfyTextModel
+
+__all__ = ["ComfyUI"]
+
+STATE = "embmerge_state"
+"""Input that a queued node gets beside its own, so that the host's cache knows what its expressions read."""
+
+CLIP_NAMES = ("ckpt_name", "clip_name", "clip_name1", "clip_name2", "clip_name3")
+"""Inputs of nodes that load text encoders, which name their files."""
+
+
+class _Checkpoints(Mapping[str, Any]):
+    """The host's list of checkpoints, as `CheckpointList` reads one."""
+
+    def __init__(self, folder_paths: Any) -> None:
+        self._folder_paths = folder_paths
+
+    def __getitem__(self, name: str) -> Any:
+        path = self._folder_paths.get_full_path("checkpoints", name)
+        if path is None:  # the list may be older than the folder
+            raise KeyError(name)
+        return SimpleNamespace(filename=path, name=name, model_name=Path(name).stem, sha256=None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folder_paths.get_filename_list("checkpoints"))
+
+    def __len__(self) -> int:
+        return len(self._folder_paths.get_filename_list("checkpoints"))
+
+    def values(self) -> Any:
+        """Return those that are there."""
+        return [self[name] for name in self if self._folder_paths.get_full_path("checkpoints", name) is not None]
+
+
+class ComfyUI:
+    """The running host: what nodes and expressions ask of it."""
+
+    name = "ComfyUI"
+
+    def __init__(self) -> None:
+        """Find the host's modules; they are loaded already."""
+        import folder_paths
+
+        import comfy.sd
+
+        self.folder_paths = folder_paths
+        self.checkpoints = CheckpointList(_Checkpoints(folder_paths), "ComfyUI's list")
+        self.hook = every_clip(comfy.sd.CLIP, self)
+        self._folder: EmbeddingFolder | None = None
+        self._last: weakref.ref[Any] | None = None
+
+    # --- Expressions ---
+
+    def text_model(self, clip: Any, title: str | None = None) -> ComfyTextModel:
+        """Give the text model of a CLIP object.
+
+        Raises: UnsupportedHost where it has no text encoder that takes embeddings.
+        """
+        if clip is None:
+            raise UnsupportedHost("There is no text encoder: the loader gave no CLIP.")
+        self.note_clip(clip)
+        return ComfyTextModel(clip, self, title)
+
+    def answering(self, clip: Any) -> Any:
+        """Return a clone of a CLIP object whose every later text encode answers expressions."""
+        if clip is None:
+            raise UnsupportedHost("There is no text encoder: the loader gave no CLIP.")
+        return answering(clip, self)
+
+    def encode(self, clip: Any, text: str) -> Any:
+        """Return the host's conditioning of a text and of the expressions in it.
+
+        Raises: EmbeddingMergeError at the first mistake.
+        """
+        if clip is None:
+            raise UnsupportedHost("There is no text encoder: the loader gave no CLIP.")
+        tokens = tokenize(self, type(clip).tokenize, clip, text)
+        return clip.encode_from_tokens_scheduled(tokens)
+
+    def note_clip(self, clip: Any) -> None:
+        """Remember the CLIP object that was used last, for the line under a text box."""
+        self._last = weakref.ref(clip)
+
+    def last_text_model(self) -> ComfyTextModel | None:
+        """Give the text model of the CLIP object that was used last; None where none was, or it is gone."""
+        clip = None if self._last is None else self._last()
+        try:
+            return None if clip is None else ComfyTextModel(clip, self)
+        except UnsupportedHost:
+            return None
+
+    def name_of_model(self, graph: Any, node: str) -> str | None:
+        """Return the file that a node's CLIP was loaded from, by the links of a graph; None without a loader."""
+        seen: set[str] = set()
+        while isinstance(graph, dict) and node in graph and node not in seen:
+            seen.add(node)
+            inputs = graph[node].get("inputs", {})
+            names = [inputs[key] for key in CLIP_NAMES if isinstance(inputs.get(key), str)]
+            if names:
+                return " + ".join(names)
+            links = [value for key, value in inputs.items() if key.startswith("clip") and isinstance(value, list)]
+            node = str(links[0][0]) if links else ""
+        return None
+
+    # --- Files ---
+
+    def checkpoint_info(self, name: str) -> Any | None:
+        """Give the entry of the host's list of checkpoints that has a name; None where it has none."""
+        return next((info for info in self.checkpoints.known.values() if info.name == name), None)
+
+    @property
+    def embeddings_folder(self) -> Path:
+        """The first of the host's folders of embeddings."""
+        return Path(self.folder_paths.get_folder_paths("embeddings")[0]).absolute()
+
+    def installed(self) -> EmbeddingFolder:
+        """Give the host's folders of embeddings, as they are now."""
+        roots = [Path(path) for path in self.folder_paths.get_folder_paths("embeddings")]
+        there = [root for root in roots if root.is_dir()]
+        if self._folder is None or self._folder.roots != there:
+            self._folder = EmbeddingFolder(*there)
+        self._folder.refresh()
+        return self._folder
+
+    def state(self, texts: Sequence[str]) -> str:
+        """Return what changes with the files that texts name in expressions, and with the settings they are read by."""
+        typed = "\n".join(text for text in texts if holds_expression(text))
+        return self.state_of_expressions(typed) if typed else ""
+
+    def state_of_expressions(self, text: str) -> str:
+        """Return the same for a text that is an expression."""
+        files = {name: str(path) for name, paths in self.installed().paths().items() for path in paths}
+        states = mentioned_states(files, text)
+        others = self.checkpoints.states(text)
+        return json.dumps([sorted(states.items()), sorted(others), repr(self.settings())])
+
+    def file_state(self, path: Path) -> tuple[int, int]:
+        """Return a file's time of change and size, zeros where there is none."""
+        return file_state(str(path))
+
+    # --- Settings ---
+
+    def settings(self) -> MergeSettings:
+        """Read the brackets and the limits that the page's settings hold."""
+        opts = SimpleNamespace(**self._saved())
+        return MergeSettings(read_brackets(opts), read_limits(opts))
+
+    def follow_settings(self) -> None:
+        """Let every CLIP object answer expressions, or none, as the switch in the settings is."""
+        if self._saved().get("embmerge_every_clip", False):
+            self.hook.install()
+        else:
+            self.hook.uninstall()
+
+    def _saved(self) -> dict[str, Any]:
+        path = Path(self.folder_paths.get_user_directory(), "default", "comfy.settings.json")
+        try:
+            saved = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        ours = saved.items() if isinstance(saved, dict) else ()
+        return {key.replace("embmerge.", "embmerge_"): value for key, value in ours if key.startswith("embmerge.")}
+
+    # --- The server ---
+
+    def start(self, answers: Mapping[str, Callable[[dict[str, Any]], Any]]) -> None:
+        """Follow the settings from now on, and answer the page: a function by the last part of its address."""
+        from server import PromptServer
+
+        self.follow_settings()
+        server = PromptServer.instance
+        server.add_on_prompt_handler(self.on_prompt)
+        for name, respond in answers.items():
+            server.routes.post(f"/embmerge/{name}")(_route(respond))
+
+    def on_prompt(self, queued: Any) -> Any:
+        """Note in a queued graph which files the expressions of others' nodes read.
+
+        The host's cache of results knows a node by its inputs; of ours each says itself what it reads.
+        """
+        self.follow_settings()
+        graph = queued.get("prompt") if isinstance(queued, dict) else None
+        for node in graph.values() if isinstance(graph, dict) else ():
+            inputs = node.get("inputs") if isinstance(node, dict) else None
+            if not isinstance(inputs, dict) or str(node.get("class_type", "")).startswith("Embmerge"):
+                continue
+            inputs.pop(STATE, None)
+            state = self.state([value for value in inputs.values() if isinstance(value, str)])
+            if state:
+                inputs[STATE] = state
+        return queued
+
+
+def _route(respond: Callable[[dict[str, Any]], Any]) -> Any:
+    async def route(request: Any) -> Any:
+        from aiohttp import web
+
+        return web.json_response(respond(await request.json()))
+
+    return route
+

@@ -1,0 +1,135 @@
+// embmerge in ComfyUI's page: settings, the line under text boxes, and what nodes show.
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+
+const PAUSE = 300; // milliseconds without a key before the text is asked about
+const EXPRESSIONS = { EmbmergeSaveEmbedding: ["expression"], EmbmergeLookAtExpression: ["expression"], EmbmergeCompare: ["a", "b"] };
+const SHOWN = "embmerge_text";
+const EVERY_CLIP = "embmerge.every_clip";
+const OPENS = /<['"+\-(.\w]|\{'/;
+
+const style = document.createElement("style");
+style.textContent = `
+.embmerge-line, .embmerge-panel { box-sizing: border-box; margin: 0; padding: 2px 6px; overflow: auto;
+  font: 11px/1.35 ui-monospace, Consolas, Menlo, monospace; white-space: pre; color: var(--input-text, #ddd); }
+.embmerge-panel { width: 100%; height: 100%; border-radius: 4px; background: var(--comfy-input-bg, #222); user-select: text; }
+.embmerge-line { width: 100%; height: 100%; opacity: .8; }
+.embmerge-line.embmerge-mistake { opacity: 1; color: var(--error-text, #ff4444); }`;
+document.head.append(style);
+
+function settingIs(id) {
+  return app.extensionManager?.setting?.get(id) ?? app.ui?.settings?.getSettingValue?.(id);
+}
+
+// A widget of our own under a node's others, which no file holds: all it shows comes from elsewhere.
+function addShown(node, name, className, height) {
+  const element = document.createElement("pre");
+  element.className = className;
+  for (const kind of ["pointerdown", "wheel"]) element.addEventListener(kind, (event) => event.stopPropagation());
+  const widget = node.addDOMWidget(name, "embmerge", element, {
+    serialize: false, hideOnZoom: false, getValue: () => "", setValue: () => {},
+    getMinHeight: height, getMaxHeight: height,
+  });
+  widget.serialize = false;
+  return widget;
+}
+
+function linesOf(text) {
+  return Math.min(12, Math.max(1, text.split("\n").length));
+}
+
+function resize(node) {
+  const [width, height] = node.computeSize();
+  node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
+  node.setDirtyCanvas?.(true, true);
+}
+
+// --- The line under a text box ---
+
+function boxOf(widget) {
+  return widget.inputEl ?? widget.element ?? null;
+}
+
+function watch(node, widget, kind) {
+  let timer = 0;
+  let asked = 0;
+  let shown = null;
+  const show = (text, isMistake) => {
+    if (!shown && !text) return;
+    if (!shown) {
+      shown = addShown(node, `embmerge_line_${widget.name}`, "embmerge-line", () => 8 + 15 * linesOf(shown?.element.textContent ?? ""));
+    }
+    if (shown.element.textContent === text) return;
+    shown.element.textContent = text;
+    shown.element.classList.toggle("embmerge-mistake", isMistake);
+    resize(node);
+  };
+  const ask = async () => {
+    const text = String(widget.value ?? "");
+    const isOurs = kind === "expression" || node.comfyClass === "EmbmergeTextEncode";
+    if ((!isOurs && !settingIs(EVERY_CLIP)) || (kind === "prompt" && !OPENS.test(text))) return show("", false);
+    const number = ++asked;
+    try {
+      const answer = await api.fetchApi("/embmerge/line", {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text, kind }),
+      });
+      const line = await answer.json();
+      if (number === asked) show(line.text, line.is_mistake);
+    } catch { /* the server is away; the next key asks again */ }
+  };
+  const later = () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE); };
+  boxOf(widget)?.addEventListener("input", later);
+  const before = widget.callback;
+  widget.callback = function (...values) { later(); return before?.apply(this, values); };
+  node.embmergeAsk = [...(node.embmergeAsk ?? []), later];
+  later();
+}
+
+function textWidgets(node) {
+  return (node.widgets ?? []).filter((widget) => boxOf(widget)?.tagName === "TEXTAREA" && typeof widget.value === "string");
+}
+
+function askAgain() {
+  for (const node of app.graph?._nodes ?? []) node.embmergeAsk?.forEach((ask) => ask());
+}
+
+// --- What a node shows when it has run ---
+
+function showText(node, text) {
+  node.embmergePanel ??= addShown(node, "embmerge_panel", "embmerge-panel", () => 12 + 15 * Math.max(4, linesOf(node.embmergePanel?.element.textContent ?? "")));
+  node.embmergePanel.element.textContent = text;
+  resize(node);
+}
+
+app.registerExtension({
+  name: "embmerge",
+  settings: [
+    { id: "embmerge.angle_brackets", category: ["Embedding merge", "Expressions", "angle"], name: "Expressions in angle brackets: <'cat' + 'dog'>", type: "boolean", defaultValue: true },
+    { id: "embmerge.curly_brackets", category: ["Embedding merge", "Expressions", "curly"], name: "Expressions in curly brackets: {'cat' + 'dog'}", type: "boolean", defaultValue: true },
+    { id: "embmerge.limit_characters", category: ["Embedding merge", "Limits", "characters"], name: "Characters of an expression, at most", type: "number", defaultValue: 16384 },
+    { id: "embmerge.limit_depth", category: ["Embedding merge", "Limits", "depth"], name: "Parentheses inside each other, at most", type: "number", defaultValue: 100 },
+    { id: "embmerge.limit_vectors", category: ["Embedding merge", "Limits", "vectors"], name: "Vectors of a value in an expression, at most", type: "number", defaultValue: 1024 },
+    {
+      id: EVERY_CLIP, category: ["Embedding merge", "Expressions", "every"], name: "Every text encode answers expressions",
+      tooltip: "Also without the node Expressions for CLIP: for programs that make their graphs themselves, like SwarmUI.",
+      type: "boolean", defaultValue: false, onChange: askAgain,
+    },
+  ],
+  nodeCreated(node) {
+    const expressions = EXPRESSIONS[node.comfyClass] ?? [];
+    for (const widget of textWidgets(node)) watch(node, widget, expressions.includes(widget.name) ? "expression" : "prompt");
+  },
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (!nodeData.name?.startsWith("Embmerge")) return;
+    const before = nodeType.prototype.onExecuted;
+    nodeType.prototype.onExecuted = function (output) {
+      before?.apply(this, arguments);
+      if (output?.[SHOWN]) showText(this, output[SHOWN].join("\n"));
+    };
+  },
+  setup() {
+    // A CLIP that was used gives counts where there were none.
+    api.addEventListener("execution_success", askAgain);
+    api.addEventListener("execution_error", askAgain);
+  },
+});
