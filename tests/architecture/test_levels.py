@@ -41,7 +41,7 @@ LEVELS = {
 ABOVE_ALL = 9
 """Level of what a WebUI runs."""
 
-HOST_MODULES = {"modules", "modules_forge", "backend", "ldm_patched", "launch"}
+HOST_MODULES = {"modules", "modules_forge", "backend", "ldm_patched", "launch", "comfy", "folder_paths", "server"}
 ONLY_IN = {
     "gradio": {
         "lib_embmerge/frontends/gradio_compat.py",
@@ -61,7 +61,7 @@ def module_paths() -> list[Path]:
 
 def all_sources() -> list[Path]:
     scripts = sorted((ROOT / "scripts").glob("*.py"))
-    return [*module_paths(), *scripts, ROOT / "install.py"]
+    return [*module_paths(), *scripts, ROOT / "install.py", ROOT / "__init__.py"]
 
 
 def name_of(path: Path) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,4 +46,14 @@ def test_the_host_script_only_wires() -> None:
 def test_installing_into_a_host_adds_only_a_missing_lark() -> None:
     tree = ast.parse((ROOT / "install.py").read_text(encoding="utf-8"))
     calls = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert [call for call in calls if "run" in call] == ["launch.run_pip('install lark', 'lark, for Embedding Merge')"]
+    assert [call for call in calls if "run" in call] == [
+        "launch.run_pip('install lark', 'lark, for Embedding Merge')",
+        "subprocess.run([sys.executable, '-m', 'pip', 'install', 'lark'], check=True)",
+    ]
+
+
+def test_installing_where_lark_is_there_does_nothing(tmp_path: Path) -> None:
+    """As ComfyUI's manager runs it: no module of a WebUI is there."""
+    (tmp_path / "pip.py").write_text("raise SystemExit('pip was run')")
+    run = [sys.executable, str(ROOT / "install.py")]
+    subprocess.run(run, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True)

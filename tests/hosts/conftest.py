@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 import torch
 
-pytest.register_assert_rewrite("tests.hosts.contract", "tests.hosts.page_contract")
+pytest.register_assert_rewrite(f"{__package__}.contract", f"{__package__}.page_contract")
 
 from .fake_a1111 import FakeA1111  # noqa: E402
 from .fake_classic import FakeClassic  # noqa: E402

@@ -19,6 +19,7 @@ from ...errors import FileExists
 from ...evaluation import Analysis
 from ...files.installed_embeddings import EmbeddingFolder
 from ...files.names import folder_below
+from ...files.paths import is_file, make_folder
 from ...files.reading import read_embedding
 from ...host_protocol import TextModel
 from ...merge import MergeSettings
@@ -26,7 +27,18 @@ from ...saving import SaveOptions, TooLong, save_expression
 from ...vectors.embedding import Embedding
 from .figures import describe, describe_difference, describe_saved, open_shown
 
-__all__ = ["DISPLAY_NAMES", "NodeHost", "make_nodes"]
+__all__ = [
+    "DISPLAY_NAMES",
+    "KINDS",
+    "Compare",
+    "ExpressionsForClip",
+    "Look",
+    "Node",
+    "NodeHost",
+    "Save",
+    "TextEncode",
+    "make_nodes",
+]
 
 CATEGORY = "conditioning/embmerge"
 SHOWN = "embmerge_text"
@@ -199,7 +211,7 @@ class Save(Node):
             if not overwrite and _is_there(entered, name, model, target):
                 text = f"{target / name}.safetensors\nIt is there already, with the same vectors.\n"
                 return _shown(f"{text}In prompts: embedding:{prefix}{name}", f"embedding:{prefix}{name}")
-            target.mkdir(parents=True, exist_ok=True)
+            make_folder(target)
             try:
                 saved = save_expression(entered, name, model, options)
             except FileExists as error:
@@ -304,7 +316,7 @@ def _shown(text: str, *outputs: object) -> dict[str, object]:
 def _is_there(entered: Entered, name: str, model: TextModel, folder: Path) -> bool:
     """Say whether the file that is to be written is there already, to the bit: a graph is run again and again."""
     path = folder / f"{name}.safetensors"
-    if not path.is_file():
+    if not is_file(path):
         return False
     file = read_embedding(path)
     if file.metadata.get("embmerge.expression") != entered.expression:

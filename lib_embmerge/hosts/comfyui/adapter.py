@@ -19,6 +19,7 @@ from typing import Any
 
 from ...errors import UnsupportedHost
 from ...files.installed_embeddings import EmbeddingFolder
+from ...files.paths import is_folder
 from ...language.scan import holds_expression
 from ...merge import MergeSettings
 from ..encoders.installed_lookup import file_state, mentioned_states
@@ -73,6 +74,8 @@ class ComfyUI:
         self.folder_paths = folder_paths
         self.checkpoints = CheckpointList(_Checkpoints(folder_paths), "ComfyUI's list")
         self.hook = every_clip(comfy.sd.CLIP, self)
+        self.answering_kinds: dict[Any, Any] = {}
+        """Classes of CLIP objects that answer, by the host's class."""
         self._folder: EmbeddingFolder | None = None
         self._last: weakref.ref[Any] | None = None
 
@@ -143,7 +146,7 @@ class ComfyUI:
     def installed(self) -> EmbeddingFolder:
         """Give the host's folders of embeddings, as they are now."""
         roots = [Path(path) for path in self.folder_paths.get_folder_paths("embeddings")]
-        there = [root for root in roots if root.is_dir()]
+        there = [root for root in roots if is_folder(root)]
         if self._folder is None or self._folder.roots != there:
             self._folder = EmbeddingFolder(*there)
         self._folder.refresh()

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -89,11 +88,16 @@ def _as_answering(clip: Any, host: ComfyUI) -> Any:
     return clip
 
 
-@cache
 def _answering_kind(kind: Any, host: ComfyUI) -> Any:
+    """Return the class that answers, made once for each class of the host's."""
     if getattr(kind, "answers_expressions", False):
         return kind
+    if kind not in host.answering_kinds:
+        host.answering_kinds[kind] = _make_kind(kind, host)
+    return host.answering_kinds[kind]
 
+
+def _make_kind(kind: Any, host: ComfyUI) -> Any:
     class AnsweringCLIP(kind):  # type: ignore[misc]
         answers_expressions = True
 

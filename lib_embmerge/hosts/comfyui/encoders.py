@@ -21,7 +21,7 @@ from torch import Tensor
 from ..encoders.encoder import HostEncoder
 from ..encoders.token_table import CalledTable
 
-__all__ = ["ComfyEncoder", "cut", "find_encoders", "find_tokenizers", "with_tokenizers"]
+__all__ = ["ComfyEncoder", "ComfyTable", "cut", "find_encoders", "find_tokenizers", "with_tokenizers"]
 
 CLIP = ("clip_l", "clip_h", "clip_g")
 """Keys of the encoders that take vectors; others read an expression's words."""
