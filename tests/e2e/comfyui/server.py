@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 import urllib.error
 import urllib.parse
@@ -76,9 +77,13 @@ class ComfyServer:
     def set_setting(self, name: str, value: object) -> None:
         self.call(f"/settings/{name}", value)
 
-    def memory(self) -> int:
-        """Give the bytes of memory that are free on the machine."""
-        return int(self.call("/system_stats")["system"]["ram_free"])
+    def process_memory(self) -> int:
+        """Give the resident bytes of the process of COMFYUI_PID; 0 where that is not set."""
+        process = os.environ.get("COMFYUI_PID")
+        if not process:
+            return 0
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
     def version(self) -> str:
         return str(self.call("/system_stats")["system"]["comfyui_version"])

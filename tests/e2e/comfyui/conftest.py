@@ -1,0 +1,59 @@
+"""The fixture of a running ComfyUI, and the record of what was seen on it.
+
+    COMFYUI_URL       its address; without it all of this is skipped
+    E2E_RESULTS       with a name, what was seen is written to tests/e2e/results/NAME.json
+
+It needs the checkpoints `comfy-…` of `make_checkpoints.py`, and this folder in its `custom_nodes`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from .server import ComfyServer
+
+RESULTS = Path(__file__).parents[1] / "results"
+_seen: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def comfy() -> ComfyServer:
+    url = os.environ.get("COMFYUI_URL")
+    if not url:
+        pytest.skip("COMFYUI_URL is not set")
+    return ComfyServer(url.rstrip("/"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(comfy: ComfyServer) -> Iterator[None]:
+    """Take away what a test has saved; in the place of the WebUIs' fixture of this name."""
+    folder = comfy.embeddings_folder()
+    yield
+    for path in folder.glob("e2e_*.safetensors"):
+        path.unlink()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if "e2e/comfyui" in report.nodeid and report.when == "call":
+        _seen[report.nodeid.split("::", 1)[-1]] = report.outcome
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    url, name = os.environ.get("COMFYUI_URL"), os.environ.get("E2E_RESULTS")
+    if not (url and name and _seen):
+        return
+    path = RESULTS / f"{name}.json"
+    before = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
+    seen = {
+        "version": ComfyServer(url.rstrip("/")).version(),
+        "commit": os.environ.get("COMFYUI_COMMIT", ""),
+        "date": date.today().isoformat(),
+        "cases": dict(sorted({**before, **_seen}.items())),
+    }
+    path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
