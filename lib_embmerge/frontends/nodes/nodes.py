@@ -60,15 +60,15 @@ class NodeHost(Protocol):
         ...
 
     def installed(self) -> EmbeddingFolder:
-        """Give the folders of embeddings."""
+        """Return the folders of embeddings."""
         ...
 
     def text_model(self, clip: Any, title: str | None = None) -> TextModel:
-        """Give the text model of a CLIP object; `title` is its file's name."""
+        """Return the text model of a CLIP object; `title` is its file's name."""
         ...
 
     def last_text_model(self) -> TextModel | None:
-        """Give that of the CLIP object that was used last, or None."""
+        """Return that of the CLIP object that was used last, or None."""
         ...
 
     def name_of_model(self, graph: Any, node: str) -> str | None:
@@ -314,7 +314,7 @@ def _shown(text: str, *outputs: object) -> dict[str, object]:
 
 
 def _is_there(entered: Entered, name: str, model: TextModel, folder: Path) -> bool:
-    """Say whether the file that is to be written is there already, to the bit: a graph is run again and again."""
+    """Return whether the file that is to be written is there already, to the bit: a graph is run again and again."""
     path = folder / f"{name}.safetensors"
     if not is_file(path):
         return False

@@ -82,7 +82,7 @@ class ComfyUI:
     # --- Expressions ---
 
     def text_model(self, clip: Any, title: str | None = None) -> ComfyTextModel:
-        """Give the text model of a CLIP object.
+        """Return the text model of a CLIP object.
 
         Raises: UnsupportedHost where it has no text encoder that takes embeddings.
         """
@@ -112,7 +112,7 @@ class ComfyUI:
         self._last = weakref.ref(clip)
 
     def last_text_model(self) -> ComfyTextModel | None:
-        """Give the text model of the CLIP object that was used last; None where none was, or it is gone."""
+        """Return the text model of the CLIP object that was used last; None where none was, or it is gone."""
         clip = None if self._last is None else self._last()
         try:
             return None if clip is None else ComfyTextModel(clip, self)
@@ -135,7 +135,7 @@ class ComfyUI:
     # --- Files ---
 
     def checkpoint_info(self, name: str) -> Any | None:
-        """Give the entry of the host's list of checkpoints that has a name; None where it has none."""
+        """Return the entry of the host's list of checkpoints that has a name; None where it has none."""
         return next((info for info in self.checkpoints.known.values() if info.name == name), None)
 
     @property
@@ -144,7 +144,7 @@ class ComfyUI:
         return Path(self.folder_paths.get_folder_paths("embeddings")[0]).absolute()
 
     def installed(self) -> EmbeddingFolder:
-        """Give the host's folders of embeddings, as they are now."""
+        """Return the host's folders of embeddings, as they are now."""
         roots = [Path(path) for path in self.folder_paths.get_folder_paths("embeddings")]
         there = [root for root in roots if is_folder(root)]
         if self._folder is None or self._folder.roots != there:

@@ -62,7 +62,7 @@ class ComfyEncoder(HostEncoder):
         self._load = load
 
     def make_table(self, layer: Any) -> ComfyTable:
-        """Give what reads the rows of the table's layer."""
+        """Return what reads the rows of the table's layer."""
         return ComfyTable(layer)
 
     def rows(self, ids: Sequence[int]) -> Tensor:

@@ -66,11 +66,11 @@ class ComfyTextModel:
         return [{encoder.name: list(self._pieces(text, encoder)) for encoder in self.encoders} for text in texts]
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:
-        """Give the name of the file that the CLIP object was loaded from, where it is known, and what that says."""
+        """Return the name of the file that the CLIP object was loaded from, where it is known, and what that says."""
         return {"name": self.title} if self.info is None else read_record(self.info)
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Give all embeddings of these file stems, case ignored, those of other families included."""
+        """Return all embeddings of these file stems, case ignored, those of other families included."""
         return [
             InstalledEmbedding(path.stem, {}, file, path)
             if isinstance(file, str)
@@ -79,11 +79,11 @@ class ComfyTextModel:
         ]
 
     def embedding_names(self) -> list[str]:
-        """Give the names of the embeddings that fit this model."""
+        """Return the names of the embeddings that fit this model."""
         return self.installed.names(self._names)
 
     def checkpoint(self, name: str) -> TextModel:
-        """Give another checkpoint of the host's list by its name or file stem.
+        """Return another checkpoint of the host's list by its name or file stem.
 
         Raises: FileError where the list has none or two of that name.
         """
