@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, LimitExceeded, NotFinite
+from lib_embmerge.evaluation import analyse
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language.scan import Brackets, find_islands
 from lib_embmerge.limits import HALF_PRECISION_MAX, Limits
 from lib_embmerge.merge import MergeSettings, merge_prompts, replace_by_counts
 from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.vectors.vocabulary import Vocabulary
+from tests.analysed import entered
 
 MODELS = {"sd1": MemoryModel.sd1, "sd2": MemoryModel.sd2, "sdxl": MemoryModel.sdxl}
 ON_EVERY_FAMILY = pytest.mark.parametrize("family", MODELS)
@@ -196,6 +198,40 @@ def test_what_fits_into_half_precision(prompt: str, fits: bool) -> None:
 def test_limits_are_kept() -> None:
     with pytest.raises(LimitExceeded):
         merge_prompts(["<repeat('cat', 4)>"], MemoryModel.sd1(), MergeSettings(limits=Limits(vectors=3)))
+
+
+WORKING = "<lerp('cat', 'dog', 0.5)> <lerp('red', 'blue', 0.5)>"
+
+
+def needed(prompt: str) -> dict[str, int]:
+    """Give the limits that a prompt just keeps."""
+    model = MemoryModel.sd1()
+    analyses = analyse([entered(island.text) for island in find_islands(prompt)], model)
+    return {"prompt": sum(a.size.length for a in analyses), "work": sum(a.size.work for a in analyses)}
+
+
+@pytest.mark.parametrize("limit", ["prompt", "work"])
+def test_the_expressions_of_a_prompt_share_a_limit(limit: str) -> None:
+    """What is just as much as it allows is made and counted; one more is refused at the expression that is too much."""
+    number = needed(WORKING)[limit]
+    model = MemoryModel.sd1()
+    kept, broken = (MergeSettings(limits=Limits(**{limit: n})) for n in (number, number - 1))
+    assert len(merge_prompts([WORKING], model, kept).vectors) == 2
+    assert replace_by_counts(WORKING, model, kept, lambda n: f"[{n}]") == ("[1] [1]", None)
+    with pytest.raises(LimitExceeded) as caught:
+        merge_prompts([WORKING], model, broken)
+    assert caught.value.span is not None
+    assert caught.value.span.start == WORKING.index("lerp('red'")
+    text, problem = replace_by_counts(WORKING, model, broken, lambda n: f"[{n}]")
+    assert (text, problem) == ("[1] [1]", str(caught.value))
+
+
+def test_a_mistake_is_said_before_what_is_too_much() -> None:
+    prompt = "<'cat' * 'dog'> <'cat', 'dog'>"
+    settings = MergeSettings(limits=Limits(prompt=1))
+    assert "can only be multiplied by a number" in str(replace_by_counts(prompt, MemoryModel.sd1(), settings, str)[1])
+    with pytest.raises(EmbeddingMergeError, match="can only be multiplied by a number"):
+        merge_prompts([prompt], MemoryModel.sd1(), settings)
 
 
 TOGETHER = {

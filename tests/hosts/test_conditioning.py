@@ -60,6 +60,11 @@ SLIPS = {
         [chunk([1] * 75), chunk([*WORDS, COMMA], a=(61, 1)), chunk([0])],
         [[], [], [("a", 0)]],
     ),
+    "behind a chunk with one that stays": (
+        [chunk([0, *WORDS], a=(0, 1)), chunk([*WORDS, COMMA], b=(61, 1)), chunk([0])],
+        [[("a", 0)], [], [("b", 0)]],
+    ),
+    "at the last place of a chunk": ([chunk([1] * 73 + [COMMA], a=(74, 1)), chunk([0])], [[], [("a", 0)]]),
     "to the very end of a full chunk": ([chunk([1] * 74 + [0], a=(74, 1)), chunk([5])], [[("a", 74)], []]),
     "an embedding without vectors stays": ([chunk([*WORDS, COMMA], a=(61, 0)), chunk([5])], [[("a", 61)], []]),
 }

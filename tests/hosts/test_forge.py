@@ -81,6 +81,19 @@ def test_vectors_are_handed_to_the_host_as_it_wants_them(forge: FakeForge) -> No
             assert {key: tuple(v.shape) for key, v in entry.vec.items()} == {"clip_l": (2, 768), "clip_g": (2, 1280)}
 
 
+def test_while_pictures_are_made_in_inference_mode_the_vectors_are_plain_tensors(forge: FakeForge) -> None:
+    forge.webui().start()
+    seen: list[bool] = []
+
+    def look() -> None:
+        entries = [entry for found in forge.engines()[0].embeddings.ids_lookup.values() for _, entry in found]
+        seen.extend(vectors.is_inference() for entry in entries for vectors in entry.vec.values())
+
+    forge.model.before_encoding = look
+    forge.generate("a <'cat' + 'dog'>")
+    assert seen == [False]
+
+
 # The infotext's "TI"
 
 
