@@ -61,6 +61,14 @@ OFFERED = [
     ("'woman'@\"its\"", ["'woman'@'it''s'"]),
     ("'woman'@'this or tat'", ["'woman'@'this or that'"]),
     ("emb('nothing like it at all')", []),
+    ("a cat", ["'a cat'"]),
+    ("'cat' + my dog", ["'cat' + 'my dog'"]),
+    ("'cat' − 'dog'", ["'cat' - 'dog'"]),
+    ("'cat' * 2l", ["'cat' * 2L"]),
+    ("'cat'@models/big", ["'cat'@'models/big'"]),
+    ("'cat' + 12", ["'cat' + '12'", "'cat' + token(12)"]),
+    ("2, 'cat'", ["'2', 'cat'", "token(2), 'cat'"]),
+    ("0.5", ["'0.5'"]),
 ]
 
 

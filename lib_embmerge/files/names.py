@@ -77,7 +77,11 @@ def check_new_name(name: str) -> None:
     check_name(name)
     stem = Path(name).stem
     if Path(name).suffix.lower() in EXTENSIONS:
-        raise NameProblem(f"The name {name!r} ends in an extension.", suggestion=f"Leave out the extension: {stem}.")
+        raise NameProblem(
+            f"The name {name!r} ends in an extension.",
+            suggestion=f"Leave out the extension: {stem}.",
+            alternatives=[stem],
+        )
 
 
 def _check_characters(name: str) -> None:

@@ -91,9 +91,17 @@ class Mistake:
         end = len(self.source.rstrip())
         return Span(end, end)
 
-    def problem(self, message: str, suggestion: str | None = None, span: Span | None = None) -> SyntaxProblem:
-        """Make the error."""
-        return SyntaxProblem(message, source=self.source, span=span or self.span, suggestion=suggestion)
+    def problem(
+        self, message: str, suggestion: str | None = None, span: Span | None = None, *, instead: str | None = None
+    ) -> SyntaxProblem:
+        """Make the error; `instead` may stand in the place of the span."""
+        return SyntaxProblem(
+            message,
+            source=self.source,
+            span=span or self.span,
+            suggestion=suggestion,
+            alternatives=() if instead is None else (instead,),
+        )
 
     def unexpected(self, suggestion: str | None = None) -> SyntaxProblem:
         """Make the error that says what was expected here."""
@@ -255,7 +263,8 @@ def _lookalike(mistake: Mistake) -> SyntaxProblem | None:
     meant = LOOKALIKES.get(mistake.mark)
     if meant is None:
         return None
-    return mistake.problem(f"{mistake.mark} looks like {meant} but is another character.", f"Write {meant}.")
+    message = f"{mistake.mark} looks like {meant} but is another character."
+    return mistake.problem(message, f"Write {meant}.", instead=meant)
 
 
 def _expression_brackets(mistake: Mistake) -> SyntaxProblem | None:
@@ -278,6 +287,7 @@ def _unquoted_path(mistake: Mistake) -> SyntaxProblem | None:
                 "A checkpoint's name with other characters than letters, digits, _ and . must be quoted.",
                 f'Write @"{shorten(name)}".',
                 Span(*match.span(1)),
+                instead=f"'{name}'" if "'" not in name else f'"{name}"',
             )
     return None
 
@@ -299,7 +309,7 @@ def _letter(mistake: Mistake) -> SyntaxProblem | None:
     upper = found.text.upper()
     number = _show(mistake.previous)
     if _takes_letter(mistake.before) and found.text != upper:
-        return mistake.problem(f"{found.text} must be in upper case.", f"Write {number}{upper}.")
+        return mistake.problem(f"{found.text} must be in upper case.", f"Write {number}{upper}.", instead=upper)
     return mistake.problem(
         f"{found.text} can stand only behind a number that follows * or /.", f"Write 'a' * {number}{upper}."
     )
@@ -321,6 +331,7 @@ def _bare_word(mistake: Mistake) -> SyntaxProblem | None:
         "A text must be quoted.",
         f"Write '{shorten(text)}'.",
         Span(previous.span.start, previous.span.start + len(text)),
+        instead=f"'{text}'",
     )
 
 

@@ -42,7 +42,8 @@ def mixed_sum(name: str, left: Expression | Number, right: Expression | Number) 
     else:
         verb = "added to" if name == "add" else "subtracted from"
         message, number, other = f"An embedding cannot be {verb} a number.", left, right  # type: ignore[assignment]
-    return WrongArgument(message, span=number.span, suggestion=_instead_of_number(number, other))
+    suggestion = _instead_of_number(number, other)
+    return WrongArgument(message, span=number.span, suggestion=suggestion, alternatives=_leaves(number))
 
 
 def _instead_of_number(number: Number, other: Expression | Number) -> str:
@@ -83,6 +84,15 @@ def _parenthesise_behind_comma(symbol: str, left: Expression, right: Expression)
     return f"Write {shown(first)}, ({shown(number)} * {other})."  # type: ignore[arg-type]
 
 
+def _leaves(number: Number) -> list[str]:
+    """Return what may stand where a number cannot: its text, or the token of that id."""
+    from .write import write_number
+
+    value = write_number(number.value)
+    is_id = isinstance(number.value, int) and number.value >= 0
+    return [f"'{value}'", f"token({value})"] if is_id and len(value) <= LONGEST_EXAMPLE else [f"'{value}'"]
+
+
 def _as_leaf(number: Number) -> str:
     value = shown(number, "2")
     if isinstance(number.value, int) and number.value >= 0:
@@ -116,11 +126,13 @@ def number_to_the_left(name: str, left: Number) -> WrongArgument:
             "A number cannot stand first before a comma.",
             span=left.span,
             suggestion=_as_leaf(left),
+            alternatives=_leaves(left),
         )
     return WrongArgument(
         f"Only an embedding can be {VERBS[name]}.",
         span=left.span,
         suggestion=_as_leaf(left),
+        alternatives=_leaves(left),
     )
 
 
@@ -139,4 +151,5 @@ def number_alone(number: Number) -> WrongArgument:
         "The result is a number, not an embedding.",
         span=number.span,
         suggestion=_as_leaf(number),
+        alternatives=_leaves(number),
     )

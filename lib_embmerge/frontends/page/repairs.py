@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...entered import Entered, is_one_expression, is_prompt
-from ...errors import EmbeddingMergeError, SyntaxProblem
+from ...errors import EmbeddingMergeError, SyntaxProblem, shorten
 from ...language import Brackets, find_islands
 from ...language.write import quote
 from ...limits import CHUNK
@@ -23,7 +23,7 @@ def repair_error(error: EmbeddingMergeError, text: str) -> Sequence[Action]:
     if error.span is None or error.source != text:
         return []
     before, after = text[: error.span.start], text[error.span.end :]
-    return [Action(other, "expression", before + other + after) for other in error.alternatives]
+    return [Action(shorten(other), "expression", before + other + after) for other in error.alternatives]
 
 
 def repair_prompt(text: str, brackets: Brackets = Brackets.BOTH) -> Action | None:

@@ -178,3 +178,8 @@ def test_words_are_searched_for_the_vectors_that_are_shown(host, monkeypatch):
     monkeypatch.setattr("lib_embmerge.frontends.page.build.nearest.find_neighbours", search)
     assert "and 72 more in the table" in ask(host, "nearest", text="repeat('cat', 80)")["slots"]["nearest"]
     assert searched == [8]
+
+
+def test_a_name_with_its_extension_is_mended_by_a_click(host: AppHost) -> None:
+    drawn = ask(host, "name", name="kitten.safetensors", folder="")["slots"]["name"]
+    assert 'data-embmerge-fix="embmerge_name" data-embmerge-value="kitten">kitten</button>' in drawn

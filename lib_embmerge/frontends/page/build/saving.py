@@ -116,7 +116,9 @@ def answer_name(question: Question, host: PageHost) -> Answer:
     try:
         found = check_wished_name(host, wished, folder)
     except NameProblem as error:
-        return Answer(slots={"name": draw_error(error)}, state={"exists": False, "doubtful": False})
+        others = [Action(other, "name", other) for other in error.alternatives]
+        drawn = draw_error(error) + draw("actions", actions=others)
+        return Answer(slots={"name": drawn}, state={"exists": False, "doubtful": False})
     return Answer(
         slots={"name": draw("build/name", check=found)},
         state={"exists": found.exists, "doubtful": bool(found.doubts)},
