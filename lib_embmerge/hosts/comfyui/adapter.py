@@ -67,9 +67,8 @@ class ComfyUI:
 
     def __init__(self) -> None:
         """Find the host's modules; they are loaded already."""
-        import folder_paths
-
         import comfy.sd
+        import folder_paths
 
         self.folder_paths = folder_paths
         self.checkpoints = CheckpointList(_Checkpoints(folder_paths), "ComfyUI's list")
