@@ -6,6 +6,7 @@ report        what a command found, as text or JSON
 functions     `functions`
 counting      `count`
 looking       `inspect`, `nearest`
+explaining    `explain`, `carry`
 comparing     `compare`
 writing       `save`, `rebuild`, `batch`
 converting    `convert`, `check`
