@@ -8,7 +8,15 @@ import re
 import pytest
 
 from lib_embmerge.models.tokenizers import tokenizer
-from lib_embmerge.placeholders import content_names, count_name, counted_vectors, find_names
+from lib_embmerge.placeholders import (
+    SPELLING,
+    content_names,
+    count_name,
+    counted_vectors,
+    find_names,
+    put_words,
+    spelled_ids,
+)
 
 SHAPE = re.compile(r"embm(?:[0-9][a-z]){5}")
 MANY = [next(content_names([str(number).encode()])) for number in range(2000)]
@@ -79,3 +87,32 @@ FOUND = {
 @pytest.mark.parametrize(("text", "names"), FOUND.values(), ids=FOUND.keys())
 def test_names_are_found_in_a_text(text: str, names: list[str]) -> None:
     assert list(find_names(text)) == names
+
+
+@pytest.mark.parametrize("encoder", ["clip_l", "clip_g"])
+def test_a_name_s_tokens_are_put_together_from_its_parts(encoder: str) -> None:
+    encode = tokenizer(encoder)
+    parts = {part: encode(part) for part in SPELLING}
+    for name in [*MANY[:50], count_name(0), count_name(75)]:
+        assert spelled_ids(name, parts.__getitem__) == encode(name)
+
+
+CAT, DOG = "embm0a0a0a0a0a", "embm1b1b1b1b1b"
+WORDS_PUT = {
+    f"a {CAT} on": "a cat on",
+    CAT: "cat",
+    f"{CAT} , {CAT} .": "cat, cat.",
+    f"( {CAT} :1.3) [ {CAT} ]": "(cat:1.3) [cat]",
+    f"{CAT}  ,": "cat  ,",
+    f"a  {CAT} b": "a  cat b",
+    f"x {DOG} , {CAT}": f"x {DOG} , cat",
+    f"{CAT}x {CAT}": f"{CAT}x cat",
+    "no name , here": "no name , here",
+    "embm": "embm",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), WORDS_PUT.items())
+def test_words_are_put_in_the_places_of_names(text: str, expected: str) -> None:
+    assert put_words(text, {CAT: "cat"}) == expected

@@ -26,8 +26,8 @@ import pytest
 
 from .mutants import Mutant
 
-PATIENCE = 4
-"""A fault may make its tests this much slower, and take this many seconds more, before it counts as seen."""
+PATIENCE = 2
+"""A fault may make its tests this much slower, and take some seconds more, before it counts as seen."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Trial:
         is_in_functions = changed is not None and all(key in functions for key in changed)
         if names and is_in_functions:
             ordered = sorted(names, key=baseline.seconds.__getitem__)
-            limit = PATIENCE * (1 + sum(baseline.seconds[name] for name in ordered))
+            limit = 1 + PATIENCE * (1 + sum(baseline.seconds[name] for name in ordered))
             return in_fork(lambda: self._run_with(changed, functions, [items[name] for name in ordered]), limit=limit)
         if names is None and is_in_functions:
             return "not run"
