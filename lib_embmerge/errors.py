@@ -91,12 +91,13 @@ class EmbeddingMergeError(Exception):
         alternatives: Iterable[str] = (),
     ) -> None:
         """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given."""
+        message = _printable(message)
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
         self.alternatives = tuple(alternatives)
-        self._suggestion = suggestion
+        self._suggestion = suggestion and _printable(suggestion)
 
     def __str__(self) -> str:
         """Return the line with its carets, and below it the sentence with the suggestion."""
@@ -105,11 +106,11 @@ class EmbeddingMergeError(Exception):
     @property
     def suggestion(self) -> str | None:
         """What to write or do instead, as a sentence."""
-        return self._suggestion or (did_you_mean(self.alternatives) if self.alternatives else None)
+        return self._suggestion or (_printable(did_you_mean(self.alternatives)) if self.alternatives else None)
 
     @suggestion.setter
     def suggestion(self, sentence: str | None) -> None:
-        self._suggestion = sentence
+        self._suggestion = sentence and _printable(sentence)
 
     @property
     def excerpt(self) -> str:
@@ -224,6 +225,11 @@ def did_you_mean(names: Sequence[str]) -> str:
     """Return the question that offers names, of which there is at least one: `Did you mean a, b or c?`."""
     others, last = names[:-1], names[-1]
     return f"Did you mean {', '.join(others)} or {last}?" if others else f"Did you mean {last}?"
+
+
+def _printable(sentence: str) -> str:
+    """Replace halves of surrogate pairs, in which a name that is no UTF-8 comes: they cannot be written out."""
+    return sentence.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _shown(text: str) -> str:

@@ -111,3 +111,13 @@ def test_alternatives_are_data_and_make_the_suggestion() -> None:
 def test_every_error_of_an_expression_is_one_family() -> None:
     assert issubclass(SyntaxProblem, ExpressionError)
     assert issubclass(ExpressionError, EmbeddingMergeError)
+
+
+def test_every_message_can_be_written_out() -> None:
+    """Halves of surrogate pairs come in names that are no UTF-8, and through JSON."""
+    half = "\ud83d"
+    error = ExpressionError(f"No {half}.", source=f"a {half}", span=Span(0, 1), suggestion=f"Not {half}.")
+    assert str(error).encode("utf-8").decode() == "a \N{REPLACEMENT CHARACTER}\n^\nNo ?. Not ?."
+    assert str(ExpressionError("No.", alternatives=[half])).encode("utf-8") == b"No. Did you mean ??"
+    error.suggestion = f"{half}!"
+    assert error.sentence == "No ?. ?!"

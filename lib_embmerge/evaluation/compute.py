@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import EmbeddingMergeError, NotFinite, WrongArgument
-from ..language.nodes import Apply
 from ..operations import OPERATIONS, signature
 from ..vectors.embedding import Embedding
 from ..vectors.operators import OPERATORS
@@ -139,7 +138,7 @@ class Computation:
                     return self.compute(first, stop, checked=True)
                 value = self.apply(step, operands)
             if checked and not _all_finite([value]):
-                raise NotFinite(_describe(step), span=step.span)
+                raise NotFinite(_describe(step, self.readings), span=step.span)
             stack.append(value)
         return stack[0]
 
@@ -198,9 +197,17 @@ def _all_finite(values: Iterable[Values]) -> bool:
     return True
 
 
-def _describe(step: Step) -> str:
+def _describe(step: Step, readings: Readings) -> str:
     if step.reads:
-        what = f"'{step.values[0]}'" if step.values else f"{step.name}()"
-        return f"The vectors of {what} hold infinity or NaN."
-    assert isinstance(step.node, Apply)
-    return f"{signature(OPERATIONS[step.name])} gives infinity or NaN: the numbers are too large for float32."
+        what = [f"'{value}'" if isinstance(value, str) else f"{step.name}({value})" for value in step.values]
+        return f"The vectors of {what[0] if what else f'{step.name}()'} hold infinity or NaN."
+    operation = signature(OPERATIONS[step.name])
+    if "vocabulary" in OPERATORS[step.name].needs:
+        for table in readings.tables(step):
+            broken = table.vocabulary().broken_rows()
+            if broken:
+                return (
+                    f"{operation} looks at the whole vocabulary, and the row of token {broken[0]} of {table.name} "
+                    "holds infinity or NaN."
+                )
+    return f"{operation} gives infinity or NaN: the numbers are too large for float32."

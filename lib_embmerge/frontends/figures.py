@@ -18,7 +18,7 @@ def figure(value: float | None, *, digits: int = 4) -> str:
     if abs(value) < 1e-3 or abs(value) >= 1e6:
         return f"{value:.{digits - 1}e}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(decimals, digits)}f}"
+    return f"{value:.{decimals}f}"
 
 
 def amount(number: int, thing: str) -> str:

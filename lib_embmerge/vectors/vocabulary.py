@@ -91,6 +91,11 @@ class Vocabulary:
         norms = self.sorted_norms
         return float(norms.mean()) if norms.numel() else 0.0
 
+    def broken_rows(self) -> list[int]:
+        """Return the ids of the rows that hold infinity or NaN, ascending."""
+        broken = (~torch.isfinite(self.norms)).nonzero()[:, 0].tolist()
+        return [token for token in broken if token not in self.excluded]
+
     def percentile(self, norm: float) -> float:
         """Return the share of the vocabulary, in percent, whose rows are shorter than `norm`; a tie counts half."""
         norms = self.sorted_norms

@@ -67,6 +67,8 @@ ON_SD1 = [
      "The embedding that gives the norms has no vectors."),
     ("normalize('cat', 'dog'*0)", "normalize('cat', 'dog'*0)", WrongArgument,
      "The embedding that gives the norms has only zero vectors."),
+    ("normalize('':2, '':2)", "normalize('':2, '':2)", WrongArgument,
+     "The embedding that gives the norms has only zero vectors."),
     ("'dog' + 'cat'@missing", "missing", FileError, "There is no checkpoint named missing."),
     ("('cat'@sdxl)@missing", "missing", FileError, "There is no checkpoint named missing."),
     ("'cat'@sd2", "sd2", ShapeMismatch, "memory-sd2 has no text encoder clip_l, which this model has."),
@@ -84,6 +86,17 @@ ON_SD1 = [
      "a * t gives infinity or NaN: the numbers are too large for float32."),
     ("('cat' * 1e30 * 1e30) : 0", "('cat' * 1e30 * 1e30)", NotFinite,
      "a * t gives infinity or NaN: the numbers are too large for float32."),
+    *[
+        (text, "'cat' * 1e39", NotFinite, "a * t gives infinity or NaN: the numbers are too large for float32.")
+        for text in (
+            "repeat('cat' * 1e39, 0)",
+            "('cat' * 1e39, 'dog')[1]",
+            "'cat' * 1e39[0:0]",
+            "remove('dog', 'cat' * 1e39)",
+            "normalize('cat' * 1e39, 0)",
+            "sum(repeat('cat' * 1e39, 2))",
+        )
+    ],
     ("nearest('cat' * 1e39)", "'cat' * 1e39", NotFinite,
      "a * t gives infinity or NaN: the numbers are too large for float32."),
     ("project('dog', 'cat' * 1e39)", "'cat' * 1e39", NotFinite,
@@ -138,6 +151,33 @@ def test_counting_finds_it_too(make: object, text: str, at: str, kind: type, mes
     with pytest.raises(kind) as problem:
         count(text, model)
     assert str(problem.value).endswith(f"\n{message}")
+
+
+TABLE = "looks at the whole vocabulary, and the row of token 3 of clip_l holds infinity or NaN."
+
+BROKEN = [
+    ("random(1, 1)", f"random(n, seed) {TABLE}"),
+    ("normalize('cat' + 'dog')", f"normalize(a[, norm]) {TABLE}"),
+    ("'kitten'", "The vectors of 'kitten' hold infinity or NaN."),
+    ("token(3)", "The vectors of token(3) hold infinity or NaN."),
+    ("nearest('cat') * 1e39", "a * t gives infinity or NaN: the numbers are too large for float32."),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_broken_row_of_the_table_is_named(text: str, message: str) -> None:
+    table = MemoryModel.sd1().encoders[0].table.clone()
+    table[3, 0] = float("nan")
+    with pytest.raises(NotFinite) as problem:
+        evaluate(text, MemoryModel([MemoryEncoder(table=table)]))
+    assert problem.value.message == message
+
+
+def test_normalize_brings_one_encoder_s_vectors_to_the_norms_of_that_encoder() -> None:
+    """That the other one has only zero vectors, on both sides, is no mistake."""
+    found = evaluate("normalize(clip_l('cat' * 3), clip_l('dog'))", sdxl())
+    assert found["clip_l"].norm() == pytest.approx(1)
+    assert not found["clip_g"].any()
 
 
 def test_limits_can_be_set() -> None:

@@ -9,6 +9,7 @@ from lib_embmerge.evaluation import Analysis
 from lib_embmerge.evaluation.remarks import remark_on_value
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.limits import FAR_OFF
+from lib_embmerge.merge import MergeSettings, warn_of_strangers
 from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 from tests.analysed import entered, remarks
@@ -103,3 +104,24 @@ def test_an_enormous_factor_is_written_by_its_size() -> None:
     messages = [one.text for one in Analysis(entered("normalize('cat', 1e30)"), model()).remarks_on_value()]
     assert any("e+" in message and "times as long" in message for message in messages)
     assert all(len(message) < 200 for message in messages)
+
+
+def test_all_names_are_asked_for_at_once() -> None:
+    """A WebUI looks through thousands of embeddings for each question."""
+    sdxl = model()
+    asked: list[int] = []
+
+    class Asked(MemoryModel):
+        def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
+            asked.append(len(stems))
+            return super().embeddings_named(*stems)
+
+    counted = Asked(sdxl.encoders, embeddings=sdxl.installed)
+    words = " ".join(f"word{number}" for number in range(75))
+    text = f"'{words}' + 'a cat, Old Style' + '{words} end'"
+    assert [remark.kind for remark in remarks(text, counted)] == ["other family", "too long"]
+    assert len(asked) == 1
+    asked.clear()
+    settings = MergeSettings()
+    assert len(warn_of_strangers([f"<{text}> <'old style'>", f"<'mine'> <{text}>"], counted, settings)) == 1
+    assert len(asked) == 1

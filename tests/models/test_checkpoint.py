@@ -10,7 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_embmerge.errors import FileError
+from lib_embmerge.entered import read_expression
+from lib_embmerge.errors import EmbeddingMergeError, FileError, Span
+from lib_embmerge.evaluation import Analysis
 from lib_embmerge.host_protocol import InstalledEmbedding, TextModel
 from lib_embmerge.inspection import find_neighbours
 from lib_embmerge.models.checkpoint import open_model
@@ -247,3 +249,25 @@ def test_importing_does_nothing():
         "print([m for m in ('tokenizers', 'ftfy', 'regex', 'transformers', 'gradio') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+# --- A damaged file in the folder ---
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 9, b"PK\x03\x04 no archive", b"\x80\x02 no pickle"])
+def test_an_unreadable_file_stops_nothing(tmp_path, content):
+    """Its name is a plain word, as in the WebUI; only `emb` has to read it."""
+    (tmp_path / "cat.pt").write_bytes(content)
+    model = open_model(None, embeddings=tmp_path)
+    bare = Analysis(read_expression("'a cat' - 'dog'"), open_model(None))
+    analysis = Analysis(read_expression("'a cat' - 'dog'"), model)
+    assert analysis.value().equals(bare.value())
+    assert analysis.provenance().text == "text('a cat') - text('dog')"
+    assert model.embedding_names() == []
+    with pytest.raises(EmbeddingMergeError) as caught:
+        Analysis(read_expression("emb('cat')"), model).value()
+    if content:
+        assert "cat.pt" in caught.value.message
+        (remark,) = analysis.remarks()
+        assert (remark.kind, remark.span) == ("other family", Span(0, 7))
+        assert remark.text.endswith("Here its name is plain text.")

@@ -49,11 +49,6 @@ class Question:
             raise EmbeddingMergeError(f"The text has {len(value):,} characters; at most {LONGEST_TEXT:,} are read.")
         return value
 
-    def texts(self, name: str) -> list[str]:
-        """Return a field that is a list of texts, empty where it is absent; what is no text is left out."""
-        value = self.fields.get(name, [])
-        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return a field that is one of `choices`; the first of them where it is anything else."""
         value = self.fields.get(name)
