@@ -369,7 +369,7 @@ def _zero_vectors(value: Embedding) -> list[str]:
     """Warn where nothing is left; single zero vectors are made on purpose, to fill up a length."""
     if any(rows.any() for rows in value.values()):
         return []
-    return ["All its vectors are zero: nothing of it will be seen."]
+    return ["All its vectors are zero: it does nothing."]
 
 
 def _neighbours(name: str, folder: Path) -> list[str]:

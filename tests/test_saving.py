@@ -118,7 +118,7 @@ def test_a_saved_file_holds_the_value_and_its_recipe(model: MemoryModel, tmp_pat
 @pytest.mark.parametrize(("text", "is_zero"), [("'cat' - 'cat'", True), ("'cat' : 3", False), ("'cat' * 0L", False)])
 def test_what_has_nothing_in_it_is_said(model: MemoryModel, tmp_path: Path, text: str, is_zero: bool) -> None:
     (saved,) = save_expression(read_expression(text), "k-1", model, SaveOptions(tmp_path))
-    assert ("All its vectors are zero: nothing of it will be seen." in saved.warnings) == is_zero
+    assert ("All its vectors are zero: it does nothing." in saved.warnings) == is_zero
 
 
 def test_the_demonstration_encoder_is_named(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ LEVELS = {
     "saving": 4,
     "legacy": 4,
     "carry": 4,
+    "compatibility": 4,
     "models": 4,
     "frontends": 5,
     "hosts": 5,

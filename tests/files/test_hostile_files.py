@@ -14,9 +14,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from lib_embmerge.compatibility.facts import describe_file
 from lib_embmerge.errors import FileError
 from lib_embmerge.files.pickles import read_pickle
-from lib_embmerge.files.publish_check import describe_file
 from lib_embmerge.files.reading import load_embedding
 
 L2 = torch.arange(2 * 768, dtype=torch.float32).reshape(2, 768)

@@ -6,22 +6,24 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 
 import torch
 
+from ...compatibility.facts import MODELS, describe_file
+from ...compatibility.rules import HOSTS, Verdict, judge
+from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
 from ...errors import EmbeddingMergeError, FileError
-from ...families import FAMILIES
 from ...files.convert import convert_file
 from ...files.names import EXTENSIONS
 from ...files.paths import list_folder
-from ...files.publish_check import HOSTS, MODELS, Verdict, check_file
 from ...models.tokenizers import tokenizer
 from .report import Progress, Report, align, describe_error
 
 __all__ = ["check_files", "convert_files"]
 
-YES, CARE, NO = "yes", "yes*", "–"
-"""What a cell of the table says; `*` leads to a remark below it."""
+WIDTH = 118
+"""Columns of a line about a file."""
 
 
 def convert_files(options: argparse.Namespace) -> Report:
@@ -55,12 +57,14 @@ def check_files(options: argparse.Namespace) -> Report:
     checked = []
     for path in options.file:
         try:
-            verdicts = check_file(path, neighbours=_neighbours(path), is_vocabulary_word=_is_vocabulary_word)
+            facts = describe_file(path, neighbours=_neighbours(path))
         except EmbeddingMergeError as error:
             report.errors.append(f"{path}:\n{describe_error(error)}")
             continue
-        checked.append({"file": str(path), "verdicts": [_fields(verdict) for verdict in verdicts]})
-        report.lines += ([""] if report.lines else []) + _list_verdicts(path, verdicts)
+        verdicts = judge(facts, is_vocabulary_word=_is_vocabulary_word)
+        lines = headlines(facts, verdicts)
+        checked.append({"file": str(path), "summary": lines, "verdicts": [_fields(verdict) for verdict in verdicts]})
+        report.lines += ([""] if report.lines else []) + _list_verdicts(path, lines, verdicts, facts.families)
     report.figures["checked"] = checked
     return report
 
@@ -78,31 +82,24 @@ def _neighbours(path: Path) -> list[str]:
     return [other.stem for other in others if other.name != path.name]
 
 
-def _list_verdicts(path: Path, verdicts: Sequence[Verdict]) -> list[str]:
+def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], families: Sequence[str]) -> list[str]:
     by_place = {(verdict.host, verdict.model): verdict for verdict in verdicts}
-    rows = [[host, *(_cell(by_place[host, model]) for model in MODELS)] for host in HOSTS]
-    table = align([["", *(FAMILIES[model].title for model in MODELS)], *rows])
-    return [str(path), *(f"  {line}" for line in table), *(f"  {line}" for line in _remarks(verdicts))]
+    rows = [[host, *(MARKS[mark_of(by_place[host, model])] for model in MODELS)] for host in HOSTS]
+    table = align([["", *(target.title for target in MODELS.values())], *rows])
+    home = [verdict for verdict in verdicts if verdict.model in families]
+    home = home or [verdict for verdict in verdicts if verdict.loads or verdict.repair not in (None, "remake")]
+    shown = [remark for line in _remarks(home) for remark in wrap(line, WIDTH, subsequent_indent="  ")]
+    return [str(path), *(f"  {line}" for line in [*summary, "", *table, LEGEND, "", *shown])]
 
 
 def _fields(verdict: Verdict) -> dict[str, object]:
     return asdict(verdict) | {"cautions": [remark.text for remark in verdict.cautions]}
 
 
-def _cell(verdict: Verdict) -> str:
-    return NO if not verdict.loads else CARE if verdict.cautions else YES
-
-
 def _remarks(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return each reason and caution once, with the places that it holds for."""
-    places: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        place = f"{verdict.host} {FAMILIES[verdict.model].title}"
-        said = [remark.text for remark in verdict.cautions] if verdict.loads else [verdict.reason]
-        for text in said:
-            places.setdefault(text, []).append(place)
-    return [f"{text} ({_places(found)})" for text, found in places.items()]
-
-
-def _places(found: Sequence[str]) -> str:
-    return ", ".join(found) if len(found) <= 4 else f"{', '.join(found[:3])} and {len(found) - 3} more"
+    """Return each reason and caution once, with what helps and the places that it holds for."""
+    lines = []
+    for refused, remark, found in group_reasons(verdict for verdict in verdicts if verdict.is_served):
+        helps = f" {REPAIRS[refused.repair]}" if refused is not None and refused.repair is not None else ""
+        lines.append(f"{', '.join(name_places(found))}: {remark.text}{helps}")
+    return lines

@@ -113,7 +113,7 @@ def test_a_layout_is_checked_and_converted(host, uploads, name):
     vectors = read_embedding(host.embeddings_folder / f"{stem}.safetensors").vectors
     assert {encoder: list(rows.shape) for encoder, rows in vectors.items()} == shapes
     assert all(rows.dtype == torch.float32 for rows in vectors.values())
-    assert "7 programs load it" in converted
+    assert "8 programs load it" in converted
     assert host.refreshed == 1
     assert (uploads / name).is_file()
 

@@ -17,11 +17,12 @@ from typing import cast
 
 import torch
 
+from ....compatibility.facts import FileFacts, describe_file
+from ....compatibility.rules import judge
 from ....errors import EmbeddingMergeError, FileError, FileExists
 from ....files.convert import Conversion, Unequal, convert_file, part_names, split_file
 from ....files.names import advise_on_name, check_name, folder_below
 from ....files.paths import size_of
-from ....files.publish_check import FileFacts, describe_file, judge
 from ....files.reading import EmbeddingFile, load_embedding, read_embedding
 from ....host_protocol import PageHost, TextModel
 from ....remarks import Action

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from itertools import chain, count
 from types import MappingProxyType
 
+from ....compatibility.facts import MODELS, FileFacts, describe_vectors
+from ....compatibility.rules import Verdict, judge
 from ....errors import NameProblem
-from ....families import FAMILIES
 from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_name, check_new_name
-from ....files.publish_check import MODELS, FileFacts, Verdict, describe_vectors, judge
 from ....host_protocol import PageHost, TextModel
 from ....limits import CHUNK
 from ....remarks import Action, Remark
@@ -91,7 +91,7 @@ def draw_loads(
     return draw(
         "convert/loads",
         grid=grid,
-        titles={model: FAMILIES[model].title for model in models},
+        titles={model: MODELS[model].title for model in models},
         families=families,
         counts=[_count(home, model) for model in families],
         remarks=known,
@@ -111,8 +111,8 @@ def _cell(verdict: Verdict) -> _Cell:
 
 def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list[str]]:
     """Return a family's title, how many hosts load it, of how many, and which do not."""
-    own = [verdict for verdict in verdicts if verdict.model == model]
-    return FAMILIES[model].title, sum(v.loads for v in own), len(own), [v.host for v in own if not v.loads]
+    own = [verdict for verdict in verdicts if verdict.model == model and verdict.is_served]
+    return MODELS[model].title, sum(v.loads for v in own), len(own), [v.host for v in own if not v.loads]
 
 
 def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
@@ -136,7 +136,7 @@ def _places(found: Iterable[Verdict], is_one_family: bool) -> tuple[str, ...]:
     """Return `A1111 (SD 1, SD 2)` for each host; `A1111` where the verdicts are on one family alone."""
     hosts: dict[str, list[str]] = {}
     for verdict in found:
-        hosts.setdefault(verdict.host, []).append(FAMILIES[verdict.model].title)
+        hosts.setdefault(verdict.host, []).append(MODELS[verdict.model].title)
     if is_one_family:
         return tuple(hosts)
     return tuple(f"{host} ({', '.join(titles)})" for host, titles in hosts.items())

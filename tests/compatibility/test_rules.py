@@ -4,18 +4,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lib_embmerge.compatibility.facts import MODELS, FileFacts, TensorFacts, describe_file, describe_vectors
+from lib_embmerge.compatibility.rules import HOSTS, check_file, judge
 from lib_embmerge.errors import FileError
 from lib_embmerge.files.convert import convert_file
-from lib_embmerge.files.publish_check import (
-    HOSTS,
-    MODELS,
-    FileFacts,
-    TensorFacts,
-    check_file,
-    describe_file,
-    describe_vectors,
-    judge,
-)
 
 
 def file(name="my_style", extension=".safetensors", dtype="float32", **options):
@@ -56,11 +48,11 @@ LOADS = [
     ("SDXL, Civitai", file(tensors=SDXL), "Civitai", "sdxl sd3"),
     ("SD 3 with T5, A1111 ignores T5", file(tensors=WITH_T5), "A1111", "sdxl sd3"),
     ("SD 3 with T5, SD.Next counts every tensor", file(tensors=WITH_T5), "SD.Next", ""),
-    ("SD 3 with T5, ComfyUI", file(tensors=WITH_T5), "ComfyUI", "sd1 sdxl sd3 flux"),
+    ("SD 3 with T5, ComfyUI", file(tensors=WITH_T5), "ComfyUI", "sd1 sdxl sd3 flux chroma"),
     ("SD 3 with T5, InvokeAI takes fewer than ten tensors", file(tensors=WITH_T5), "InvokeAI", "sdxl"),
     ("Flux with T5, A1111: a second tensor is an error", file(tensors=FLUX), "A1111", ""),
     ("Flux with T5, Forge: a second tensor is an error", file(tensors=FLUX), "Forge", ""),
-    ("Flux with T5, ComfyUI", file(tensors=FLUX), "ComfyUI", "sd1 flux"),
+    ("Flux with T5, ComfyUI: of SD 3 T5 takes its part", file(tensors=FLUX), "ComfyUI", "sd1 sd3 flux chroma"),
     ("Flux with T5, Civitai", file(tensors=FLUX), "Civitai", "flux"),
     ("another key, A1111 takes any", file(tensors={"cat": (2, 768)}), "A1111", "sd1"),
     ("another key, InvokeAI reads the rows as width", file(tensors={"cat": (2, 768)}), "InvokeAI", ""),
@@ -96,7 +88,7 @@ LOADS = [
         "",
     ),
     *((f"unequal rows, {host}", file(tensors=UNEQUAL), host, "") for host in ("A1111", "Forge", "SD.Next", "InvokeAI")),
-    ("unequal rows, ComfyUI, where one encoder is used", file(tensors=UNEQUAL), "ComfyUI", "sd1 flux"),
+    ("unequal rows, ComfyUI: each encoder reads its own", file(tensors=UNEQUAL), "ComfyUI", "sd1 sdxl sd3 flux"),
     *((f"three dimensions, {host}", file(tensors={"emb_params": (1, 1, 768)}), host, "") for host in HOSTS),
     *((f"no vectors, {host}", file(tensors={"emb_params": (0, 768)}), host, "") for host in HOSTS),
     ("three dimensions beside the vectors, ComfyUI", file(tensors={**SDXL, "x": (1, 1, 2)}), "ComfyUI", SDXL_COMFY),
@@ -222,7 +214,7 @@ def test_a_vocabulary_word_is_a_caution():
 
 
 def test_the_safest_files_load_wherever_the_family_does():
-    """What we write for SD 1 loads in all seven; for SDXL in all but diffusers, which has no joint loader."""
+    """What we write for SD 1 loads in all eight; for SDXL in all but diffusers, which has no joint loader."""
     sd1 = describe_vectors("my_style", {"clip_l": torch.zeros(1, 768)})
     assert [v.host for v in judge(sd1) if v.model == "sd1" and v.loads] == list(HOSTS)
     sdxl = describe_vectors("my_style", {"clip_l": torch.zeros(1, 768), "clip_g": torch.zeros(1, 1280)})

@@ -1,0 +1,226 @@
+"""What the programs look at in a file, and the model families that they load it for: tables, no judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from ..families import ENCODER_WIDTHS, FAMILIES
+from ..files.layouts import ALL_WIDTHS, JOINED, find_embeddings
+from ..files.names import EXTENSIONS
+from ..files.paths import is_file
+from ..files.reading import read_content, read_vectors
+from ..files.stored import Content, Stored
+from ..files.writing import tensors_to_write
+
+__all__ = ["MODELS", "FileFacts", "Target", "TensorFacts", "describe_file", "describe_vectors"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model family that verdicts are given for: its name for people and the encoders that take vectors."""
+
+    title: str
+    encoders: tuple[str, ...]
+
+    @property
+    def clip(self) -> tuple[str, ...]:
+        """The CLIP text encoders, which an embedding must have vectors for."""
+        return tuple(encoder for encoder in self.encoders if encoder in ENCODER_WIDTHS)
+
+    @property
+    def widths(self) -> list[int]:
+        """Widths of the encoders that must have vectors, ascending."""
+        return sorted(ALL_WIDTHS[encoder] for encoder in self.clip or self.encoders)
+
+
+def _family(key: str, *more: str) -> Target:
+    return Target(FAMILIES[key].title, (*FAMILIES[key].encoders, *more))
+
+
+MODELS: Mapping[str, Target] = MappingProxyType(
+    {
+        "sd1": _family("sd1"),
+        "sd2": _family("sd2"),
+        "sdxl": _family("sdxl"),
+        "sd3": _family("sd3", "t5xxl"),
+        "flux": _family("flux", "t5xxl"),
+        "chroma": Target("Chroma", ("t5xxl",)),
+        "lumina2": Target("Lumina 2", ("gemma2_2b",)),
+        "qwen-image": Target("Qwen-Image", ("qwen25_7b",)),
+        "z-image": Target("Z-Image", ("qwen3_4b",)),
+        "flux2": Target("Flux.2", ("mistral3_24b",)),
+    }
+)
+"""The model families that verdicts are given for. Source: ComfyUI comfy/text_encoders/*.py for those without CLIP."""
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """Shape and number format of one tensor, and whether a pickle holds it as an `nn.Parameter`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    is_parameter: bool = False
+
+    @property
+    def width(self) -> int:
+        """The last dimension; 0 for a single number."""
+        return self.shape[-1] if self.shape else 0
+
+    @property
+    def rows(self) -> int:
+        """How many vectors it holds."""
+        return self.shape[0] if len(self.shape) > 1 else 1
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What the loaders look at in a file.
+
+    `tensors` is in the file's order; of a trainer's pickle (`is_trained`) the entries of `string_to_param`, of a list
+    of rows (`container` "list") the first row's. `form` is what the file is whatever its ending, `globals` the names
+    that a pickle asks for, `entries` an archive's. `words` are the embeddings of a file that holds several.
+    `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
+    extension only.
+    """
+
+    name: str
+    extension: str
+    tensors: Mapping[str, TensorFacts]
+    is_trained: bool = False
+    has_string_to_token: bool = False
+    inner_name: str | None = None
+    is_finite: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    neighbours: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    is_zero: bool = False
+    form: str = ""
+    container: str = "dict"
+    globals: frozenset[str] = frozenset()
+    entries: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    is_lora: bool = False
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """How many vectors it has for the encoder that has most."""
+        return max(self.lengths or [tensor.rows for tensor in self.tensors.values()], default=0)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether L's and G's vectors stand side by side in one tensor, which convert takes apart."""
+        return self.single is not None and self.single.width == JOINED and not set(self.tensors) & set(ALL_WIDTHS)
+
+    @property
+    def widths(self) -> list[int]:
+        """Widths of all tensors, in the file's order."""
+        return [facts.width for facts in self.tensors.values()]
+
+    @property
+    def single(self) -> TensorFacts | None:
+        """The tensor of a file that has exactly one."""
+        return next(iter(self.tensors.values())) if len(self.tensors) == 1 else None
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it is a file of both SDXL encoders by name."""
+        return not self.is_trained and self.container == "dict" and {"clip_l", "clip_g"} <= set(self.tensors)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The model families that the vectors were made for, by their widths; with T5's only those that have T5."""
+        widths = [768, 1280] if self.is_joined else self.convertible_widths
+        if 4096 in self.widths or "t5xxl" in self.tensors:
+            fitting = [key for key in ("sd3", "flux") if MODELS[key].widths == widths]
+            return tuple(fitting) if fitting else ("flux", "chroma") if not widths else ()
+        clip = tuple(key for key, target in MODELS.items() if target.clip and target.widths == widths)
+        named = (key for key, target in MODELS.items() if not target.clip and target.encoders[0] in self.tensors)
+        return clip or tuple(named)
+
+    @property
+    def convertible_widths(self) -> list[int]:
+        """Widths of the CLIP vectors that converting the file keeps, ascending."""
+        return sorted(set(self.widths) & set(ENCODER_WIDTHS.values()))
+
+
+# --- Describing a file ---------------------------------------------------------------------------------------------
+
+
+def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
+    """Read the facts of an embedding file of any layout; `neighbours` are the other installed embeddings' names.
+
+    Raises: FileError where it cannot be read, or is no embedding.
+    """
+    content = read_content(path)
+    held = find_embeddings(content)
+    vectors = read_vectors(path.name, held)
+    inner = content.values.get("name")
+    return FileFacts(
+        name=path.stem,
+        extension=path.suffix.lower(),
+        tensors=_tensors_of(content),
+        is_trained="string_to_param" in content.values,
+        has_string_to_token="string_to_token" in content.values,
+        inner_name=inner if isinstance(inner, str) else None,
+        is_finite=all(_is_finite(tensor) for tensor in vectors),
+        metadata=content.metadata,
+        neighbours=tuple(neighbours),
+        twins=_find_twins(path),
+        is_zero=not any(_has_numbers(tensor) for tensor in vectors),
+        form=content.form,
+        container=content.container,
+        globals=content.globals,
+        entries=content.entries,
+        words=tuple(one.token for one in held) if len(held) > 1 or held[0].layout == "bundle_emb" else (),
+        is_lora=held[0].layout == "bundle_emb",
+        lengths=tuple(sum(map(_rows_of, pieces)) for one in held for pieces in one.tensors.values()),
+    )
+
+
+def _tensors_of(content: Content) -> dict[str, TensorFacts]:
+    trained = content.values.get("string_to_param")
+    items = trained if isinstance(trained, Mapping) else content.rows[0] if content.rows else content.values
+    return {
+        str(key): TensorFacts(value.shape, value.dtype, value.is_parameter)
+        for key, value in items.items()
+        if isinstance(value, Stored)
+    }
+
+
+def describe_vectors(
+    name: str, vectors: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float32, neighbours: Iterable[str] = ()
+) -> FileFacts:
+    """Return the facts of the file that saving these vectors would write, without writing it."""
+    tensors = tensors_to_write(vectors, dtype=dtype)
+    facts = {key: TensorFacts(tuple(rows.shape), _name_of(rows.dtype)) for key, rows in tensors.items()}
+    is_zero = not any(_has_numbers(tensor) for tensor in tensors.values())
+    return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours), is_zero=is_zero)
+
+
+def _rows_of(tensor: Stored) -> int:
+    return tensor.shape[-2] if len(tensor.shape) > 1 else 1
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.to(torch.float32)).all())
+
+
+def _has_numbers(tensor: Tensor) -> bool:
+    return bool(tensor.to(torch.float32).any())  # of which torch cannot ask float8
+
+
+def _find_twins(path: Path) -> tuple[str, ...]:
+    others = (path.with_suffix(extension) for extension in EXTENSIONS if extension != path.suffix.lower())
+    return tuple(other.name for other in others if is_file(other))

@@ -1,0 +1,79 @@
+"""Verdicts as people read them: a line for each family, reasons and cautions once with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from ..remarks import Remark
+from .facts import MODELS, FileFacts
+from .rules import Repair, Verdict
+
+__all__ = ["LEGEND", "MARKS", "REPAIRS", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
+
+MARKS: Mapping[str, str] = MappingProxyType({"yes": "yes", "care": "yes*", "no": "–"})
+"""What stands in a cell of a table of text."""
+
+LEGEND = "yes: loads · yes*: loads, with a remark below · –: does not load"
+
+REPAIRS: Mapping[Repair, str] = MappingProxyType(
+    {
+        "convert": "embmerge convert mends it.",
+        "equal lengths": "embmerge convert --unequal pad, or cut, mends it.",
+        "rename": "Give the file another name.",
+        "split": "embmerge convert --split makes a file for each encoder.",
+        "remake": "It takes a file made for that family.",
+    }
+)
+"""What helps, on the command line."""
+
+
+def headlines(facts: FileFacts, verdicts: Sequence[Verdict]) -> list[str]:
+    """Return a line for each family that a file was made for: in how many programs it loads, and in which not.
+
+    Before them stands what the file is, where that is no plain embedding; behind them, that it does nothing.
+    """
+    lines = [headline(verdicts, family) for family in facts.families]
+    if facts.is_lora:
+        said = f"It is a LoRA that carries {', '.join(facts.words[:4])}"
+        lines.insert(0, f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder.")
+    elif facts.words:
+        lines.insert(0, f"It holds {len(facts.words)} embeddings; embmerge convert makes a file of each.")
+    lines += [] if facts.families else ["It fits no family of models as it is."]
+    return [*lines, "All its vectors are zero: it does nothing."] if facts.is_zero else lines
+
+
+def headline(verdicts: Sequence[Verdict], family: str) -> str:
+    """Return the line for one family, of the programs that take embeddings for it."""
+    own = [verdict for verdict in verdicts if verdict.model == family and verdict.is_served]
+    missing = [verdict.host for verdict in own if not verdict.loads]
+    said = f"{MODELS[family].title}: loads in {len(own) - len(missing)} of {len(own)} programs"
+    return f"{said}; not in {', '.join(missing)}" if missing else said
+
+
+def mark_of(verdict: Verdict) -> str:
+    """Return what a cell shows: a key of `MARKS`."""
+    return "no" if not verdict.loads else "care" if verdict.cautions else "yes"
+
+
+def group_reasons(verdicts: Iterable[Verdict]) -> list[tuple[Verdict | None, Remark, list[Verdict]]]:
+    """Return each reason and caution once with the verdicts that give it, reasons first.
+
+    With a reason comes a verdict that has its repair, with a caution None.
+    """
+    found: dict[tuple[bool, Remark, Repair | None], list[Verdict]] = {}
+    every = list(verdicts)
+    for verdict in (verdict for verdict in every if not verdict.loads):
+        found.setdefault((True, Remark("refused", verdict.reason), verdict.repair), []).append(verdict)
+    for verdict in (verdict for verdict in every if verdict.loads):
+        for caution in verdict.cautions:
+            found.setdefault((False, caution, None), []).append(verdict)
+    return [(places[0] if refused else None, remark, places) for (refused, remark, _), places in found.items()]
+
+
+def name_places(found: Iterable[Verdict]) -> list[str]:
+    """Return `A1111 (SD 1, SD 2)` for each host."""
+    hosts: dict[str, list[str]] = {}
+    for verdict in found:
+        hosts.setdefault(verdict.host, []).append(MODELS[verdict.model].title)
+    return [f"{host} ({', '.join(titles)})" for host, titles in hosts.items()]

@@ -1,0 +1,63 @@
+"""The verdicts, held to what the programs' own loading functions did with a file of every kind.
+
+`loaders.json` says for each file of `kinds`, program and family what happened when the program's function was run on it
+under torch 2.13: A1111 1.10.1 (check_pt, create_embedding_from_data, EmbeddingsWithFixes), Forge dfdcbab (its
+EmbeddingDatabase with each engine's width), SD.Next 431bcc3 (open_embeddings to insert_vectors), ComfyUI a125cd8
+(load_embed), InvokeAI 8e71a8a (load_state_dict, _get_base_or_raise, from_checkpoint), diffusers 0.42.1
+(load_textual_inversion). SwarmUI hands files to ComfyUI; its own part, in C#, was read.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from lib_embmerge.compatibility.facts import MODELS, describe_file
+from lib_embmerge.compatibility.rules import judge
+from lib_embmerge.errors import FileError
+
+from ..files.kinds import FILES, make
+
+TABLE = json.loads((Path(__file__).parent / "loaders.json").read_text())
+
+NO_INPUT = {"out_only.safetensors"}
+"""Its vectors belong behind the encoder: whatever a program does with it, it is no embedding."""
+
+ROWS = [(name, program) for name, programs in TABLE.items() for program in programs if name not in NO_INPUT]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("kinds"))
+
+
+@cache
+def verdicts(path: Path):
+    return {(found.host, found.model): found for found in judge(describe_file(path))}
+
+
+def loads(program: str, family: str, did: str) -> bool:
+    """Say whether what a program did is loading: in ComfyUI, that T5 or all of CLIP got its vectors."""
+    taken = set(did.partition(" only;")[0].split(", "))
+    if program == "ComfyUI" and " only;" in did:
+        return "t5xxl" in taken or set(MODELS[family].clip) <= taken
+    return did == "loads"
+
+
+def test_every_kind_was_tried():
+    assert set(TABLE) == set(FILES)
+
+
+@pytest.mark.parametrize(("name", "program"), ROWS, ids=["-".join(row) for row in ROWS])
+def test_what_the_program_did_is_what_is_said(made, name, program):
+    said = verdicts(made[name])
+    assert {
+        family: said[program, family].loads for family in TABLE[name][program]
+    } == {family: loads(program, family, did) for family, did in TABLE[name][program].items()}
+
+
+@pytest.mark.parametrize("name", sorted(NO_INPUT))
+def test_vectors_for_behind_the_encoder_are_no_embedding(made, name):
+    with pytest.raises(FileError, match="behind the text encoder only"):
+        describe_file(made[name])
