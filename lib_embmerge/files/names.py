@@ -1,7 +1,7 @@
 """Names under which embeddings are saved: what is refused, and what is advised against.
 
 What is refused cannot be saved on some system, or would leave the folder; what is advised against is saved, but some
-loader mixes it up, by the loaders' own sources that publish_check cites.
+loader mixes it up, by the loaders' own sources that compatibility cites.
 """
 
 from __future__ import annotations

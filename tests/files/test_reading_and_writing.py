@@ -16,7 +16,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lib_embmerge.files.publish_check import describe_file
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 

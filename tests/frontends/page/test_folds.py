@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from lib_embmerge.compatibility.facts import MODELS, describe_file
+from lib_embmerge.compatibility.rules import HOSTS, check_file
 from lib_embmerge.entered import read_expression
 from lib_embmerge.files.names import advise_on_name, check_name
 from lib_embmerge.files.writing import write_embedding
