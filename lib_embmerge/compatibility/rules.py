@@ -186,7 +186,7 @@ def _other_width(facts: FileFacts, model: str, widths: Sequence[int] | None = No
 
 
 def _mends(facts: FileFacts, model: str) -> bool:
-    """Say whether convert makes vectors for this family of the file: side by side, or under wrong keys."""
+    """Return whether convert makes vectors for this family of the file: side by side, or under wrong keys."""
     return facts.is_joined and MODELS[model].widths == [768, 1280]
 
 

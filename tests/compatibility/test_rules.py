@@ -139,7 +139,7 @@ REASONS = [
         "(clip_l 2, clip_g 3), so the prompt shifts",
         "equal lengths",
     ),
-    ("three dimensions", file(tensors={"x": (1, 1, 768)}), "A1111", "sd1", "x has the shape [1, 1, 768]; an", "convert"),
+    ("three dimensions", file(tensors={"x": (1, 1, 768)}), "A1111", "sd1", "x has the shape [1, 1, 768];", "convert"),
     ("no vectors", file(tensors={"clip_l": (0, 768)}), "ComfyUI", "sd1", "clip_l holds no vectors.", None),
     ("a name", file("my style"), "ComfyUI", "sd1", "the name ends at a blank", "rename"),
     ("a name", file("a+b"), "InvokeAI", "sd1", "A-Z a-z 0-9 . , _ - and blank only", "rename"),
