@@ -4,6 +4,7 @@ import { api } from "../../scripts/api.js";
 
 const PAUSE = 300; // milliseconds without a key before the text is asked about
 const EXPRESSIONS = { EmbmergeSaveEmbedding: ["expression"], EmbmergeLookAtExpression: ["expression"], EmbmergeCompare: ["a", "b"] };
+const EDGE = 10; // pixels around a widget, of which older pages take no other number
 const SHOWN = "embmerge_text";
 const EVERY_CLIP = "embmerge.every_clip";
 const OPENS = /<['"+\-(.\w]|\{'/;
@@ -27,8 +28,8 @@ function addShown(node, name, className, height) {
   element.className = className;
   for (const kind of ["pointerdown", "wheel"]) element.addEventListener(kind, (event) => event.stopPropagation());
   const widget = node.addDOMWidget(name, "embmerge", element, {
-    serialize: false, hideOnZoom: false, getValue: () => "", setValue: () => {},
-    getMinHeight: height, getMaxHeight: height,
+    serialize: false, hideOnZoom: false, margin: EDGE, getValue: () => "", setValue: () => {},
+    getMinHeight: () => height() + 2 * EDGE, getMaxHeight: () => height() + 2 * EDGE,
   });
   widget.serialize = false;
   return widget;
@@ -57,7 +58,7 @@ function watch(node, widget, kind) {
   const show = (text, isMistake) => {
     if (!shown && !text) return;
     if (!shown) {
-      shown = addShown(node, `embmerge_line_${widget.name}`, "embmerge-line", () => 8 + 15 * linesOf(shown?.element.textContent ?? ""));
+      shown = addShown(node, `embmerge_line_${widget.name}`, "embmerge-line", () => 6 + 16 * linesOf(shown?.element.textContent ?? ""));
     }
     if (shown.element.textContent === text) return;
     shown.element.textContent = text;
@@ -82,6 +83,7 @@ function watch(node, widget, kind) {
   const before = widget.callback;
   widget.callback = function (...values) { later(); return before?.apply(this, values); };
   node.embmergeAsk = [...(node.embmergeAsk ?? []), later];
+  node.embmergeShow ??= show;
   later();
 }
 
@@ -93,10 +95,16 @@ function askAgain() {
   for (const node of app.graph?._nodes ?? []) node.embmergeAsk?.forEach((ask) => ask());
 }
 
+// What stopped a graph, in the node's own line: the page's dialog has no fixed width, so that a caret points nowhere.
+function showMistake({ detail }) {
+  if (!String(detail.exception_type).includes("lib_embmerge.errors")) return;
+  app.graph?.getNodeById(detail.node_id)?.embmergeShow?.(detail.exception_message.trimEnd(), true);
+}
+
 // --- What a node shows when it has run ---
 
 function showText(node, text) {
-  node.embmergePanel ??= addShown(node, "embmerge_panel", "embmerge-panel", () => 12 + 15 * Math.max(4, linesOf(node.embmergePanel?.element.textContent ?? "")));
+  node.embmergePanel ??= addShown(node, "embmerge_panel", "embmerge-panel", () => 8 + 16 * Math.max(4, linesOf(node.embmergePanel?.element.textContent ?? "")));
   node.embmergePanel.element.textContent = text;
   resize(node);
 }
@@ -130,6 +138,6 @@ app.registerExtension({
   setup() {
     // A CLIP that was used gives counts where there were none.
     api.addEventListener("execution_success", askAgain);
-    api.addEventListener("execution_error", askAgain);
+    api.addEventListener("execution_error", showMistake);
   },
 });
