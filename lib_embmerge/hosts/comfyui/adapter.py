@@ -67,12 +67,13 @@ class ComfyUI:
 
     def __init__(self) -> None:
         """Find the host's modules; they are loaded already."""
-        import comfy.sd
         import folder_paths
 
         self.folder_paths = folder_paths
         self.checkpoints = CheckpointList(_Checkpoints(folder_paths), "ComfyUI's list")
-        self.hook = every_clip(comfy.sd.CLIP, self)
+        from comfy import sd
+
+        self.hook = every_clip(sd.CLIP, self)
         self.answering_kinds: dict[Any, Any] = {}
         """Classes of CLIP objects that answer, by the host's class."""
         self._folder: EmbeddingFolder | None = None
