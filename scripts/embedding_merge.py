@@ -8,6 +8,7 @@ for name in [name for name in sys.modules if name.split(".")[0] == "lib_embmerge
     del sys.modules[name]  # "Reload UI" runs this file again: take the library's newest code with it
 
 from lib_embmerge.errors import UnsupportedHost  # noqa: E402
+from lib_embmerge.frontends.rest import serve_api  # noqa: E402
 from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_tab, build_warning  # noqa: E402
 from lib_embmerge.hosts.detect import detect_host  # noqa: E402
 from lib_embmerge.hosts.webui.extension import WebUI, other_extensions_with_expressions  # noqa: E402
@@ -37,6 +38,12 @@ def warn_of_predecessor():
         print(f"[embmerge] {warning}")
 
 
+def add_routes(_page, app):
+    """Answer under /embmerge/v1/ where the host's own API is on, and behind its login."""
+    if webui is not None:
+        serve_api(app, webui.host)
+
+
 def add_tab():
     """Add our tab to the host; on a host that we don't know, it says so."""
     blocks = build_warning(str(problem)) if webui is None else build_tab(webui.host)
@@ -51,4 +58,5 @@ except UnsupportedHost as unsupported:
 else:
     webui.start()
     script_callbacks.on_before_ui(warn_of_predecessor)
+script_callbacks.on_app_started(add_routes)
 script_callbacks.on_ui_tabs(add_tab)

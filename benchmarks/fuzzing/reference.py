@@ -1,4 +1,4 @@
-"""What an expression means, a second time: with numpy, by rules written after LANGUAGE.md."""
+"""What an expression means, a second time: with numpy, by rules written after docs/language.md."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEP = 3e-7
 
 
 class Reference:
-    """Evaluates a node for one encoder. Each operation rounds once to float32, as LANGUAGE.md has it."""
+    """Evaluates a node for one encoder. Each operation rounds once to float32, as docs/language.md has it."""
 
     def __init__(self, model: MemoryModel, name: str) -> None:
         """Take the tables of the encoder."""

@@ -37,7 +37,7 @@ class Figure(NamedTuple):
 
 
 class Generator:
-    """Makes expressions along the grammar of LANGUAGE.md, each with what it means.
+    """Makes expressions along the grammar of docs/language.md, each with what it means.
 
     A comma may join operands everywhere but directly among a function's arguments.
     """

@@ -225,12 +225,12 @@ def on_open(page: gr.Blocks, function: Callable[..., Any], outputs: Sequence[Any
 
 
 def launch(
-    page: gr.Blocks, *, name: str, port: int | None, layer: Callable[..., Any], most_bytes: int
+    page: gr.Blocks, *, name: str, port: int | None, layer: Callable[..., Any], routes: Any, most_bytes: int
 ) -> None:
     """Serve a page until it is interrupted; on the next free port from 7860 on where none is given.
 
-    `name` is what the server listens on, `layer` an ASGI layer that all requests pass first, `most_bytes` the size of
-    an upload.
+    `name` is what the server listens on, `layer` an ASGI layer that all requests pass first, `routes` a router of
+    FastAPI's with what is served beside the page, `most_bytes` the size of an upload.
     """
     # gradio 3 does one thing at a time unless it is told otherwise; 4 still has the option, but refuses it.
     is_old = "default_concurrency_limit" not in inspect.signature(page.queue).parameters
@@ -247,7 +247,11 @@ def launch(
     }
     options = {key: value for key, value in wished.items() if key in known}
     layers = {"middleware": [Middleware(layer)]}
-    page.launch(server_name=name, server_port=port, share=False, app_kwargs=layers, **options)
+    started = page.launch(
+        server_name=name, server_port=port, share=False, app_kwargs=layers, prevent_thread_lock=True, **options
+    )
+    started[0].include_router(routes)
+    page.block_thread()
 
 
 def _theme() -> Any:

@@ -48,3 +48,31 @@ def test_every_dependency_is_pinned() -> None:
     pinned = re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
     names = {re.split(r"[<>=\[ ]", entry)[0].lower().replace("_", "-") for entry in wanted}
     assert names <= {name.lower().replace("_", "-") for name in pinned}
+
+
+CITED = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*[\w-]+\.md)\b")
+"""A document's name in a text; the address of a page elsewhere is none."""
+ADDRESS = re.compile(r"https?://\S+")
+SAYING = [
+    path
+    for pattern in ("*.md", "docs/*.md", "lib_embmerge/**/*.py", "lib_embmerge/**/*.lark", "tests/**/*.py")
+    for path in sorted(ROOT.glob(pattern))
+] + sorted(ROOT.glob("benchmarks/**/*.py"))
+
+
+def missing_documents(path: Path, text: str) -> list[str]:
+    """Return the cited documents that are neither beside the file that cites them nor at the top."""
+    cited = CITED.findall(ADDRESS.sub("", text))
+    return [name for name in cited if not (ROOT / name).exists() and not (path.parent / name).exists()]
+
+
+@pytest.mark.parametrize("path", SAYING, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_cited_document_is_there(path: Path) -> None:
+    if path.parent == Path(__file__).parent:  # whose examples of what is wrong are made up
+        return
+    assert missing_documents(path, path.read_text(encoding="utf-8")) == []
+
+
+def test_a_missing_document_is_seen() -> None:
+    text = "See README.md, docs/language.md, docs/nothing.md, LANGUAGE.md and https://example.org/other.md."
+    assert missing_documents(ROOT / "x.py", text) == ["docs/nothing.md", "LANGUAGE.md"]

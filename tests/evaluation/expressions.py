@@ -61,7 +61,7 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
 
 
 def by_numpy(node: Expression, encoder: MemoryEncoder) -> np.ndarray:
-    """Evaluate for one encoder by the definitions of LANGUAGE.md, in float64, by recursion."""
+    """Evaluate for one encoder by the definitions of docs/language.md, in float64, by recursion."""
     table = encoder.table.double().numpy()
     if isinstance(node, Text):
         return table[encoder.tokenize([node.value])[0]].reshape(-1, encoder.width)

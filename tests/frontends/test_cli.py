@@ -25,10 +25,10 @@ from lib_embmerge.__main__ import main
 from lib_embmerge.frontends import cli
 from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
 from lib_embmerge.frontends.cli.report import DEMONSTRATION_NOTE
-from lib_embmerge.frontends.prompt_text import plain_pieces
 from lib_embmerge.models import checkpoint as checkpoint_models
 from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.operations import OPERATIONS
+from lib_embmerge.prompts.text import plain_pieces
 from lib_embmerge.saving import save_expression
 
 from .checkpoints import make_checkpoint, row_of
@@ -616,7 +616,7 @@ def test_a_list_that_is_stopped_says_how_far_it_came(run: Run, monkeypatch: pyte
             raise KeyboardInterrupt
         return save_expression(entered, name, *rest)
 
-    monkeypatch.setattr("lib_embmerge.frontends.cli.writing.save_expression", stop)
+    monkeypatch.setattr("lib_embmerge.frontends.cli.writing.save", stop)
     Path("list.txt").write_text("a-x = 'a'\nb-x = '\nc-x = 'c'\nd-x = 'd'\ne-x = 'e'\n")
     assert run("batch", "list.txt") == (130, "", "Interrupted: 2 of 5 were saved.\n")
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from lib_embmerge.errors import SyntaxProblem
-from lib_embmerge.frontends.prompt_layout import count_found, find_expressions, lay_out
-from lib_embmerge.frontends.prompt_text import is_plain, split_at_and, without_weight
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language import Brackets
 from lib_embmerge.models.memory import MemoryModel
+from lib_embmerge.prompts.layout import count_found, find_expressions, lay_out
+from lib_embmerge.prompts.text import is_plain, split_at_and, without_weight
 
 CAT75 = "cat " * 75
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from lib_embmerge.frontends.prompt_layout import count_found, find_expressions, lay_out
+from lib_embmerge.prompts.layout import count_found, find_expressions, lay_out
 
 from .fake_a1111 import FakeA1111
 

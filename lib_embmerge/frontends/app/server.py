@@ -19,6 +19,7 @@ from ..assets import read_javascript, read_style
 from ..cli.report import Report
 from ..gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
 from ..page.html import draw, draw_error
+from ..rest import build_routes
 from ..tab import TITLE, fill_tab
 from .door import Door, Rules, is_loopback
 from .host import DEMONSTRATION_CHOICE, AppHost
@@ -44,7 +45,9 @@ def run_app(options: argparse.Namespace) -> Report:
         print(f"Everybody who reaches {name} can read and write in the folders that are opened here.", file=sys.stderr)
     with keep_uploads() as uploads:
         layer = partial(Door, rules=Rules(name), uploads=uploads)
-        launch(build_app(host), name=name, port=options.port, layer=layer, most_bytes=LARGEST_UPLOAD)
+        page = build_app(host)
+        routes = build_routes(host)
+        launch(page, name=name, port=options.port, layer=layer, routes=routes, most_bytes=LARGEST_UPLOAD)
     return Report({}, [])
 
 

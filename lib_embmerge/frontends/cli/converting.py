@@ -10,14 +10,12 @@ from textwrap import wrap
 
 import torch
 
-from ...compatibility.facts import MODELS, describe_file
-from ...compatibility.rules import HOSTS, Verdict, judge
+from ...compatibility.facts import MODELS
+from ...compatibility.rules import HOSTS, Verdict
 from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
-from ...errors import EmbeddingMergeError, FileError
+from ...errors import EmbeddingMergeError
 from ...files.convert import convert_file
-from ...files.names import EXTENSIONS
-from ...files.paths import list_folder
-from ...models.tokenizers import tokenizer
+from ...library import check
 from .report import Progress, Report, align, describe_error
 
 __all__ = ["check_files", "convert_files"]
@@ -57,29 +55,17 @@ def check_files(options: argparse.Namespace) -> Report:
     checked = []
     for path in options.file:
         try:
-            facts = describe_file(path, neighbours=_neighbours(path))
+            found = check(path)
         except EmbeddingMergeError as error:
             report.errors.append(f"{path}:\n{describe_error(error)}")
             continue
-        verdicts = judge(facts, is_vocabulary_word=_is_vocabulary_word)
-        lines = headlines(facts, verdicts)
-        checked.append({"file": str(path), "summary": lines, "verdicts": [_fields(verdict) for verdict in verdicts]})
-        report.lines += ([""] if report.lines else []) + _list_verdicts(path, lines, verdicts, facts.families)
+        lines = headlines(found.facts, found.verdicts)
+        verdicts = [_fields(verdict) for verdict in found.verdicts]
+        checked.append({"file": str(path), "summary": lines, "verdicts": verdicts})
+        report.lines += [""] if report.lines else []
+        report.lines += _list_verdicts(path, lines, found.verdicts, found.facts.families)
     report.figures["checked"] = checked
     return report
-
-
-def _is_vocabulary_word(text: str) -> bool:
-    return any(len(tokenizer(encoder)(text)) == 1 for encoder in ("clip_l", "clip_g"))
-
-
-def _neighbours(path: Path) -> list[str]:
-    """Return the names of the embeddings beside a file; none where its folder is missing or may not be listed."""
-    try:
-        others = [other for other in list_folder(path.parent) if other.suffix.lower() in EXTENSIONS]
-    except FileError:
-        return []
-    return [other.stem for other in others if other.name != path.name]
 
 
 def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], families: Sequence[str]) -> list[str]:

@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass
 import torch
 
 from ...errors import FileError
+from ...evaluation import Analysis
 from ...families import DEMONSTRATION
+from ...files.reading import EmbeddingFile
 from ...host_protocol import TextModel
-from ...inspection import Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
+from ...inspection import Neighbour, RowStatistics
+from ...library import inspect
 from ...vectors.embedding import Embedding, shapes_of
 from ..source import Computed, Source, compute_source, read_stored
 from .inputs import find_named_file, open_chosen_model, read_source
@@ -41,12 +44,17 @@ class Looked:
     source: Source
     model: TextModel | None
 
+    @property
+    def what(self) -> Analysis | EmbeddingFile:
+        """What the library inspects."""
+        return self.source.analysis if isinstance(self.source, Computed) else self.source.file
+
 
 def inspect_vectors(options: argparse.Namespace) -> Report:
     """Show shapes, recipe, figures and nearest words."""
     looked = open_looked(options)
-    rows = _measure(looked, options.rows)
-    near = find_neighbours(looked.source.vectors, looked.model, k=options.k) if looked.model else []
+    found = inspect(looked.what, looked.model, by=options.rows, k=options.k)
+    rows, near = found.rows, found.nearest
     figures = {
         **_source_figures(looked),
         "rows": [asdict(row) for row in rows],
@@ -62,7 +70,7 @@ def list_nearest(options: argparse.Namespace) -> Report:
     looked = open_looked(options, always=True)
     if looked.model is None:
         raise FileError("There is nothing to compare with.", suggestion="Give --checkpoint FILE.")
-    near = find_neighbours(looked.source.vectors, looked.model, k=options.k)
+    near = inspect(looked.what, looked.model, k=options.k).nearest
     figures = {**_source_figures(looked), "nearest": [asdict(n) for n in near], **describe_model(looked.model)}
     rows = [[n.encoder, str(n.index), n.text, str(n.id), f"{n.cosine:.4f}"] for n in near]
     lines = align([["encoder", "vector", "word", "id", "cosine"], *rows], left=(0, 2))
@@ -87,17 +95,6 @@ def open_looked(options: argparse.Namespace, *, always: bool = False) -> Looked:
     ours = stored.file.metadata.get("embmerge.checkpoint") == DEMONSTRATION
     wanted = always or options.checkpoint is not None or ours
     return Looked(stored, open_chosen_model(options) if wanted else None)
-
-
-def _measure(looked: Looked, by: str) -> list[RowStatistics]:
-    if by == "vector":
-        return measure_embedding(looked.source.vectors, looked.model)
-    if not isinstance(looked.source, Computed):
-        raise FileError(
-            "A file holds vectors only; its parts and tokens are not in it.",
-            suggestion="Inspect the expression, or take --rows vector.",
-        )
-    return measure_parts(looked.source.analysis.parts(), looked.source.model, by="part" if by == "part" else "token")
 
 
 def _source_figures(looked: Looked) -> dict[str, object]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
-from ...saving import Saved, SaveOptions, read_recipe, rebuild, save_expression
+from ...library import save
+from ...saving import Saved, SaveOptions, read_recipe, rebuild
 from ..lists import Line, read_lines
 from ..save_form import SaveForm
 from .inputs import open_chosen_model, read_source
@@ -33,7 +34,7 @@ def save_one(options: argparse.Namespace) -> Report:
     """Save one expression."""
     entered = read_source(options.text, options.kind, options.limits)
     model = open_chosen_model(options)
-    saved = save_expression(entered, options.name, model, save_options(options, model, options.dir))
+    saved = save(entered, options.name, model, save_options(options, model, options.dir))
     return report_saved(saved, [], model)
 
 
@@ -72,7 +73,7 @@ def save_list(options: argparse.Namespace) -> Report:
     def save_line(line: Line) -> list[Saved]:
         name, entered = line.read(options.limits)
         try:
-            return save_expression(entered, name, model, wishes)
+            return save(entered, name, model, wishes)
         except FileExists as error:
             if not options.skip_existing or error.missing:
                 raise

@@ -10,8 +10,8 @@ from ...errors import EmbeddingMergeError, SyntaxProblem, shorten
 from ...language import Brackets, find_islands
 from ...language.write import quote
 from ...limits import CHUNK
+from ...prompts.text import is_plain
 from ...remarks import Action, Remark
-from ..prompt_text import is_plain
 
 __all__ = ["repair_error", "repair_prompt", "repair_remark"]
 

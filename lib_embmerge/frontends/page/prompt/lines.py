@@ -6,7 +6,7 @@ from ....errors import EmbeddingMergeError, SyntaxProblem
 from ....host_protocol import PageHost, TextModel
 from ....language import Brackets
 from ....limits import Limits
-from ...prompt_layout import Found, count_found, find_expressions
+from ....prompts.layout import Found, count_found, find_expressions
 from ..html import draw
 from ..question import Answer, Question
 from .view import ExpressionLine, view_lines

@@ -10,9 +10,9 @@ from ....errors import EmbeddingMergeError, shorten
 from ....host_protocol import TextModel
 from ....language import Brackets
 from ....limits import CHUNK, Limits
+from ....prompts.layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from ....remarks import Remark
 from ...figures import amount
-from ...prompt_layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from ..html import draw, draw_error
 from ..question import Answer
 from ..repairs import repair_error, repair_prompt, repair_remark

@@ -17,7 +17,7 @@ from ..evaluation import Analysis, analyse
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..language import Brackets, Island, find_islands, make_placeholder_error, parse, splice
 from ..limits import CHUNK, Limits
-from .prompt_text import plain_pieces, split_at_and, split_at_break, without_weight
+from .text import plain_pieces, split_at_and, split_at_break, without_weight
 
 __all__ = ["Block", "Chunk", "Found", "PromptMap", "count_found", "find_expressions", "lay_out"]
 
