@@ -4,7 +4,8 @@
 
 An expression that is right by construction is evaluated a second time with numpy, by rules written here after
 docs/language.md and not taken from the package, and the vectors are compared. Of anything else only a user's mistake
-may come out, quickly, with a caret in its own text. Prints a Markdown report; the exit status is 1 where something failed.
+may come out, quickly, with a caret in its own text. Prints a Markdown report; the exit status is 1 where something
+failed.
 
 Reading order: fuzzing/right.py (right expressions), fuzzing/reference.py (their values), fuzzing/wrong.py (wrong ones),
 and here the checks.

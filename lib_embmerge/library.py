@@ -28,7 +28,18 @@ from .prompts.layout import count_found, find_expressions, lay_out
 from .saving import Saved, SaveOptions, save_expression
 from .vectors.embedding import Embedding
 
-__all__ = ["Checked", "Count", "CountedExpression", "Inspection", "check", "count", "evaluate", "inspect", "merge_prompt", "save"]
+__all__ = [
+    "Checked",
+    "Count",
+    "CountedExpression",
+    "Inspection",
+    "check",
+    "count",
+    "evaluate",
+    "inspect",
+    "merge_prompt",
+    "save",
+]
 
 
 @dataclass(frozen=True)

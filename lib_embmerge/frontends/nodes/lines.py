@@ -8,8 +8,8 @@ from ...entered import read_expression
 from ...errors import EmbeddingMergeError
 from ...evaluation import Analysis
 from ...host_protocol import TextModel
+from ...prompts.layout import Found, count_found, find_expressions
 from ..figures import amount
-from ..prompt_layout import Found, count_found, find_expressions
 from .nodes import NodeHost
 
 __all__ = ["answer_line"]
