@@ -55,6 +55,8 @@ class Family:
     title: str
     encoders: tuple[str, ...]
     architecture: str
+    part_of: str = ""
+    """The key of the family whose prompts it is given, where it has only some of its encoders."""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -63,7 +65,7 @@ FAMILIES: Mapping[str, Family] = {
         Family("sd1", "SD 1", ("clip_l",), "stable-diffusion-v1"),
         Family("sd2", "SD 2", ("clip_h",), "stable-diffusion-v2-512"),
         Family("sdxl", "SDXL", ("clip_l", "clip_g"), "stable-diffusion-xl-v1-base"),
-        Family("sdxl-refiner", "SDXL refiner", ("clip_g",), "stable-diffusion-xl-v1-refiner"),
+        Family("sdxl-refiner", "SDXL refiner", ("clip_g",), "stable-diffusion-xl-v1-refiner", part_of="sdxl"),
         Family("sd3", "SD 3", ("clip_l", "clip_g"), "stable-diffusion-v3-medium"),
         Family("flux", "Flux", ("clip_l",), "flux-1-dev"),
     )

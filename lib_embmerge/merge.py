@@ -21,11 +21,19 @@ from .language.literal_text import literal_text
 from .language.nodes import Expression
 from .language.parse import parse
 from .language.scan import Brackets, Island, find_islands, make_placeholder_error, splice
-from .limits import CHUNK, HALF_PRECISION_MAX, Limits
+from .limits import HALF_PRECISION_MAX, Limits
 from .placeholders import content_names, count_name, put_words
 from .vectors.embedding import Embedding
 
-__all__ = ["MergeSettings", "Merged", "merge_prompts", "replace_by_counts", "replace_by_words", "warn_of_strangers"]
+__all__ = [
+    "MergeSettings",
+    "Merged",
+    "check_prompts",
+    "merge_prompts",
+    "replace_by_counts",
+    "replace_by_words",
+    "warn_of_strangers",
+]
 
 KEPT_PARSES = 128
 LONGEST_KEPT = 1_000
@@ -44,8 +52,8 @@ class MergeSettings:
 class Merged:
     """Prompts with names of placeholders in the places of their expressions, and what the placeholders stand for.
 
-    `vectors` is for the encoders that take embeddings; `words` for those that take only text: the literal texts of
-    each placeholder's expression.
+    `vectors` is for the encoders that take embeddings, one for each name; `words` for those that take only text: an
+    expression's first placeholder has its literal texts, the others have none.
     """
 
     prompts: list[str]
@@ -56,8 +64,8 @@ class Merged:
 def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSettings | None = None) -> Merged:
     """Replace every expression of the prompts by placeholders that hold its vectors.
 
-    Equal expressions share a placeholder. A value of more than 75 vectors becomes several, in order, one of none a
-    blank. The prompts given are left as they are.
+    Every vector has a placeholder of its own, so that a value is divided at the end of a chunk as words are; equal
+    ones share it. A value of no vectors becomes a blank. The prompts given are left as they are.
 
     Raises: ExpressionError, placed in its prompt, at the first mistake; NotFinite where a vector does not fit into
         a model in half precision.
@@ -75,6 +83,19 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
     return merged
 
 
+def check_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSettings) -> None:
+    """Look for a mistake that shows without reading a table, as for a model that is not loaded yet.
+
+    Raises: as `merge_prompts`, but for what only the numbers show.
+    """
+    for prompt in dict.fromkeys(prompts):
+        analyses = analyse(_read(prompt, _islands(prompt, model, settings), settings.limits), model)
+        for one in analyses:
+            if one.problem is not None:
+                raise one.problem
+        _check_together(analyses, settings.limits)
+
+
 def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeSettings) -> list[str]:
     """Return a sentence for each embedding of another family that a prompt's expression names: its name is only words.
 
@@ -90,7 +111,7 @@ def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeS
 def replace_by_counts(
     prompt: str, model: TextModel, settings: MergeSettings, count_name: Callable[[int], str]
 ) -> tuple[str, str | None]:
-    """Replace each expression by words of `count_name(n)` for its n vectors; no table is read.
+    """Replace each expression by as many words `count_name(1)` as it has vectors; no table is read.
 
     Gives the prompt and the message of its first broken expression, which counts nothing, or None.
     """
@@ -99,7 +120,7 @@ def replace_by_counts(
     except EmbeddingMergeError as error:
         return prompt, str(error)
     counts, problem = _count_islands(prompt, islands, model, settings)
-    words = [" ".join(map(count_name, _chunk_lengths(n))) for n in counts]
+    words = [" ".join([count_name(1)] * n) for n in counts]
     return splice(prompt, islands, words, settings.brackets), problem
 
 
@@ -224,13 +245,8 @@ def _placeholders(analysis: Analysis, merged: Merged, place: Span) -> str:
     words = literal_text(analysis.entered.tree)
     if analysis.model.half_precision:
         _check_half_precision(value, analysis.entered.text, place)
-    names = []
-    start = 0
-    for length in _chunk_lengths(value.length):
-        part = value if length == value.length else _part(value, start, start + length)
-        names.append(_register(part, "" if start else words, merged))
-        start += length
-    return " ".join(names)
+    parts = [value] if value.length == 1 else [_part(value, row) for row in range(value.length)]
+    return " ".join([_register(part, "" if row else words, merged) for row, part in enumerate(parts)])
 
 
 def _register(value: Embedding, words: str, merged: Merged) -> str:
@@ -246,13 +262,8 @@ def _register(value: Embedding, words: str, merged: Merged) -> str:
     return name
 
 
-def _part(value: Embedding, start: int, stop: int) -> Embedding:
-    return Embedding({name: rows[start:stop].clone() for name, rows in value.items()})
-
-
-def _chunk_lengths(length: int) -> list[int]:
-    full, rest = divmod(length, CHUNK)
-    return [CHUNK] * full + ([rest] if rest else [])
+def _part(value: Embedding, row: int) -> Embedding:
+    return Embedding({name: rows[row : row + 1].clone() for name, rows in value.items()})
 
 
 def _check_half_precision(value: Embedding, prompt: str, span: Span) -> None:

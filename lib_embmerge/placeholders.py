@@ -41,6 +41,8 @@ COUNT_PREFIX = PREFIX + "9z"
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
 
+FOLLOWING = re.compile(rf" ({NAME.pattern})")
+
 AMONG_SIGNS = re.compile(rf"(?:(?<=[(\[]) )?({NAME.pattern})(?: (?=[,.;:!?)\]]))?")
 
 
@@ -93,12 +95,15 @@ def put_words(text: str, words: Mapping[str, str]) -> str:
     """Put words in the places of the names that stand for them; other names stay.
 
     The blank that was set between a name and a sign that ends words, or a bracket before it, goes again, so that the
-    words are as if typed: a tokenizer may read brackets as text.
+    words are as if typed: a tokenizer may read brackets as text. So does the blank before a name of no words.
     Example:
         >>> put_words("a embm0a0a0a0a0a , embm1a1a1a1a1a", {"embm0a0a0a0a0a": "cat"})
         'a cat, embm1a1a1a1a1a'
     """
-    return AMONG_SIGNS.sub(lambda found: words.get(found[1], found[0]), text) if PREFIX in text else text
+    if PREFIX not in text:
+        return text
+    text = FOLLOWING.sub(lambda found: words.get(found[1], found[0]) and found[0], text)
+    return AMONG_SIGNS.sub(lambda found: words.get(found[1], found[0]), text)
 
 
 def _spell(number: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ..errors import LimitExceeded, ShapeMismatch, WrongArgument
+from ..families import FAMILIES
 from ..host_protocol import TextModel
 from ..limits import Limits
 from ..operations import OPERATIONS
@@ -104,19 +105,27 @@ def _check_norms(step: Step, lengths: list[int], readings: Readings) -> None:
 
 
 def _check_letter(step: Step, lengths: list[int], readings: Readings) -> None:
-    if len(step.values) > 1 and step.values[1] is not None and not {"clip_l", "clip_g"} <= set(readings.names):
+    if len(step.values) > 1 and step.values[1] is not None and not {"clip_l", "clip_g"} <= _expected(readings):
         raise ShapeMismatch(
             f"L and G need a model with two text encoders (SDXL); {_this_model(readings.model)}.", span=step.span
         )
 
 
 def _check_encoder(step: Step, lengths: list[int], readings: Readings) -> None:
-    if step.name not in readings.names:
+    if step.name not in _expected(readings):
         raise ShapeMismatch(
             f"{step.name} needs a model with that text encoder; {_this_model(readings.model)}, "
             f"with {' and '.join(readings.names)}.",
             span=step.span,
         )
+
+
+def _expected(readings: Readings) -> set[str]:
+    """Return the encoders that an expression may speak of: a refiner's prompt is written for the model before it."""
+    names = set(readings.names)
+    family = readings.model.family
+    whole = FAMILIES.get(family.part_of) if family is not None else None
+    return names if whole is None else names | set(whole.encoders)
 
 
 def _this_model(model: TextModel) -> str:

@@ -8,7 +8,7 @@ Every symbol of the host that is touched, and why:
 - `modules.sd_hijack.StableDiffusionModelHijack.get_prompt_lengths`: wrapped, marks a broken expression in the counter
 - `modules.sd_hijack.model_hijack`: `.embedding_db` (`ids_lookup`, `word_embeddings`, `skipped_embeddings`,
   `find_embedding_at_position`, `load_textual_inversion_embeddings`) to find and register embeddings;
-  `.extra_generation_params` for the infotext's "TI hashes"
+  `.extra_generation_params` for the infotext's "TI hashes"; `.comments`, where the old emphasis lists embeddings
 - `modules.textual_inversion.textual_inversion.Embedding`: what a placeholder is registered as
 - `modules.sd_models`: `model_data.sd_model` (the loaded model, without loading one), `checkpoints_list`;
   `modules.shared.sd_model` and `reload_model_weights` load one, `modules.call_queue.queue_lock` waits for the picture
@@ -28,14 +28,13 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from ..errors import UnsupportedHost
 from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel
+from ..placeholders import find_names
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
-from .encoders.installed_lookup import copy_installed, is_made_for, of_names
+from .encoders.installed_lookup import as_loaded, copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
@@ -47,6 +46,9 @@ TABLE_PATHS = (
     "wrapped.model.token_embedding",
 )
 """Where an embedder keeps its token table: transformers' CLIP, and open_clip's."""
+
+USED_EMBEDDINGS = "Used embeddings: "
+"""Begins the line in which the old emphasis lists embeddings."""
 
 BARE_TABLE_PATHS = tuple(path.removeprefix("wrapped.") for path in TABLE_PATHS)
 """The same in an embedder that the host has unwrapped."""
@@ -173,6 +175,14 @@ class A1111(PipelineHost):
         with self._looked_up(encoders[0], entries):
             yield
 
+    def forget_placeholders(self) -> None:
+        """Take our names out of what the host says below a picture with its old emphasis.
+
+        Source: A1111 1.10.1, modules/sd_hijack_clip_old.py:75-77.
+        """
+        comments = getattr(self.sd_hijack.model_hijack, "comments", [])  # not every fork has them
+        comments[:] = [kept for comment in comments if (kept := _without_placeholders(comment))]
+
     def note_used_embeddings(self, model: TextModel) -> None:
         """Name the embeddings that expressions have read in the infotext's "TI hashes", as the host does its own.
 
@@ -180,7 +190,7 @@ class A1111(PipelineHost):
         """
         if not isinstance(model, A1111TextModel) or not self.shared.opts.textual_inversion_add_hashes_to_infotext:
             return
-        parameters = self.sd_hijack.model_hijack.extra_generation_params
+        parameters = getattr(self.sd_hijack.model_hijack, "extra_generation_params", {})  # only for the infotext
         present = parameters.get("TI hashes") or ""
         hashes = [
             f"{name.replace(':', '').replace(',', '')}: {e.shorthash}"
@@ -215,8 +225,7 @@ class A1111(PipelineHost):
         return self.database
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[A1111Encoder]) -> Any:
-        entry = self.textual_inversion.Embedding(None, name)
-        entry.vec = {e.key: value[e.name].to(device=self.devices.device, dtype=torch.float32) for e in encoders}
+        entry = self.textual_inversion.Embedding(as_loaded(value, encoders, self.devices.device), name)
         entry.vectors = value.length
         entry.shape = sum(e.width for e in encoders)
         return entry
@@ -251,6 +260,14 @@ def _family(sd_model: Any, encoders: Sequence[A1111Encoder]) -> Family | None:
     if getattr(sd_model, "is_sd3", False):
         return FAMILIES["sd3"]
     return family_of(e.name for e in encoders)
+
+
+def _without_placeholders(comment: str) -> str:
+    head, listing, names = comment.partition(USED_EMBEDDINGS)
+    if head or not listing:
+        return comment
+    kept = [name for name in names.split(", ") if not find_names(name)]
+    return listing + ", ".join(kept) if kept else ""
 
 
 def _owner_of_tokenize_line(module: Any) -> Any:

@@ -43,7 +43,7 @@ from ..host_protocol import InstalledEmbedding, TextModel
 from ..placeholders import find_names
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
-from .encoders.installed_lookup import copy_installed, is_made_for, of_names
+from .encoders.installed_lookup import as_loaded, copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
@@ -287,7 +287,7 @@ class Forge(PipelineHost):
 
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[ForgeEncoder]) -> Any:
         # The host takes the vectors to the device and precision of the table.
-        entry = self.textual_inversion.Embedding({e.key: value[e.name] for e in encoders}, name)
+        entry = self.textual_inversion.Embedding(as_loaded(value, encoders), name)
         entry.vectors = value.length
         entry.shape = sum(e.width for e in encoders)
         return entry

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Union
 
 from ..entered import Entered
@@ -194,10 +195,8 @@ class _Packer:
                 self.behind_comma = (len(self.chunk), self.places)
 
     def add_expression(self, number: int, found: Found) -> None:
-        left = found.vectors
-        while left > 0:
-            self.add(Block(found.island.text, min(left, CHUNK), expression=number))
-            left -= CHUNK
+        for _ in range(found.vectors):  # each has a placeholder of its own
+            self.add(Block(found.island.text, 1, expression=number))
 
     def add(self, block: Block) -> None:
         """Add a block that is never divided: where it does not fit it goes to the next chunk."""
@@ -229,17 +228,16 @@ class _Packer:
             self.end_chunk()
 
     def _join(self, entries: Sequence[Block | int]) -> Iterator[Block]:
-        run: list[int] = []
-        for entry in entries:
-            if isinstance(entry, int):
-                run.append(entry)
-                continue
-            if run:
-                yield self._words(run)
-                run = []
-            yield entry
-        if run:
-            yield self._words(run)
+        for _, run in groupby(entries, lambda entry: -1 if isinstance(entry, int) else entry.expression):
+            same = list(run)
+            tokens = [entry for entry in same if isinstance(entry, int)]
+            blocks = [entry for entry in same if isinstance(entry, Block)]
+            if tokens:
+                yield self._words(tokens)
+            elif blocks[0].expression is None:
+                yield from blocks
+            else:
+                yield replace(blocks[0], places=len(blocks))
 
     def _words(self, ids: list[int]) -> Block:
         return Block("".join(self.encoder.spell(ids)).strip(), len(ids))

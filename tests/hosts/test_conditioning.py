@@ -151,6 +151,9 @@ class NoHost:
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         return {"encode": [(self.owner, "encode")]}
 
+    def forget_placeholders(self) -> None:
+        self.log.append("forgotten")
+
     def note_used_embeddings(self, model: Any) -> None:
         self.log.append("noted")
 
@@ -162,7 +165,7 @@ def test_what_a_host_is_asked_and_in_which_order() -> None:
     first, second = host.log[:2]
     cat, dog = find_names(second)
     assert first == f"a {cat}"
-    assert host.log[2:] == [*sorted([cat, dog]), "noted"]
+    assert host.log[2:] == [*sorted([cat, dog]), "forgotten", "noted"]
     assert host.registered == {}
 
 

@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...families import ENCODER_NAMES
 from ...host_protocol import InstalledEmbedding, TextPieces
 from ...placeholders import SPELLING, spelled_ids
+from ...vectors.embedding import Embedding
 from .encoder import HostEncoder
 
 __all__ = [
     "PlaceholderSpelling",
     "ReadFiles",
+    "as_loaded",
     "copy_installed",
     "file_of",
     "file_state",
@@ -78,6 +82,16 @@ def copy_installed(embedding: Any, encoders: Sequence[HostEncoder]) -> Installed
     return InstalledEmbedding(embedding.name, copies, path=file_of(embedding))
 
 
+def as_loaded(value: Embedding, encoders: Sequence[HostEncoder], device: Any = None) -> Any:
+    """Return a value as the hosts' loaders keep a file's vectors: of one encoder the tensor, of several by their keys.
+
+    Extensions and a host's own older code read the shape of the tensor.
+    Source: A1111 1.10.1, modules/textual_inversion/textual_inversion.py:286-316, `create_embedding_from_data`.
+    """
+    vectors = {e.key: value[e.name].to(device=device, dtype=torch.float32) for e in encoders}
+    return next(iter(vectors.values())) if len(vectors) == 1 else vectors
+
+
 def file_of(embedding: Any) -> Path | None:
     """Return the file of a host's embedding, where the host has kept it."""
     name = getattr(embedding, "filename", None)
@@ -115,16 +129,19 @@ def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) 
     Only `ids_lookup` is written, the one place where conditioning looks: no list of embeddings shows them.
     """
     added = list(entries)
+    by_first: dict[int, list[tuple[list[int], Any]]] = {}
+    for ids, entry in added:
+        by_first.setdefault(ids[0], []).append((ids, entry))
     with _WRITING:
-        for ids, entry in added:
-            lookup[ids[0]] = [(ids, entry), *lookup.get(ids[0], [])]
+        for first, ours in by_first.items():
+            lookup[first] = [*ours, *lookup.get(first, [])]
     try:
         yield
     finally:
-        ours = {id(entry) for _, entry in added}
+        identities = {id(entry) for _, entry in added}
         with _WRITING:
-            for first in {ids[0] for ids, _ in added}:
-                rest = [x for x in lookup.get(first, []) if id(x[1]) not in ours]
+            for first in by_first:
+                rest = [x for x in lookup.get(first, []) if id(x[1]) not in identities]
                 if rest:
                     lookup[first] = rest
                 else:

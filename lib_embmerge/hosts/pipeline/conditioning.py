@@ -33,6 +33,7 @@ from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, re
 from ...placeholders import count_name, counted_vectors, find_names, put_words
 from ...vectors.embedding import Embedding
 from .hooks import Hook, HookGroup
+from .job import Mistakes
 
 if TYPE_CHECKING:
     from .pipeline_host import PipelineHost
@@ -47,6 +48,8 @@ class ConditioningHooks(HookGroup):
         """Take the host's adapter and what reads the user's settings."""
         self.host = host
         self.settings = settings
+        self.mistakes = Mistakes()
+        """What was raised here, for the job that would not hear of it."""
         self._lock = threading.RLock()
         self._running = threading.local()
         targets = {
@@ -68,11 +71,12 @@ class ConditioningHooks(HookGroup):
         # The parameters have the host's names, because callers may use them as keywords.
         if self._is_substituted() or not any(map(holds_expression, prompts)):
             return original(model, prompts, *args, **kwargs)
-        with self._lock:
+        with self._lock, self.mistakes.remembered():
             text_model = self.host.text_model(model)
             merged = self._merge(list(prompts), text_model)
-            with self.host.placeholders(model, merged.vectors), self._substituted(merged):
+            with self.host.placeholders(model, merged.vectors), self._substituted(merged, text_model):
                 result = original(model, _with_texts(prompts, merged.prompts), *args, **kwargs)
+            self.host.forget_placeholders()
             self.host.note_used_embeddings(text_model)
         return result
 
@@ -83,7 +87,7 @@ class ConditioningHooks(HookGroup):
         elif getattr(self._running, "counting", False):
             result = self._tokenize_counted(original, engine, line, *args, **kwargs)
         elif holds_expression(line):
-            with self._lock:
+            with self._lock, self.mistakes.remembered():
                 sd_model = self.host.model_of(engine)
                 merged = self._merge([line], self.host.text_model(sd_model))
                 with self.host.placeholders(sd_model, merged.vectors):
@@ -136,12 +140,13 @@ class ConditioningHooks(HookGroup):
     def cached_params(
         self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
     ) -> Any:
-        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple.
+        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple, or another value.
 
         Any word may be the name of an embedding that was saved since, so every key has the state of those; the host
         itself looks only at the prompt's text.
         """
-        key = (*original(processing, required_prompts, *args, **kwargs), self.host.embeddings_state)
+        given = original(processing, required_prompts, *args, **kwargs)
+        key = (*(given if isinstance(given, tuple) else (given,)), self.host.embeddings_state)
         if not any(map(holds_expression, required_prompts)):
             return key
         return (*key, self.settings(), self.host.dependencies(required_prompts))
@@ -179,6 +184,9 @@ class ConditioningHooks(HookGroup):
         vectors = {name: known[name] for name in find_names(line) if name in known}
         if not vectors:
             return original(engine, line, *args, **kwargs)
+        commas = self._running.commas & vectors.keys()
+        if commas:
+            line = put_words(line, dict.fromkeys(commas, ","))
         with self.host.placeholders(self.host.model_of(engine), vectors):
             return original(engine, line, *args, **kwargs)
 
@@ -201,9 +209,10 @@ class ConditioningHooks(HookGroup):
             return merge_prompts(prompts, model, self.settings())
 
     @contextlib.contextmanager
-    def _substituted(self, merged: Merged) -> Iterator[None]:
+    def _substituted(self, merged: Merged, model: TextModel | None = None) -> Iterator[None]:
         # The original calls our own hooks again, with text in which what looks like an expression is literal.
         self._running.merged = merged
+        self._running.commas = frozenset() if model is None else _find_commas(merged, model)
         try:
             yield
         finally:
@@ -217,6 +226,16 @@ def _with_texts(prompts: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
     replaced = copy.copy(prompts)
     replaced[:] = texts
     return replaced
+
+
+def _find_commas(merged: Merged, model: TextModel) -> frozenset[str]:
+    """Return the names that stand for a comma as it is: a host divides a prompt's chunks behind one."""
+    comma = {e.name: e.rows(e.tokenize([","])[0]) for e in model.encoders}
+    return frozenset(
+        name
+        for name, value in merged.vectors.items()
+        if all(torch.equal(value[encoder], rows) for encoder, rows in comma.items())
+    )
 
 
 def _escape_attention(text: str) -> str:

@@ -41,7 +41,13 @@ class CheckpointList:
                 f"{problem} in {self.whose} is named {name}.",
                 alternatives=known[:3] if infos else closest_names(name, known),
             )
-        info = next(iter(infos.values()))
+        return self.open_info(next(iter(infos.values())), beside)
+
+    def open_info(self, info: Any, beside: TextModel) -> TextModel:
+        """Open the checkpoint of one of the host's own entries.
+
+        Raises: FileError where it cannot be read.
+        """
         return OtherCheckpoint(open_checkpoint(Path(info.filename)), beside)
 
     def _unmistakable(self, infos: Iterable[Any]) -> list[str]:

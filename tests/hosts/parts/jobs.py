@@ -80,11 +80,16 @@ def processing(modules: Modules) -> Mapping[str, Any]:
     """Make the module."""
     own = {} if modules.facts["has_old_scheduling"] else {"cached_params": newer_cached_params}
     kind = fresh(StableDiffusionProcessing, modules=modules, cached_c=[], cached_uc=[], **own)
-    return {"StableDiffusionProcessing": kind, "process_images": _images_maker(modules)}
+    inner = _images_maker(modules)
+
+    def process_images(p: Any) -> Any:
+        return modules["modules.processing"].process_images_inner(p)
+
+    return {"StableDiffusionProcessing": kind, "process_images": process_images, "process_images_inner": inner}
 
 
 def _images_maker(modules: Modules) -> Callable[[Any], Any]:
-    def process_images(p: Any) -> Any:
+    def process_images_inner(p: Any) -> Any:
         begin = modules.facts["begin_job"]
         begin(modules)
         p.setup_prompts()
@@ -95,4 +100,4 @@ def _images_maker(modules: Modules) -> Callable[[Any], Any]:
         modules.facts["end_job"](modules, p)
         return p
 
-    return process_images
+    return process_images_inner

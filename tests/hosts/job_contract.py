@@ -1,0 +1,169 @@
+"""What every adapter with the prompt pipeline must keep of a whole job: its mistakes, and what stands at a border."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from lib_embmerge.errors import EmbeddingMergeError, SyntaxProblem
+from lib_embmerge.hosts.webui.extension import WebUI
+
+from .contract import HostUnderTest
+from .fake_a1111 import same
+
+TEXTS_AT_A_BORDER = {
+    "two words": ("<'red cat'>", "red cat"),
+    "with a comma": ("<'red, old cat'>", "red, old cat"),
+    "behind a comma": ("x, <'red cat'>", "x, red cat"),
+    "in attention": ("(<'red, old cat'>:1.2) sun", "(red, old cat:1.2) sun"),
+    "many": ("<repeat('cat', 40)> dog", " ".join(["cat"] * 40) + " dog"),
+}
+
+
+class JobContract:
+    """The contract; a subclass gives the fixture `host`, in which an SD 1 model is loaded and nothing of ours."""
+
+    @pytest.fixture
+    def extension(self, host: HostUnderTest) -> WebUI:
+        webui = host.webui()
+        webui.start()
+        return webui
+
+    @pytest.mark.parametrize(("expression", "plain"), TEXTS_AT_A_BORDER.values(), ids=TEXTS_AT_A_BORDER.keys())
+    def test_plain_words_are_plain_words_at_every_place(
+        self, host: HostUnderTest, extension: WebUI, expression: str, plain: str
+    ) -> None:
+        for before in (*range(30, 39), *range(50, 77)):
+            filling = " ".join(["sun"] * before)
+            assert same(host.condition(f"{filling} {expression}"), host.condition(f"{filling} {plain}")), before
+            if "," not in expression.partition("'")[2]:  # the counter reads no table, so it knows no commas
+                assert host.count(f"{filling} {expression}") == host.count(f"{filling} {plain}")
+
+    @pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl", "refiner"])
+    def test_a_placeholder_is_what_a_loader_makes_of_a_file(
+        self, host: HostUnderTest, extension: WebUI, kind: str
+    ) -> None:
+        host.load(kind)
+        seen = []
+        original = host.modules.prompt_parser.get_learned_conditioning
+        adapter = extension.host
+
+        def looking(model: Any, prompts: Any, *args: Any, **kwargs: Any) -> Any:
+            encoder = adapter.text_model(model).encoders[0]
+            lists = adapter.database_of(encoder).ids_lookup.values()
+            seen.extend(entry for entries in lists for _, entry in entries)
+            return original(model, prompts, *args, **kwargs)
+
+        extension.stop()
+        host.modules.prompt_parser.get_learned_conditioning = looking
+        extension.start()
+        host.condition("<'cat' * 2>")
+        assert seen
+        for entry in seen:
+            if len(host.tables()) == 1:
+                assert isinstance(entry.vec, torch.Tensor)
+                shapes = [entry.vec.shape]
+            else:
+                shapes = [rows.shape for rows in entry.vec.values()]
+            assert {shape[0] for shape in shapes} == {entry.vectors}
+            assert entry.shape == sum(shape[1] for shape in shapes)
+
+    @pytest.mark.parametrize("where", ["all_prompts", "all_negative_prompts", "all_hr_prompts"])
+    @pytest.mark.parametrize("mistake", ["<'cat' +>", "<'cat'", "<'cat' / 0>", "<norm('cat', 'x')>"])
+    def test_a_mistake_is_told_before_anything_is_computed(
+        self, host: HostUnderTest, extension: WebUI, where: str, mistake: str
+    ) -> None:
+        p = self.job(host, "a <'cat'>", enable_hr=True)
+        setattr(p, where, [*getattr(p, where, []), f"a {mistake}"])
+        encoded = len(host.texts_encoded())
+        with pytest.raises(EmbeddingMergeError):
+            p.setup_conds()
+        assert len(host.texts_encoded()) == encoded
+
+    def test_hires_prompts_of_a_job_without_a_second_pass_are_not_looked_at(
+        self, host: HostUnderTest, extension: WebUI
+    ) -> None:
+        p = self.job(host, "a <'cat'>", all_hr_prompts=["<'cat' +>"])
+        p.setup_conds()
+        assert p.c is not None
+
+    def test_a_mistake_that_a_script_s_pass_swallows_stops_the_job(
+        self, host: HostUnderTest, extension: WebUI
+    ) -> None:
+        with pytest.raises(SyntaxProblem):
+            host.modules.processing.process_images_inner(self.job(host, "a cat", scripts=[self.swallowing(host)]))
+
+    def test_a_mistake_that_is_swallowed_at_the_end_is_said_below_the_picture(
+        self, host: HostUnderTest, extension: WebUI, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        inner = host.modules.processing.process_images_inner
+        script = self.swallowing(host)
+        extension.stop()
+
+        def with_a_later_pass(p: Any) -> Any:
+            inner(p)
+            script.process(p)
+            return SimpleNamespace(comments="its own\n")
+
+        host.modules.processing.process_images_inner = with_a_later_pass
+        extension.start()
+        processed = host.modules.processing.process_images_inner(self.job(host, "a cat"))
+        assert processed.comments.startswith("its own\nA step of another extension was left out: ")
+        assert "<'cat' +>" in processed.comments
+
+    def test_a_mistake_of_an_earlier_job_is_forgotten(self, host: HostUnderTest, extension: WebUI) -> None:
+        with pytest.raises(SyntaxProblem):
+            host.modules.processing.process_images_inner(self.job(host, "a <'cat' +>"))
+        host.modules.processing.process_images_inner(self.job(host, "a cat"))
+
+    def test_a_key_of_the_cache_that_is_no_tuple_is_extended(self, host: HostUnderTest) -> None:
+        kind = host.modules.processing.StableDiffusionProcessing
+        kind.cached_params = lambda self, *args, **kwargs: "a hash"
+        host.webui().start()
+        p = host.processing("a cat")
+        assert p.cached_params(["a cat"], 20, None, None) == p.cached_params(["a cat"], 20, None, None)
+        assert p.cached_params(["a cat"], 20, None, None) != p.cached_params(["a <'cat'>"], 20, None, None)
+
+    def test_parameters_that_are_read_have_their_expressions_again(
+        self, host: HostUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = ModuleType("modules.infotext_utils")
+        module.__spec__ = SimpleNamespace(name=module.__name__)  # type: ignore[assignment]
+        module.parse_generation_parameters = lambda text: {  # type: ignore[attr-defined]
+            "Prompt": "a <'EM_1'>", "EmbeddingMerge": "<'EM_1'>=<'cat'+'dog'>"
+        }  # fmt: skip
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        webui = host.webui()
+        webui.start()
+        assert module.parse_generation_parameters("") == {"Prompt": "a <'cat'+'dog'>"}
+        webui.stop()
+        assert "EmbeddingMerge" in module.parse_generation_parameters("")
+
+    def test_a_refiner_reads_its_part(self, host: HostUnderTest, extension: WebUI) -> None:
+        host.load("refiner")
+        assert same(host.condition("a <'cat' * 0.5L>"), host.condition("a cat"))
+        assert same(host.condition("a <clip_l('dog') + clip_g('cat')>"), host.condition("a cat"))
+        host.load("sd1")
+        with pytest.raises(EmbeddingMergeError, match="SD 1"):
+            host.condition("a <clip_g('cat')>")
+
+    def job(self, host: HostUnderTest, prompt: str, **settings: Any) -> Any:
+        """Make a job whose prompts are set up."""
+        p = host.processing(prompt)
+        vars(p).update(settings)
+        p.setup_prompts()
+        return p
+
+    def swallowing(self, host: HostUnderTest) -> Any:
+        """Make a script that encodes a prompt with a mistake, as the host runs it: what it raises is lost."""
+
+        def process(_p: Any) -> None:
+            with contextlib.suppress(EmbeddingMergeError):
+                host.modules.prompt_parser.get_learned_conditioning(host.model, ["a <'cat' +>"], 20)
+
+        return SimpleNamespace(process=process)
