@@ -291,7 +291,7 @@ def test_what_would_take_too_long_is_refused_before(prompt: str, said: str, numb
 def test_what_is_costly_may_be_allowed() -> None:
     prompt = " ".join(f"<random(1024, {n})>" for n in range(9))
     limits = Limits().with_numbers({"prompt": 9216})
-    assert len(merge_prompts([prompt], MemoryModel.sd1(), MergeSettings(limits=limits)).vectors) == 9 * 14
+    assert len(merge_prompts([prompt], MemoryModel.sd1(), MergeSettings(limits=limits)).vectors) == 9 * 1024
 
 
 def test_each_prompt_of_a_batch_has_its_own_limit() -> None:
