@@ -20,7 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from ..files.layouts import ALL_WIDTHS
+from ..families import OTHER_ENCODER_WIDTHS
+from ..files.layouts import ALIASES, ALL_WIDTHS
 from ..files.names import advise_on_name
 from ..limits import CHUNK
 from ..remarks import Remark, RemarkKind
@@ -85,13 +86,22 @@ def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None 
 
 
 def _verdict(host: Host, facts: FileFacts, model: str, common: tuple[Remark, ...]) -> Verdict:
-    for rule in (_has_vectors, *host.rules):
-        problem = rule(facts, model)
-        if problem is not None:
-            return Verdict(host.name, model, False, problem.reason, problem.repair, is_served=problem.is_served)
+    found = (rule(facts, model) for rule in (_has_vectors, *host.rules))
+    problems = [problem for problem in found if problem is not None]
+    if problems:
+        is_served = all(problem.is_served for problem in problems)
+        return Verdict(host.name, model, False, problems[0].reason, _repair_of(problems), is_served=is_served)
     said = (caution(facts, model) for caution in host.cautions)
     own = tuple(Remark("program", text) for text in said if text is not None)
     return Verdict(host.name, model, True, f"{host.name} loads it for {MODELS[model].title}.", None, own + common)
+
+
+def _repair_of(problems: Sequence[Problem]) -> Repair | None:
+    """Return what helps: nothing is promised where a further problem stays."""
+    repairs = [problem.repair for problem in problems]
+    if repairs[0] in ("split", "rename") or None in repairs:
+        return repairs[0] if repairs[0] in ("split", "rename") else None
+    return "remake" if "remake" in repairs else repairs[0]
 
 
 def _common_cautions(facts: FileFacts) -> list[Remark]:
@@ -190,6 +200,16 @@ def _mends(facts: FileFacts, model: str) -> bool:
     return facts.is_joined and MODELS[model].widths == [768, 1280]
 
 
+def _has_others(facts: FileFacts) -> bool:
+    """Return whether it has vectors for encoders beyond CLIP, which convert keeps."""
+    return bool({ALIASES.get(key, key) for key in facts.tensors} & set(OTHER_ENCODER_WIDTHS))
+
+
+def _unless_clean(facts: FileFacts, otherwise: Repair | None) -> Repair | None:
+    """Return "convert" where it would leave tensors out; a file of encoders' vectors alone stays as it is."""
+    return otherwise if set(facts.tensors) <= set(ALL_WIDTHS) else "convert"
+
+
 def _plain_only(facts: FileFacts, _model: str) -> Problem | None:
     """Refuse pickles that ask for more than tensors: torch.load takes no others since 2.6, unless it is told to."""
     others = sorted(name for name in facts.globals if not _PLAIN_GLOBALS.fullmatch(name))
@@ -237,7 +257,7 @@ def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
             return Problem("It takes a plain tensor; the file holds an nn.Parameter.", "convert")
         return None
     shown = ", ".join(list(facts.tensors)[:3]) + (", …" if len(facts.tensors) > 3 else "")
-    return Problem(f"A second tensor is an error to it; the file has {shown}.", "convert")
+    return Problem(f"A second tensor is an error to it; the file has {shown}.", _unless_clean(facts, "split"))
 
 
 def _trained_is_matrix(facts: FileFacts, _model: str) -> Problem | None:
@@ -253,7 +273,7 @@ def _joint_width(facts: FileFacts) -> int:
 
 
 def _joint_width_fits(facts: FileFacts, model: str) -> Problem | None:
-    if _joint_width(facts) != _TOTAL_WIDTH[model]:
+    if _joint_width(facts) != _TOTAL_WIDTH.get(model):
         return _other_width(facts, model, [768, 1280] if facts.is_pair else [_joint_width(facts)])
     if len(MODELS[model].clip) > 1 and not facts.is_pair:
         return Problem("It takes one tensor of that width, and fails when the word is used.", "convert")
@@ -306,11 +326,12 @@ def _sdnext_matrix(facts: FileFacts, _model: str) -> Problem | None:
 def _sdnext_widths(facts: FileFacts, model: str) -> Problem | None:
     """Every tensor counts, its name does not: the widths must be the encoders', one each."""
     wanted = MODELS[model].widths
-    widths = [facts.tensors["*"].width] if facts.is_trained else facts.widths
+    widths = facts.widths[:1] if facts.is_trained else facts.widths
     if sorted(widths) == wanted:
         return None
     if facts.convertible_widths == wanted:
-        return Problem("Every further tensor counts, so it skips a file with more than one per encoder.", "convert")
+        said = "Every further tensor counts, so it skips a file with more than one per encoder."
+        return Problem(said, None if _has_others(facts) else "convert")
     return _other_width(facts, model)
 
 
@@ -443,7 +464,7 @@ def _diffusers_dict(facts: FileFacts, model: str) -> Problem | None:
             " text_encoder.",
             "split",
         )
-    return Problem("It takes a file of one tensor only.", "convert")
+    return Problem("It takes a file of one tensor only.", _unless_clean(facts, "split"))
 
 
 def _diffusers_width(facts: FileFacts, model: str) -> Problem | None:
@@ -513,8 +534,9 @@ def _invoke_layout(facts: FileFacts, model: str) -> Problem | None:
         key = next(iter(facts.tensors))
         if facts.convertible_widths != MODELS[model].widths:
             return _other_width(facts, model)
-        return Problem(f"A matrix named {key} is unknown to it; it takes emb_params, or clip_g with clip_l.", "convert")
-    if width != {"sd1": 768, "sd2": 1024, "sdxl": 1280}[model]:
+        said = f"A matrix named {key} is unknown to it; it takes emb_params, or clip_g with clip_l."
+        return Problem(said, "split" if set(facts.tensors) <= set(ALL_WIDTHS) and len(facts.tensors) > 1 else "convert")
+    if width != {"sd1": 768, "sd2": 1024, "sdxl": 1280}.get(model):
         return _other_width(facts, model)
     if len(_invoke_tensor(facts).shape) == 1 and {"emb_params", "clip_g"} & set(facts.tensors):
         return Problem("It takes emb_params for a matrix, and it has one dimension.", "convert")

@@ -17,7 +17,7 @@ from ..families import ENCODER_WIDTHS, OTHER_ENCODER_WIDTHS
 from .recognition import recognise_keys
 from .stored import Content, Stored
 
-__all__ = ["ALL_WIDTHS", "LAYOUTS", "Held", "Layout", "find_embeddings", "is_output"]
+__all__ = ["ALIASES", "ALL_WIDTHS", "LAYOUTS", "Held", "Layout", "find_embeddings", "is_output"]
 
 ALL_WIDTHS: Mapping[str, int] = MappingProxyType({**ENCODER_WIDTHS, **OTHER_ENCODER_WIDTHS})
 """Widths of all text encoders that files have vectors for."""

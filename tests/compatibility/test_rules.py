@@ -128,8 +128,8 @@ REASONS = [
     ("SDXL on SD 1, diffusers", file(tensors=SDXL), "diffusers", "sd1", "SD 1 takes vectors of 768", "remake"),
     ("no Flux", file(), "A1111", "flux", "It takes no embeddings for Flux.", None),
     ("an extension", file(extension=".bin"), "SD.Next", "sd1", "It looks for .safetensors, .pt, not .bin.", "convert"),
-    ("a second tensor", file(tensors=FLUX), "A1111", "sd1", "A second tensor is an error to it", "convert"),
-    ("a tensor too many", file(tensors=WITH_T5), "SD.Next", "sdxl", "Every further tensor counts", "convert"),
+    ("a second tensor", file(tensors=FLUX), "A1111", "sd1", "A second tensor is an error to it", "split"),
+    ("a tensor too many", file(tensors=WITH_T5), "SD.Next", "sdxl", "Every further tensor counts", None),
     ("a key", file(tensors={"cat": (2, 768)}), "InvokeAI", "sd1", "A matrix named cat is unknown to it", "convert"),
     (
         "unequal rows",

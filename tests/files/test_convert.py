@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
-from lib_embmerge.files.convert import convert_file, equal_lengths, split_file
+from lib_embmerge.files.convert import convert_embeddings, convert_file, equal_lengths, join_files, split_file
 from lib_embmerge.files.reading import read_embedding
 
 L1, L2, G3 = torch.full((1, 768), 0.5), torch.ones(2, 768), torch.ones(3, 1280)
@@ -167,3 +167,62 @@ def test_one_encoder_is_not_split(tmp_path):
     save_file({"emb_params": torch.ones(2, 768)}, source)
     with pytest.raises(FileError, match="nothing to split"):
         split_file(source, tmp_path / "out")
+
+
+def test_each_embedding_of_a_file_becomes_one(tmp_path):
+    save_file({"<s1>": L1[0].clone(), "<s2>": L1[0] * 2}, tmp_path / "two.safetensors")
+    done = convert_embeddings(tmp_path / "two.safetensors", tmp_path / "new")
+    assert [one.path.name for one in done] == ["s1.safetensors", "s2.safetensors"]
+    assert torch.equal(read_embedding(done[1].path).vectors["clip_l"], L1 * 2)
+
+
+def test_a_general_name_gives_way_to_the_word_and_none_is_replaced(tmp_path):
+    taken: set[str] = set()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        torch.save({"<birb-style>": L2}, tmp_path / folder / "learned_embeds.bin")
+        convert_embeddings(tmp_path / folder / "learned_embeds.bin", tmp_path / "new", taken=taken)
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "birb-style-2.safetensors",
+        "birb-style.safetensors",
+    ]
+
+
+def test_good_vectors_are_kept_and_the_bad_ones_said(tmp_path):
+    save_file({"emb_params": torch.cat([L2, L2[:1] * float("nan")])}, tmp_path / "x.safetensors")
+    with pytest.raises(NotFinite):
+        convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new")
+    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new", drop_bad=True)
+    assert "Left out for NaN or infinity: vector 3 of 3." in done.notes
+    assert torch.equal(read_embedding(done.path).vectors["clip_l"], L2)
+
+
+def test_split_and_joined_again_the_tensors_are_the_same(tmp_path):
+    save_file({"clip_l": L2, "clip_g": G3[:2].clone()}, tmp_path / "x.safetensors")
+    parts = [one.path for one in split_file(tmp_path / "x.safetensors", tmp_path / "parts")]
+    whole = join_files(parts, tmp_path / "whole", "x")
+    before, after = load_file(tmp_path / "x.safetensors"), load_file(whole.path)
+    assert set(before) == set(after)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_t5_s_part_and_what_a_trained_file_says_are_kept(tmp_path):
+    save_file({"clip_l": L2, "t5": torch.ones(5, 4096)}, tmp_path / "x.safetensors")
+    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new")
+    assert {key: tuple(rows.shape) for key, rows in load_file(done.path).items()} == {
+        "clip_l": (2, 768),
+        "t5xxl": (5, 4096),
+    }
+    content = {"string_to_param": {"*": L2}, "step": 7, "sd_checkpoint_name": "model"}
+    torch.save(content, tmp_path / "y.pt")
+    (done,) = convert_embeddings(tmp_path / "y.pt", tmp_path / "new")
+    said = read_embedding(done.path).metadata
+    assert (said["embmerge.source.step"], said["embmerge.source.sd_checkpoint_name"]) == ("7", "model")
+
+
+def test_an_encoder_that_the_file_does_not_say_is_asked_for(tmp_path):
+    save_file({"x": torch.ones(2, 4096)}, tmp_path / "x.safetensors")
+    with pytest.raises(FileError, match="convert --as t5xxl says so"):
+        convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new")
+    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new", encoder="umt5xxl")
+    assert list(load_file(done.path)) == ["umt5xxl"]

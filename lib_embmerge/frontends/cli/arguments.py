@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import EmbeddingMergeError, FileError
+from ...files.layouts import ALL_WIDTHS
 from ...files.paths import read_path
 from ...limits import HIGHEST, LIMITED, Limits
 
@@ -257,6 +258,12 @@ def _batch(parser: argparse.ArgumentParser) -> None:
 def _convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", nargs="+", type=_path)
     parser.add_argument("--unequal", choices=("pad", "cut"))
+    parser.add_argument("--as", dest="encoder", choices=tuple(ALL_WIDTHS), default="")
+    parser.add_argument("--drop-bad", action="store_true")
+    parser.add_argument("--name")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--split", action="store_true")
+    how.add_argument("--join", action="store_true")
     _file(parser)
 
 

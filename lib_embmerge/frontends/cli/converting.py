@@ -5,55 +5,107 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 from textwrap import wrap
+from typing import cast
 
 import torch
 
 from ...compatibility.facts import MODELS
 from ...compatibility.rules import HOSTS, Verdict
 from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
-from ...errors import EmbeddingMergeError
-from ...files.convert import convert_file
+from ...errors import EmbeddingMergeError, FileError
+from ...files.convert import Conversion, Unequal, convert_embeddings, join_files, split_file
+from ...files.names import EXTENSIONS
+from ...files.paths import exists, is_folder, list_folder
 from ...library import check
 from .report import Progress, Report, align, describe_error
 
 __all__ = ["check_files", "convert_files"]
+
+CONVERTIBLE = (*EXTENSIONS, ".ckpt", ".pth", ".sft", ".pti", ".png", ".webp")
+"""Endings of the files in a folder that may be embeddings."""
 
 WIDTH = 118
 """Columns of a line about a file."""
 
 
 def convert_files(options: argparse.Namespace) -> Report:
-    """Write each file as clean safetensors; a file that fails, fails alone."""
+    """Write each file's embeddings as clean safetensors; a file that fails, fails alone."""
+    files = _find_files(options.file)
+    if options.name is not None and len(files) > 1 and not options.join:
+        raise FileError("One name cannot serve several files.", suggestion="Leave out --name, or join them (--join).")
+    if options.join and options.name is None:
+        raise FileError("The files that are joined need a name.", suggestion="Give --name NAME.")
     report = Report({}, [])
-    converted = []
-    progress = Progress(len(options.file))
-    for path in options.file:
-        progress.step(str(path))
+    converted: list[dict[str, object]] = []
+    taken: set[str] = set()
+    progress = Progress(len(files))
+    for group in [files] if options.join else [[path] for path in files]:
+        progress.step(str(group[0]))
         try:
-            done = convert_file(
-                path,
-                options.dir,
-                unequal=options.unequal or "refuse",
-                dtype=getattr(torch, options.dtype),
-                overwrite=options.overwrite,
-            )
+            done = _convert(group, options, taken)
         except EmbeddingMergeError as error:
-            report.errors.append(f"{path}:\n{describe_error(error)}")
+            report.errors.append(f"{group[0]}:\n{describe_error(error)}")
             continue
-        converted.append({"source": str(path), "path": str(done.path), "notes": list(done.notes)})
-        report.lines += [str(done.path), *(f"  {note}" for note in done.notes)]
+        for one in done:
+            converted.append({"source": str(group[0]), "path": str(one.path), "notes": list(one.notes)})
+            report.lines += [str(one.path), *(f"  {note}" for note in one.notes)]
     progress.finish()
+    if len(files) > 1:
+        report.lines.append(f"{len(files):,} files: {len(converted):,} made, {len(report.errors):,} refused.")
     report.figures["converted"] = converted
     return report
+
+
+def _convert(group: list[Path], options: argparse.Namespace, taken: set[str]) -> list[Conversion]:
+    dtype, unequal = getattr(torch, options.dtype), cast(Unequal, options.unequal or "refuse")
+    if options.join:
+        return [
+            join_files(
+                group, options.dir, options.name, unequal=unequal, dtype=dtype, overwrite=options.overwrite
+            )
+        ]
+    if options.split:
+        return split_file(group[0], options.dir, name=options.name, dtype=dtype, overwrite=options.overwrite)
+    return convert_embeddings(
+        group[0],
+        options.dir,
+        name=options.name,
+        unequal=unequal,
+        dtype=dtype,
+        overwrite=options.overwrite,
+        encoder=options.encoder,
+        drop_bad=options.drop_bad,
+        taken=taken,
+    )
+
+
+def _find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that paths name: of a folder its embeddings, of a pattern that no shell has expanded its files.
+
+    Raises: FileError where a folder or a pattern has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if is_folder(path):
+            inside = [one for one in list_folder(path) if one.suffix.lower() in CONVERTIBLE]
+        elif any(sign in path.name for sign in "*?[") and not exists(path):
+            inside = [one for one in list_folder(path.parent) if fnmatch(one.name, path.name)]
+        else:
+            inside = [path]
+        if not inside:
+            raise FileError(f"There are no embedding files in {path}.")
+        found += inside
+    return found
 
 
 def check_files(options: argparse.Namespace) -> Report:
     """Report for each file where it loads, and why it does not; a file that cannot be read fails alone."""
     report = Report({}, [])
     checked = []
-    for path in options.file:
+    for path in _find_files(options.file):
         try:
             found = check(path)
         except EmbeddingMergeError as error:
