@@ -147,8 +147,8 @@ def _name_of(found: EmbeddingFile, count: int, wished: str | None) -> str:
     if count > 1:
         base = wished or found.name
         return token if token and wished is None else f"{base}-{token or 'embedding'}"
-    is_picture = found.path.suffix.lower() in (".png", ".webp")
-    return token if token and (is_picture or _GENERIC.fullmatch(found.name)) else found.name
+    is_inside = found.layout == "bundle_emb" or found.path.suffix.lower() in (".png", ".webp")
+    return token if token and (is_inside or _GENERIC.fullmatch(found.name)) else found.name
 
 
 def _free_name(name: str, taken: set[str]) -> str:
