@@ -676,12 +676,12 @@ def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
         (["check", "loop.pt"], "loop.pt cannot be read: "),
         (["check", "none/x.pt"], "There is no file none/x.pt."),
         (["convert", "pipe.bin", "--dir", "out"], "pipe.bin is not a regular file."),
-        (["convert", "folder.pt", "--dir", "out"], "folder.pt is a folder, not a file."),
+        (["convert", "folder.pt", "--dir", "out"], "There are no embedding files in folder.pt."),
         (["rebuild", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
         (["count", "'cat'", "--checkpoint", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
         (["count", "'cat'", "--checkpoint", "diffusers"], "index.json is not a regular file."),
         (["inspect", "pipe.pt"], "pipe.pt is not a regular file."),
-        (["inspect", "folder.pt"], "folder.pt is a folder, not a file."),
+        (["inspect", "folder.pt"], "There are no embedding files in folder.pt."),
     ],
 )
 def test_what_is_no_file_is_not_opened(run: Run, arguments: list[str], message: str) -> None:
