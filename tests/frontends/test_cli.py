@@ -681,7 +681,7 @@ def test_a_damaged_file_fails_alone(run: Run, command: str) -> None:
         (["count", "'cat'", "--checkpoint", "pipe.safetensors"], "pipe.safetensors is not a regular file."),
         (["count", "'cat'", "--checkpoint", "diffusers"], "index.json is not a regular file."),
         (["inspect", "pipe.pt"], "pipe.pt is not a regular file."),
-        (["inspect", "folder.pt"], "There are no embedding files in folder.pt."),
+        (["inspect", "folder.pt"], "folder.pt is a folder, not a file."),
     ],
 )
 def test_what_is_no_file_is_not_opened(run: Run, arguments: list[str], message: str) -> None:
