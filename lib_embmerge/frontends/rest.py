@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 PREFIX = "/embmerge/v1"
-HOST_API = "/sdapi/"
-"""How the routes of a WebUI's own API begin."""
+HOST_API = "/sdapi/v1/txt2img"
+"""A route that only a WebUI's own API has: extensions add others beside it, without a login and where it is off."""
 
 LARGEST_BODY = 2_000_000
 """Bytes of a question."""
@@ -338,7 +338,7 @@ def serve_api(app: Any, host: PageHost) -> bool:
 def api_login(app: Any) -> list[Any] | None:
     """Return what a WebUI asks before each route of its own API, none without a login; None where its API is off."""
     for route in app.routes:
-        if isinstance(route, APIRoute) and route.path.startswith(HOST_API):
+        if isinstance(route, APIRoute) and route.path == HOST_API:
             return list(route.dependencies)
     return None
 

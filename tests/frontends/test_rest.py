@@ -214,8 +214,9 @@ def webui(*, has_api: bool, login: str = "") -> FastAPI:
         return {}
 
     app = FastAPI()
+    app.add_api_route("/sdapi/v1/loras", options)  # an extension's, which is there in any case
     if has_api:
-        app.add_api_route("/sdapi/v1/options", options, dependencies=[Depends(look)] if login else [])
+        app.add_api_route("/sdapi/v1/txt2img", options, dependencies=[Depends(look)] if login else [])
     return app
 
 
