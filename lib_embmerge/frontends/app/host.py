@@ -56,10 +56,12 @@ class AppHost:
         model = open_model(
             checkpoint, embeddings=EmbeddingFolder(embeddings), checkpoints=self._checkpoints, opens_paths=False
         )
+        is_first = not hasattr(self, "model")
         self.model: CheckpointModel = model
         self.checkpoint = checkpoint
         self.embeddings_folder = embeddings
-        forget_garbage()
+        if not is_first:
+            forget_garbage()  # takes a quarter of a second in a program with torch
 
     def choose_named(self, checkpoint: str, folder: str) -> None:
         """Take what a person has written: `DEMONSTRATION_CHOICE` or nothing, a path, or a name that `@` knows.
