@@ -34,7 +34,8 @@ def packed(content: Any, *extra: str) -> bytes:
         for name in old.namelist():
             entry = name.partition("/")[2]
             if entry == "data.pkl" or entry.startswith("data/"):
-                new.writestr(f"archive/{entry}", old.read(name))
+                # numpy 2 has another name for its core; what is written here is the same with every numpy
+                new.writestr(f"archive/{entry}", old.read(name).replace(b"cnumpy.core.", b"cnumpy._core."))
         for entry in ("version", *extra):
             new.writestr(f"archive/{entry}", b"little" if entry == "byteorder" else b"3\n")
     return result.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def locked(tmp_path: Path) -> Iterator[Path]:
     is_root = os.geteuid() == 0
     if is_root:  # who may enter everything
         nobody = pwd.getpwnam("nobody").pw_uid
-        for folder in (tmp_path, *tmp_path.parents[:2]):
+        for folder in (tmp_path, *_folders_above(tmp_path)):
             os.chown(folder, nobody, -1)
         for name in ("closed", "listed"):
             os.chown(tmp_path / name, nobody, -1)
@@ -83,10 +84,16 @@ def locked(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     if is_root:
         os.seteuid(0)
-        for folder in tmp_path.parents[:2]:
+        for folder in _folders_above(tmp_path):
             os.chown(folder, 0, -1)
     for name in ("closed", "listed"):
         (tmp_path / name).chmod(0o755)
+
+
+def _folders_above(folder: Path) -> list[Path]:
+    """Return what pytest has made above a test's own folder: one more where tests run beside each other."""
+    top = Path(tempfile.gettempdir())
+    return [above for above in folder.parents if above != top and above.is_relative_to(top)]
 
 
 def test_a_folder_that_cannot_be_entered_stops_nothing(locked: Path) -> None:
