@@ -41,7 +41,7 @@ ENCODER_NAMES: Mapping[int, str] = {width: name for name, width in ENCODER_WIDTH
 """The same the other way round: an encoder is known by the width of its rows."""
 
 DEMONSTRATION = "demonstration"
-"""Title of the built-in model of invented rows, and what a file made with it says that it was made with."""
+"""Title of the built-in model of made-up rows, and what a file made with it says that it was made with."""
 
 
 @dataclass(frozen=True)
