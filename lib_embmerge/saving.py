@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +28,8 @@ from .evaluation import Analysis, Provenance
 from .families import DEMONSTRATION
 from .files.checkpoint_files import hash_file
 from .files.modelspec import modelspec_fields
-from .files.names import EXTENSIONS, advise_on_name, check_name, check_new_name, is_path
-from .files.paths import exists, full_path, is_file, list_folder, size_of
+from .files.names import EXTENSIONS, KnownNames, advise_on_name, check_name, check_new_name, is_path
+from .files.paths import exists, full_path, is_file, list_folder, size_of, time_of_change
 from .files.reading import EmbeddingFile
 from .files.writing import write_embedding
 from .host_protocol import InstalledEmbedding, TextModel
@@ -320,7 +321,8 @@ def _write(
     options: SaveOptions,
     said: Sequence[str],
 ) -> Saved:
-    advice = advise_on_name(name, others=_neighbours(name, options.folder), is_vocabulary_word=word_test(model))
+    beside = _folder_names(full_path(options.folder))
+    advice = advise_on_name(name, others=beside.read(), is_vocabulary_word=word_test(model))
     about = {f"modelspec.{key}": text for key, text in options.about.items() if text}
     metadata = {"embmerge.version": __version__, **texts, **modelspec_fields(name, model.family), **about}
     path = write_embedding(
@@ -331,6 +333,7 @@ def _write(
         dtype=DTYPES[options.dtype],
         overwrite=options.overwrite,
     )
+    beside.add(name)
     warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
     return Saved(name, path, shapes_of(value), size_of(path), metadata, warnings)
 
@@ -372,5 +375,29 @@ def _zero_vectors(value: Embedding) -> list[str]:
     return ["All its vectors are zero: it does nothing."]
 
 
-def _neighbours(name: str, folder: Path) -> list[str]:
-    return [path.stem for path in list_folder(folder) if path.suffix.lower() in EXTENSIONS and path.stem != name]
+@dataclass
+class _FolderNames:
+    """The embeddings of a folder by name: listed again only where somebody else has changed it since."""
+
+    folder: Path
+    names: KnownNames = field(default_factory=KnownNames)
+    changed: int | None = None
+
+    def read(self) -> KnownNames:
+        """Return the names that are there now."""
+        now = time_of_change(self.folder)
+        if self.changed is None or now != self.changed:
+            paths = list_folder(self.folder)
+            self.names = KnownNames(path.stem for path in paths if path.suffix.lower() in EXTENSIONS)
+            self.changed = now
+        return self.names
+
+    def add(self, name: str) -> None:
+        """Take in a file that this process has just written."""
+        self.names.add(name)
+        self.changed = time_of_change(self.folder)
+
+
+@lru_cache(maxsize=64)
+def _folder_names(folder: Path) -> _FolderNames:
+    return _FolderNames(folder)

@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from lib_embmerge import saving as saving_module
 from lib_embmerge.entered import Entered, read_expression
 from lib_embmerge.errors import (
     ExpressionError,
@@ -427,3 +428,21 @@ def test_a_mistake_in_the_expression_comes_before_one_in_the_name(model: MemoryM
         save_expression(read_expression("'cat'[5]"), "../x", model, SaveOptions(tmp_path))
     with pytest.raises(NameProblem):
         save_expression(read_expression("'cat'"), "../x", model, SaveOptions(tmp_path))
+
+
+def test_a_folder_is_listed_once_for_many_saves_and_again_when_others_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Path] = []
+    real = saving_module.list_folder
+    monkeypatch.setattr(saving_module, "list_folder", lambda folder: listed.append(folder) or real(folder))
+    model, options = MemoryModel.sd1(), SaveOptions(folder=tmp_path / "new")
+    entered = read_expression("'cat'", kind="expression")
+    for number in range(5):
+        save_expression(entered, f"mine{number}", model, options)
+    assert len(listed) <= 2  # before the folder was there, and with the first file in it
+    (tmp_path / "new" / "OTHER.safetensors").write_bytes(b"x")
+    (saved,) = save_expression(entered, "other", model, options)
+    assert any("differs only by case from OTHER" in warning for warning in saved.warnings)
+    (saved,) = save_expression(entered, "MINE3", model, options)
+    assert any("differs only by case from mine3" in warning for warning in saved.warnings)

@@ -15,7 +15,16 @@ from ..errors import FileError, NameProblem
 from ..remarks import Remark
 from .paths import is_below
 
-__all__ = ["EXTENSIONS", "LONGEST_NAME", "advise_on_name", "check_name", "check_new_name", "folder_below", "is_path"]
+__all__ = [
+    "EXTENSIONS",
+    "LONGEST_NAME",
+    "KnownNames",
+    "advise_on_name",
+    "check_name",
+    "check_new_name",
+    "folder_below",
+    "is_path",
+]
 
 EXTENSIONS = (".safetensors", ".pt", ".bin")
 """Extensions of embedding files, as the hosts look for them."""
@@ -99,11 +108,46 @@ def advise_on_name(
 
     `others` are the names of the embeddings that are there; `is_vocabulary_word` says whether a text is a single token.
     """
+    known = others if isinstance(others, KnownNames) else KnownNames(others)
     return [
         *_advise_on_characters(name),
         *_advise_on_word(name, is_vocabulary_word),
-        *_advise_on_others(name, [other for other in others if other != name]),
+        *_advise_on_others(name, known),
     ]
+
+
+class KnownNames:
+    """The names of the embeddings that are there, found by what another name may be confused with."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """Take the names that are there."""
+        self._alike: dict[str, dict[str, None]] = {}
+        self._numbered: dict[str, dict[str, None]] = {}
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Take one more."""
+        self._alike.setdefault(_folded(name), {})[name] = None
+        numbered = _NUMBERED.fullmatch(name)
+        if numbered:
+            self._numbered.setdefault(numbered[1], {})[name] = None
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is one of just that name."""
+        return name in self._alike.get(_folded(name), ())
+
+    def alike(self, name: str) -> list[str]:
+        """Return the others that differ only by case, or in how the same characters are stored."""
+        return [other for other in self._alike.get(_folded(name), ()) if other != name]
+
+    def numbered(self, base: str) -> list[str]:
+        """Return those that are called `base_1`, `base_2`, …."""
+        return list(self._numbered.get(base, ()))
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _advise_on_characters(name: str) -> list[Remark]:
@@ -127,21 +171,22 @@ def _advise_on_word(name: str, is_vocabulary_word: Callable[[str], bool] | None)
     return [Remark("name: word", said)]
 
 
-def _advise_on_others(name: str, others: list[str]) -> list[Remark]:
-    advice = [
-        f"The name differs only by case from {other}; prompts are lower-cased, so only one of them can be found."
-        for other in others
-        if other.casefold() == name.casefold()
-    ]
+def _advise_on_others(name: str, others: KnownNames) -> list[Remark]:
+    advice = [_advise_on_twin(name, other) for other in others.alike(name)]
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (base := numbered[1]) in others:
         advice.append(f"{name} beside {base}: SD.Next and diffusers call the vectors of {base} {base}_1, {base}_2, ….")
     advice += [
         f"{name} beside {other}: SD.Next and diffusers call the vectors of {name} {name}_1, {name}_2, …."
-        for other in others
-        if (match := _NUMBERED.fullmatch(other)) and match[1] == name
+        for other in others.numbered(name)
     ]
     return [Remark("name: taken", said) for said in advice]
+
+
+def _advise_on_twin(name: str, other: str) -> str:
+    if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other):
+        return f"There is a {other} already that looks just like this name: its accents are stored another way."
+    return f"The name differs only by case from {other}; prompts are lower-cased, so only one of them can be found."
 
 
 def folder_below(root: Path, relative: str) -> Path:

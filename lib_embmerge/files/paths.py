@@ -26,6 +26,7 @@ __all__ = [
     "make_folder",
     "read_path",
     "size_of",
+    "time_of_change",
     "unreadable",
     "walk_folders",
 ]
@@ -97,6 +98,14 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
+
+
+def time_of_change(path: Path) -> int | None:
+    """Return when a file or folder was changed, in nanoseconds; None where there is none, or nobody may know."""
+    try:
+        return path.stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
 
 
 def full_path(path: Path) -> Path:

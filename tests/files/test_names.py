@@ -130,3 +130,10 @@ def test_links_that_leave(tmp_path):
     assert folder_below(tmp_path / "linked", "inside") == tmp_path / "linked" / "inside"
     with contextlib.suppress(NameProblem):  # a loop is refused, or (Python 3.13) resolved to itself
         assert folder_below(root, "loop") == root / "loop"
+
+
+def test_a_name_that_looks_just_like_another_is_told() -> None:
+    composed, decomposed = "caf\u00e9-x", "cafe\u0301-x"
+    (said,) = (one.text for one in advise_on_name(decomposed, others=[composed]) if one.kind == "name: taken")
+    assert said.endswith("looks just like this name: its accents are stored another way.")
+    assert [one.kind for one in advise_on_name(composed, others=[composed])] == ["name: characters"]
