@@ -45,7 +45,10 @@ STRIPS = {
     "an expression": ("a <'black cat'>, hd", ["a: 1 token, expression 1: 2 vectors, , hd: 2 tokens"]),
     "BREAK": ("a BREAK <'cat'>", ["a: 1 token", "expression 1: 1 vector"]),
     "AND": ("a AND <'cat'>", ["a: 1 token", "expression 1: 1 vector"]),
-    "not divided": ("cat " * 74 + "<'red dog'>", ["cat " * 73 + "cat: 74 tokens", "expression 1: 2 vectors"]),
+    "divided as words are": (
+        "cat " * 74 + "<'red dog'>",
+        ["cat " * 73 + "cat: 74 tokens, expression 1: 1 vector", "expression 1: 1 vector"],
+    ),
     "nothing but weights": ("(:1.2) ()", ["empty"]),
 }
 
