@@ -97,7 +97,7 @@ def test_two_checkpoints_in_turn(comfy: ComfyServer) -> None:
 
 
 def test_a_word_of_another_checkpoint(comfy: ComfyServer) -> None:
-    other = kept(comfy.encode(f"a <'cat'@{SD1B}>", SD1))
+    other = kept(comfy.encode(f"a <'cat'@'{SD1B}'>", SD1))
     assert other != kept(comfy.encode("a <'cat'>", SD1))
     assert "is named nothing" in comfy.encode("a <'cat'@nothing>", SD1).mistake
 
