@@ -102,7 +102,7 @@ def _check_characters(name: str) -> None:
 
 
 def advise_on_name(
-    name: str, *, others: Iterable[str] = (), is_vocabulary_word: Callable[[str], bool] | None = None
+    name: str, *, others: Iterable[str] | KnownNames = (), is_vocabulary_word: Callable[[str], bool] | None = None
 ) -> list[Remark]:
     """Return a remark for each reason why a name that may be saved will be trouble.
 
