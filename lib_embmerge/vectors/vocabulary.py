@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ KEPT_CHUNK = 16_384
 """Rows that are compared at once where they are in memory: of more, the cosines alone would take 50 MB."""
 KEPT_SECONDS = 60.0
 """How long after a search the rows stay in memory, from the second search within that time on: while someone types."""
+LONGEST_END_S = 5.0
+"""How long the program's end waits for a timer that is at work."""
 BLOCK = 128
 """Rows that are added up at once: they fit into a processor's cache."""
 
@@ -63,7 +66,7 @@ class Vocabulary:
         self._kept: _Statistics | None = None
         self._rows: Tensor | None = None
         self._searched = -math.inf
-        self._forgetting: threading.Timer | None = None
+        self._forgetting: weakref.finalize[..., Vocabulary] | None = None
 
     @property
     def mean(self) -> Tensor:
@@ -174,11 +177,12 @@ class Vocabulary:
             return torch.empty((0, self.width)) if kept is None else kept
 
     def _forget_later(self) -> None:
-        if self._forgetting is not None:
-            self._forgetting.cancel()
-        self._forgetting = threading.Timer(KEPT_SECONDS, self._forget)
-        self._forgetting.daemon = True
-        self._forgetting.start()
+        if self._forgetting is not None and (waiting := self._forgetting.detach()) is not None:
+            waiting[2][0].cancel()
+        timer = threading.Timer(KEPT_SECONDS, _forget_rows, [weakref.ref(self)])
+        timer.daemon = True
+        timer.start()
+        self._forgetting = weakref.finalize(self, _end, timer)  # also where the program ends before
 
     def _forget(self) -> None:
         with self._lock:
@@ -232,6 +236,19 @@ class Vocabulary:
             norms=torch.from_numpy(by_id),
             sorted_norms=torch.from_numpy(np.sort(all_norms)),
         )
+
+
+def _forget_rows(of: weakref.ref[Vocabulary]) -> None:
+    vocabulary = of()
+    if vocabulary is not None:
+        vocabulary._forget()
+
+
+def _end(timer: threading.Timer) -> None:
+    """End a timer and wait for it: a thread that frees a tensor while Python shuts down would abort the process."""
+    timer.cancel()
+    if timer is not threading.current_thread():
+        timer.join(LONGEST_END_S)
 
 
 def _add_up(total: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ from torch import Tensor
 
 from lib_embmerge.vectors import vocabulary
 from lib_embmerge.vectors.vocabulary import Vocabulary
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def vocabulary_of(table: Tensor, *, excluded: tuple[int, ...] = (), chunk: int = 4096) -> Vocabulary:
@@ -194,3 +199,19 @@ def test_numbers_that_float32_cannot_hold_are_searched_in_float64(scale: float) 
     assert ids.tolist() == cosines.topk(4, dim=1).indices.tolist()
     torch.testing.assert_close(found, cosines.topk(4, dim=1).values, rtol=0, atol=1e-10)
     assert words.mean_norm == pytest.approx(float(table.norm(dim=1).mean()))
+
+
+def test_no_timer_is_left_where_the_program_ends() -> None:
+    """A thread that frees rows while Python shuts down aborts the process now and then."""
+    code = (
+        "import atexit, threading\n"
+        "atexit.register(lambda: print(threading.active_count()))\n"  # the last one that is called
+        "import torch\n"
+        "from lib_embmerge.vectors.vocabulary import Vocabulary\n"
+        "rows = torch.ones(8, 4)\n"
+        "kept = Vocabulary(lambda a, b: rows[a:b], size=8, width=4, excluded=())\n"
+        "for _ in range(3): kept.products(rows[:1])\n"
+        "print(threading.active_count())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout.split() == ["2", "1"]
