@@ -119,7 +119,11 @@ class Tab:
         return self.write(wanted, into="checkpoint").press("open")
 
     def give_files(self, *paths: Path, to: str) -> Tab:
-        """Put files into an upload by its id, as if they were dropped there."""
+        """Put files into an upload by its id, as if they were dropped there.
+
+        Nobody drops a file in the instant in which a pane opens; gradio 3 forgets one while an answer is on its way.
+        """
+        self.page.wait_for_timeout(1500)
         self.page.locator(f"#embmerge_{to} input[type=file]").first.set_input_files([str(path) for path in paths])
         return self
 
