@@ -1,10 +1,15 @@
-"""How figures are written, for people: the same in the command line and on the page."""
+"""How figures are written, for people: the same on the command line, on the page and in nodes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-__all__ = ["amount", "duration", "figure", "size"]
+if TYPE_CHECKING:
+    from ..inspection import Neighbour
+
+__all__ = ["align", "amount", "duration", "figure", "name_neighbours", "size"]
 
 
 def figure(value: float | None, *, digits: int = 4) -> str:
@@ -43,3 +48,19 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def name_neighbours(found: Iterable[Neighbour]) -> str:
+    """Write the words near a vector, each with its cosine: `cat 0.91 · kitten 0.72`."""
+    return " · ".join(f"{near.text.strip()} {near.cosine:.2f}" for near in found)
+
+
+def align(rows: Iterable[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
+    """Line up columns: those of `left` to the left, the others, figures, to the right."""
+    table = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(_cell(row, i, width, left) for i, width in enumerate(widths)).rstrip() for row in table]
+
+
+def _cell(row: Sequence[str], column: int, width: int, left: Sequence[int]) -> str:
+    return row[column].ljust(width) if column in left else row[column].rjust(width)

@@ -9,7 +9,7 @@ explain      each vector as a sum of words, and what is left
 
 from .compare import Difference, compare, measure_similarity
 from .explain import ExplainedVector, WeightedWord, explain, join_explained, write_words
-from .neighbours import Neighbour, find_neighbours
+from .neighbours import Neighbour, find_neighbours, group_by_vector
 from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
 from .tokens import ReadThing, ShownToken, list_tokens, word_test
 
@@ -26,6 +26,7 @@ __all__ = [
     "compare",
     "explain",
     "find_neighbours",
+    "group_by_vector",
     "join_explained",
     "list_tokens",
     "measure_embedding",

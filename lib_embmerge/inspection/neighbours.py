@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from ..host_protocol import TextModel
 from ..vectors.embedding import Embedding
 
-__all__ = ["Neighbour", "find_neighbours"]
+__all__ = ["Neighbour", "find_neighbours", "group_by_vector"]
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,11 @@ def find_neighbours(embedding: Embedding, model: TextModel, *, k: int = 8) -> li
             for token, text, cosine in zip(tokens, encoder.spell(tokens), values, strict=True):
                 found.append(Neighbour(encoder.name, place, token, text.strip(), cosine))
     return found
+
+
+def group_by_vector(found: Iterable[Neighbour]) -> Mapping[tuple[str, int], list[Neighbour]]:
+    """Return the nearest tokens of each vector, by its encoder and index, in their order."""
+    near: dict[tuple[str, int], list[Neighbour]] = {}
+    for neighbour in found:
+        near.setdefault((neighbour.encoder, neighbour.index), []).append(neighbour)
+    return near

@@ -12,9 +12,10 @@ from ...evaluation import Analysis
 from ...files.reading import read_embedding
 from ...inspection import Difference, compare
 from ...vectors.embedding import Embedding
+from ..figures import align
 from .inputs import find_named_file, open_chosen_model, read_source
 from .looking import odd_numbers
-from .report import Report, align, describe_model, figure, model_note
+from .report import Report, describe_model, figure, model_note
 
 __all__ = ["compare_two"]
 
@@ -40,8 +41,7 @@ def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Rep
     """Compare two things; the model is opened only where one of them is an expression."""
     paths = [find_named_file(text, options.kind) for text in options.text]
     sides = [
-        path or read_source(text, options.kind, options.limits)
-        for text, path in zip(options.text, paths, strict=True)
+        path or read_source(text, options.kind, options.limits) for text, path in zip(options.text, paths, strict=True)
     ]
     model = None if all(paths) else open_chosen_model(options, checkpoint)
     values = []

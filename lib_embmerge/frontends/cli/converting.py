@@ -20,7 +20,8 @@ from ...files.convert import Conversion, Unequal, convert_embeddings, join_files
 from ...files.names import EXTENSIONS
 from ...files.paths import exists, is_folder, list_folder
 from ...library import check
-from .report import Progress, Report, align, describe_error
+from ..figures import align
+from .report import Progress, Report, describe_error
 
 __all__ = ["check_files", "convert_files"]
 
@@ -62,11 +63,7 @@ def convert_files(options: argparse.Namespace) -> Report:
 def _convert(group: list[Path], options: argparse.Namespace, taken: set[str]) -> list[Conversion]:
     dtype, unequal = getattr(torch, options.dtype), cast(Unequal, options.unequal or "refuse")
     if options.join:
-        return [
-            join_files(
-                group, options.dir, options.name, unequal=unequal, dtype=dtype, overwrite=options.overwrite
-            )
-        ]
+        return [join_files(group, options.dir, options.name, unequal=unequal, dtype=dtype, overwrite=options.overwrite)]
     if options.split:
         return split_file(group[0], options.dir, name=options.name, dtype=dtype, overwrite=options.overwrite)
     return convert_embeddings(

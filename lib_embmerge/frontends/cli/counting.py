@@ -8,8 +8,9 @@ from ...entered import is_prompt, read_expression
 from ...library import Count, count
 from ...limits import CHUNK
 from ...prompts.layout import find_expressions
+from ..figures import align
 from .inputs import open_chosen_model
-from .report import Report, align, amount, describe_model, model_note
+from .report import Report, amount, describe_model, model_note
 
 __all__ = ["count_vectors"]
 
@@ -44,7 +45,5 @@ def _describe_expression(found: Count) -> str:
 
 
 def _describe_prompt(found: Count) -> list[str]:
-    lines = align(
-        [name, amount(n, "token"), amount(found.chunks[name], "chunk")] for name, n in found.encoders.items()
-    )
+    lines = align([name, amount(n, "token"), amount(found.chunks[name], "chunk")] for name, n in found.encoders.items())
     return [*lines, *(f"{amount(one.vectors, 'vector')} of them: {one.text}" for one in found.expressions)]

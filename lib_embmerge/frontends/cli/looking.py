@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -13,12 +13,13 @@ from ...evaluation import Analysis
 from ...families import DEMONSTRATION
 from ...files.reading import EmbeddingFile
 from ...host_protocol import TextModel
-from ...inspection import Neighbour, RowStatistics
+from ...inspection import Neighbour, RowStatistics, group_by_vector
 from ...library import inspect
 from ...vectors.embedding import Embedding, shapes_of
+from ..figures import align, name_neighbours
 from ..source import Computed, Source, compute_source, read_stored
 from .inputs import find_named_file, open_chosen_model, read_source
-from .report import Report, align, amount, describe_model, figure, model_note
+from .report import Report, amount, describe_model, figure, model_note
 
 __all__ = ["Looked", "inspect_vectors", "list_nearest", "odd_numbers", "open_looked"]
 
@@ -120,7 +121,7 @@ def _headlines(looked: Looked) -> list[str]:
 
 
 def _table(rows: Sequence[RowStatistics], near: Sequence[Neighbour], by: str) -> list[str]:
-    words = _words_by_vector(near) if by == "vector" else {}
+    words = {key: name_neighbours(found) for key, found in group_by_vector(near).items()} if by == "vector" else {}
     head = ["encoder", by, "text", "id", "norm", "÷ mean", "percentile", "min", "max", "mean", "std"]
     cells = [head + (["nearest words"] if words else [])]
     for row in rows:
@@ -130,13 +131,6 @@ def _table(rows: Sequence[RowStatistics], near: Sequence[Neighbour], by: str) ->
         cells.append(line + ([words.get((row.encoder, row.index), "")] if words else []))
     shown = _without_empty_columns(cells)
     return align(shown, left=[i for i, name in enumerate(shown[0]) if name in LEFT])
-
-
-def _words_by_vector(near: Sequence[Neighbour]) -> Mapping[tuple[str, int], str]:
-    words: dict[tuple[str, int], list[str]] = {}
-    for found in near:
-        words.setdefault((found.encoder, found.index), []).append(f"{found.text} {found.cosine:.2f}")
-    return {key: " · ".join(texts) for key, texts in words.items()}
 
 
 def _without_empty_columns(cells: list[list[str]]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ __all__ = [
     "DEMONSTRATION_NOTE",
     "Progress",
     "Report",
-    "align",
     "amount",
     "describe_error",
     "describe_model",
@@ -83,17 +82,6 @@ def model_note(model: TextModel) -> str:
         return DEMONSTRATION_NOTE
     family = "unknown family" if model.family is None else model.family.title
     return f"Made with {model.title} ({family}: {', '.join(encoder.name for encoder in model.encoders)})."
-
-
-def align(rows: Iterable[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
-    """Line up columns: those of `left` to the left, the others, figures, to the right."""
-    table = [list(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(_cell(row, i, width, left) for i, width in enumerate(widths)).rstrip() for row in table]
-
-
-def _cell(row: Sequence[str], column: int, width: int, left: Sequence[int]) -> str:
-    return row[column].ljust(width) if column in left else row[column].rjust(width)
 
 
 class Progress:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ...entered import read_expression
 from ...errors import FileError
-from ...evaluation import Analysis
 from ...files.names import EXTENSIONS
-from ...files.reading import read_embedding
 from ...host_protocol import TextModel
-from ...inspection import Difference, ShownToken, compare, find_neighbours, list_tokens, measure_embedding
+from ...inspection import (
+    Difference,
+    ShownToken,
+    compare,
+    find_neighbours,
+    group_by_vector,
+    list_tokens,
+    measure_embedding,
+)
 from ...limits import Limits
 from ...saving import Saved
 from ...vectors.embedding import Embedding
-from ..cli.report import align
-from ..figures import amount, figure
+from ..figures import align, amount, figure, name_neighbours
+from ..source import Source, StoredFile, compute_source, read_stored
 
-__all__ = ["Shown", "describe", "describe_difference", "describe_saved", "open_shown"]
+__all__ = ["describe", "describe_difference", "describe_saved", "open_source"]
 
 NEAREST = 6
 """Words that are shown for a vector."""
@@ -28,51 +33,40 @@ SHOWN_VECTORS = 75
 """Vectors that have a line."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What is looked at: its name, its vectors, and the analysed expression that they are the value of."""
-
-    name: str
-    vectors: Embedding
-    analysis: Analysis | None = None
-
-
-def open_shown(text: str, model: TextModel, paths: Mapping[str, Sequence[Path]], limits: Limits) -> Shown:
+def open_source(text: str, model: TextModel, paths: Mapping[str, Sequence[Path]], limits: Limits) -> Source:
     """Open an expression, or an embedding's file: `embedding:name`, or the name with its extension.
 
     Raises: ExpressionError for a mistake in an expression; FileError for a file that is not there.
     """
     name = text.strip()
-    if name.startswith("embedding:") or name.endswith(EXTENSIONS):
-        name = name.removeprefix("embedding:").replace("\\", "/").rpartition("/")[2].strip(", ")
-        stem = next((name.removesuffix(end) for end in EXTENSIONS if name.endswith(end)), name)
-        if not paths.get(stem):
-            raise FileError(f"There is no embedding {stem} in ComfyUI's folders.")
-        return Shown(text.strip(), Embedding(read_embedding(paths[stem][-1]).vectors))
-    analysis = Analysis(read_expression(text, limits=limits), model)
-    return Shown(text.strip(), analysis.value(), analysis)
+    if not name.startswith("embedding:") and not name.endswith(EXTENSIONS):
+        return compute_source(read_expression(text, limits=limits), model)
+    name = name.removeprefix("embedding:").replace("\\", "/").rpartition("/")[2].strip(", ")
+    stem = next((name.removesuffix(end) for end in EXTENSIONS if name.endswith(end)), name)
+    if not paths.get(stem):
+        raise FileError(f"There is no embedding {stem} in ComfyUI's folders.")
+    return read_stored(paths[stem][-1], is_installed=True)
 
 
-def describe(shown: Shown, model: TextModel) -> str:
+def describe(source: Source, model: TextModel) -> str:
     """Return how many vectors there are, of which tokens, how long they are, the words near them, and verdicts."""
-    lines = [f"{shown.name}: {_size(shown.vectors)}"]
-    if shown.analysis is not None:
-        lines += _tokens(list_tokens(shown.analysis.parts(), model))
+    lines = [f"{source.title}: {_size(source.vectors)}"]
     own = {encoder.name for encoder in model.encoders}
-    known = Embedding({name: rows for name, rows in shown.vectors.items() if name in own})
-    if shown.vectors.length:
-        lines += ["", *_table(known, model)]
-    if shown.analysis is not None:
-        remarks = [*shown.analysis.remarks(), *(shown.analysis.remarks_on_value() if shown.vectors.length else ())]
-        lines += _below([remark.text for remark in remarks])
+    known = Embedding({name: rows for name, rows in source.vectors.items() if name in own})
+    table = ["", *_table(known, model)] if source.vectors.length else []
+    if isinstance(source, StoredFile):
+        return "\n".join(lines + table)
+    analysis = source.analysis
+    remarks = [*analysis.remarks(), *(analysis.remarks_on_value() if source.vectors.length else ())]
+    lines += [*_tokens(list_tokens(analysis.parts(), model)), *table, *_below(remark.text for remark in remarks)]
     return "\n".join(lines)
 
 
-def describe_difference(a: Shown, b: Shown) -> str:
+def describe_difference(a: Source, b: Source) -> str:
     """Return how far two embeddings are from each other."""
     found = compare(a.vectors, b.vectors)
     head = ["encoder", "A", "B", "mean difference", "greatest", "cosine"]
-    lines = [f"A  {a.name}", f"B  {b.name}", "", *align([head, *map(_difference, found)], left=(0, 5))]
+    lines = [f"A  {a.title}", f"B  {b.title}", "", *align([head, *map(_difference, found)], left=(0, 5))]
     if found and all(one.is_equal for one in found):
         lines.append("Equal.")
     return "\n".join(lines)
@@ -108,10 +102,8 @@ def _tokens(tokens: Sequence[ShownToken]) -> list[str]:
 
 
 def _table(vectors: Embedding, model: TextModel) -> list[str]:
-    words: dict[tuple[str, int], list[str]] = {}
-    for near in find_neighbours(vectors, model, k=NEAREST):
-        words.setdefault((near.encoder, near.index), []).append(f"{near.text.strip()} {near.cosine:.2f}")
-    head = ["encoder", "vector", "length", "÷ mean", "longer than", "nearest words"]
+    near = group_by_vector(find_neighbours(vectors, model, k=NEAREST))
+    head = ["encoder", "vector", "norm", "÷ mean", "longer than", "nearest words"]
     rows = [
         [
             row.encoder,
@@ -119,7 +111,7 @@ def _table(vectors: Embedding, model: TextModel) -> list[str]:
             figure(row.norm),
             figure(row.norm_ratio),
             "–" if row.percentile is None else f"{row.percentile:.0f} %",
-            " · ".join(words.get((row.encoder, row.index), ())),
+            name_neighbours(near.get((row.encoder, row.index), ())),
         ]
         for row in measure_embedding(vectors, model)
     ]

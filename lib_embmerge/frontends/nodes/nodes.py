@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -23,9 +22,10 @@ from ...files.paths import is_file, make_folder
 from ...files.reading import read_embedding
 from ...host_protocol import TextModel
 from ...merge import MergeSettings
-from ...saving import SaveOptions, TooLong, save_expression
+from ...saving import TooLong, save_expression
 from ...vectors.embedding import Embedding
-from .figures import describe, describe_difference, describe_saved, open_shown
+from ..save_form import SaveForm
+from .figures import describe, describe_difference, describe_saved, open_source
 
 __all__ = [
     "DISPLAY_NAMES",
@@ -103,9 +103,9 @@ class Node:
     CATEGORY = CATEGORY
 
     @staticmethod
-    def _text(tooltip: str, default: str = "", *, is_prompt: bool = False) -> tuple[str, dict[str, object]]:
-        options: dict[str, object] = {"multiline": True, "default": default, "tooltip": tooltip}
-        return ("STRING", options | ({"dynamicPrompts": False} if not is_prompt else {"dynamicPrompts": True}))
+    def _text(tooltip: str, default: str = "") -> tuple[str, dict[str, object]]:
+        # Dynamic prompts would resolve the braces of an expression before the node sees them.
+        return ("STRING", {"multiline": True, "default": default, "tooltip": tooltip, "dynamicPrompts": False})
 
 
 class TextEncode(Node):
@@ -164,7 +164,7 @@ class Save(Node):
             "required": {
                 "clip": ("CLIP", {"tooltip": "The text encoders it is made for."}),
                 "expression": cls._text("The expression, without brackets.", "'cat' - 'adult' + 'child'"),
-                "name": ("STRING", {"default": "kitten", "tooltip": "The file's name, without extension."}),
+                "name": ("STRING", {"default": "young-cat", "tooltip": "The file's name, without extension."}),
                 "folder": ("STRING", {"default": "", "tooltip": "A folder below the embeddings folder; may be empty."}),
                 "overwrite": ("BOOLEAN", {"default": False, "tooltip": "Replace a file that is there."}),
                 "more_than_75": (
@@ -204,8 +204,8 @@ class Save(Node):
         entered = read_expression(expression, limits=limits)
         below = folder.strip().strip("/\\").replace("\\", "/")
         target = folder_below(self.host.embeddings_folder, below)
-        options = SaveOptions(target, overwrite=overwrite, is_installed_here=True, limits=limits)
-        options = replace(options, long=None if more_than_75 == "ask" else more_than_75)  # type: ignore[arg-type]
+        form = SaveForm(overwrite, long=None if more_than_75 == "ask" else more_than_75)  # type: ignore[arg-type]
+        options = form.options(target, limits, is_installed_here=True)
         prefix = f"{below}/" if below else ""
         with _computing():
             if not overwrite and _is_there(entered, name, model, target):
@@ -246,7 +246,7 @@ class Look(Node):
         """Return the figures as text, shown on the node too."""
         model = self.host.text_model(clip)
         with _computing():
-            shown = open_shown(expression, model, self.host.installed().paths(), self.host.settings().limits)
+            shown = open_source(expression, model, self.host.installed().paths(), self.host.settings().limits)
             text = describe(shown, model)
         return _shown(text, text)
 
@@ -267,7 +267,7 @@ class Compare(Node):
             "required": {
                 "clip": ("CLIP", {"tooltip": "The text encoders."}),
                 "a": cls._text(tooltip, "'cat' - 'adult' + 'child'"),
-                "b": cls._text(tooltip, "'kitten'"),
+                "b": cls._text(tooltip, "'cat'"),
             }
         }
 
@@ -281,7 +281,7 @@ class Compare(Node):
         model = self.host.text_model(clip)
         paths, limits = self.host.installed().paths(), self.host.settings().limits
         with _computing():
-            text = describe_difference(*(open_shown(each, model, paths, limits) for each in (a, b)))
+            text = describe_difference(*(open_source(each, model, paths, limits) for each in (a, b)))
         return _shown(text, text)
 
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from ....errors import NameProblem
 from ....files.names import check_name
 from ....host_protocol import PageHost
-from ....inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
+from ....inspection import (
+    By,
+    Neighbour,
+    RowStatistics,
+    find_neighbours,
+    group_by_vector,
+    measure_embedding,
+    measure_parts,
+)
 from ....vectors.embedding import Embedding
 from ...source import Computed
 from ..html import draw
@@ -81,7 +89,7 @@ def find_rows(box: Computed, by: str, *, most: int | None = None, words: int) ->
     if by == "vector":
         value = box.vectors
         shown = Embedding({name: vectors[:most] for name, vectors in value.items()})
-        near = _by_vector(find_neighbours(shown, box.model, k=words))
+        near = group_by_vector(find_neighbours(shown, box.model, k=words))
         return [
             Row(row, judge_norm(row.norm_ratio, row.percentile), tuple(near.get((row.encoder, row.index), ())))
             for row in measure_embedding(shown, box.model)
@@ -92,13 +100,6 @@ def find_rows(box: Computed, by: str, *, most: int | None = None, words: int) ->
 
 def _measure_read(box: Computed, by: str) -> list[RowStatistics]:
     return measure_parts(box.analysis.parts(), box.model, by=cast("By", by))
-
-
-def _by_vector(found: Sequence[Neighbour]) -> Mapping[tuple[str, int], list[Neighbour]]:
-    near: dict[tuple[str, int], list[Neighbour]] = {}
-    for neighbour in found:
-        near.setdefault((neighbour.encoder, neighbour.index), []).append(neighbour)
-    return near
 
 
 # --- CSV -----------------------------------------------------------------------------------------------------------

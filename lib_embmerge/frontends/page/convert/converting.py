@@ -25,8 +25,11 @@ from ....files.names import advise_on_name, check_name, folder_below
 from ....files.paths import size_of
 from ....files.reading import EmbeddingFile, load_embedding, read_embedding
 from ....host_protocol import PageHost, TextModel
+from ....inspection import word_test
 from ....remarks import Action
-from ....saving import DTYPES, SaveOptions, read_recipe, rebuild
+from ....saving import DTYPES, read_recipe, rebuild
+from ....vectors.embedding import shapes_of
+from ...save_form import SaveForm
 from ..build.saving import NameCheck, list_embeddings, read_folder
 from ..html import draw, draw_error
 from ..source import find_file, list_files, loaded_model
@@ -160,7 +163,7 @@ def _view(host: PageHost, source: ChosenFile) -> FileView:
     except EmbeddingMergeError as error:
         return FileView(title, error=draw_error(error))
     model = loaded_model(host)
-    verdicts = judge(facts, is_vocabulary_word=_word_test(model))
+    verdicts = judge(facts, is_vocabulary_word=word_test(model))
     try:
         file = load_embedding(source.path)
     except EmbeddingMergeError as error:  # such as vectors of a width that nobody knows: programs have their say
@@ -171,7 +174,7 @@ def _view(host: PageHost, source: ChosenFile) -> FileView:
     return FileView(
         title,
         layout=file.layout,
-        shapes=_shapes(file),
+        shapes=shapes_of(file.vectors),
         notes=(*file.notes, *recipe),
         loads=draw_loads(verdicts, families=facts.families, fixes=fixes),
         troubles=_has_troubles(file),
@@ -195,16 +198,6 @@ def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
         raise FileError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
-def _word_test(model: TextModel | None) -> Callable[[str], bool] | None:
-    if model is None:
-        return None
-    return lambda text: any(len(encoder.tokenize([text])[0]) == 1 for encoder in model.encoders)
-
-
-def _shapes(file: EmbeddingFile) -> dict[str, tuple[int, int]]:
-    return {encoder: (int(rows.shape[0]), int(rows.shape[1])) for encoder, rows in file.vectors.items()}
-
-
 # --- Buttons that mend ---------------------------------------------------------------------------------------------
 
 
@@ -216,10 +209,10 @@ def _find_fixes(
     def fix(label: str, do: str) -> Action:
         return Action(label, REPAIR_FIELD, json.dumps({"file": source.key, "do": do}))
 
-    is_word = _word_test(model)
+    is_word = word_test(model)
     convert = (fix("convert", "convert"),)
     fixes: dict[str, Sequence[Action]] = {"convert": convert}
-    if len({rows for rows, _ in _shapes(file).values()}) > 1:
+    if len({rows for rows, _ in shapes_of(file.vectors).values()}) > 1:
         fixes["equal lengths"] = (fix("pad with zero vectors", "pad"), fix("cut to the shortest", "cut"))
         fixes["convert"] = ()
     elif len(file.vectors) > 1:
@@ -280,7 +273,7 @@ def _cut(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Ma
 
 
 def _rename(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
-    name = options.name or _propose(host, source.path.stem, _word_test(loaded_model(host)))
+    name = options.name or _propose(host, source.path.stem, word_test(loaded_model(host)))
     return _convert_again(host, source, replace(options, name=name))
 
 
@@ -294,13 +287,7 @@ def _remake(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list
     saved = rebuild(
         replace(file, path=file.path.with_name(f"{place.name}.safetensors")),
         model,
-        SaveOptions(
-            folder=place.folder,
-            overwrite=options.overwrite,
-            dtype=options.dtype if options.dtype in DTYPES else "float32",
-            long="keep",
-            limits=host.limits,
-        ),
+        SaveForm(options.overwrite, options.dtype, "keep").options(place.folder, host.limits),
     )
     said = (f"Made again with {model.title}; the old file stays.", *place.notes)
     return [replace(_made(host, one.path, said, place), warnings=one.warnings) for one in saved]
@@ -409,13 +396,13 @@ def _made(host: PageHost, path: Path, notes: Sequence[str], place: _Place) -> Ma
     file = load_embedding(path)
     facts = _facts_among_others(host, path)
     model = loaded_model(host)
-    verdicts = judge(facts, is_vocabulary_word=_word_test(model))
+    verdicts = judge(facts, is_vocabulary_word=word_test(model))
     relative = "" if place.folder == host.embeddings_folder else os.path.relpath(place.folder, host.embeddings_folder)
     check = NameCheck(host, path.stem, Path(relative).as_posix() if relative else "", model)
     return Made(
         path.stem,
         path,
-        _shapes(file),
+        shapes_of(file.vectors),
         size_of(path),
         tuple(notes),
         tuple(doubt.text for doubt in check.doubts),

@@ -18,6 +18,7 @@ from ....errors import NameProblem
 from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_name, check_new_name
 from ....host_protocol import PageHost, TextModel
+from ....inspection import word_test
 from ....limits import CHUNK
 from ....remarks import Action, Remark
 from ....saving import DTYPES
@@ -168,9 +169,10 @@ class _Planned:
     model: TextModel
     notes: tuple[str, ...]
 
-    def is_word(self, text: str) -> bool:
-        """Return whether a text is a single token of any of the model's encoders."""
-        return any(len(encoder.tokenize([text])[0]) == 1 for encoder in self.model.encoders)
+    @property
+    def is_word(self) -> Callable[[str], bool] | None:
+        """The test of whether a text is a single token of the model."""
+        return word_test(self.model)
 
 
 def _read_wish(question: Question, host: PageHost, box: Computed) -> _Planned:

@@ -12,7 +12,7 @@ from ....errors import EmbeddingMergeError
 from ....families import DEMONSTRATION
 from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
-from ....inspection import find_neighbours, measure_embedding
+from ....inspection import Neighbour, find_neighbours, group_by_vector, measure_embedding
 from ....limits import Limits
 from ....vectors.embedding import Embedding
 from ...figures import amount
@@ -157,9 +157,7 @@ def _inspect_file(
     )
 
 
-def _verify(
-    file: EmbeddingFile, model: TextModel | None, limits: Limits | None
-) -> tuple[Verification | None, str]:
+def _verify(file: EmbeddingFile, model: TextModel | None, limits: Limits | None) -> tuple[Verification | None, str]:
     if not file.metadata.get("embmerge.resolved"):
         return None, "It does not say what it was made of."
     if model is None:
@@ -204,13 +202,12 @@ def _find_holes(vectors: Embedding) -> list[str]:
 def _measure(vectors: Embedding, model: TextModel | None) -> list[EncoderFigures]:
     """Return the figures; words only of vectors whose numbers are finite, and of encoders that the model has too."""
     shown = Embedding({name: rows[:SHOWN_VECTORS] for name, rows in _exact(vectors).items()})
-    words: dict[tuple[str, int], list[tuple[str, float]]] = {}
+    near: Mapping[tuple[str, int], Sequence[Neighbour]] = {}
     if model is not None:
         finite = {name: torch.where(rows.isfinite().all(dim=1)[:, None], rows, 0.0) for name, rows in shown.items()}
         widths = {encoder.name: encoder.width for encoder in model.encoders}
         fitting = {name: rows for name, rows in finite.items() if widths.get(name) == rows.shape[1]}
-        for near in find_neighbours(Embedding(fitting), model, k=SHOWN_WORDS):
-            words.setdefault((near.encoder, near.index), []).append((near.text, near.cosine))
+        near = group_by_vector(find_neighbours(Embedding(fitting), model, k=SHOWN_WORDS))
     rows = measure_embedding(shown, model)
     return [
         EncoderFigures(
@@ -218,7 +215,13 @@ def _measure(vectors: Embedding, model: TextModel | None) -> list[EncoderFigures
             (int(stored.shape[0]), int(stored.shape[1])),
             str(stored.dtype).removeprefix("torch."),
             [
-                VectorFigures(row.index, row.norm, row.norm_ratio, row.percentile, words.get((name, row.index), ()))
+                VectorFigures(
+                    row.index,
+                    row.norm,
+                    row.norm_ratio,
+                    row.percentile,
+                    [(word.text, word.cosine) for word in near.get((name, row.index), ())],
+                )
                 for row in rows
                 if row.encoder == name
             ],
