@@ -54,9 +54,12 @@ class AppServer:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+OUR_APP = ("-m", "lib_embmerge", "app")
+
+
 @contextlib.contextmanager
 def start_server(
-    gradio: str, python: str, place: Path, *arguments: str, program: Sequence[str] = ("-m", "lib_embmerge", "app")
+    gradio: str, python: str, place: Path, *arguments: str, program: Sequence[str] = OUR_APP
 ) -> Iterator[AppServer]:
     """Serve the app, or another program that takes a port and a folder, until the block is left.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import torch
 
 from lib_embmerge.files.writing import write_embedding
 
-from ..browser.app_server import AppServer, start_server
+from ..browser.app_server import OUR_APP, AppServer, start_server
 from ..browser.gradios import interpreters, miss
 from .client import Client
 
@@ -27,24 +27,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """`embmerge app` with the demonstration encoder."""
-    if request.param is None:
-        miss("gradio is not installed: pip install -e '.[app]'")
-    label, python = request.param
-    place = tmp_path_factory.mktemp(f"app-{label}")
-    plant(place)
-    with start_server(label, python, place) as running:
-        yield running
+    yield from serve("app", request, tmp_path_factory, OUR_APP)
 
 
 @pytest.fixture(scope="session")
 def webui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """A program of gradio's with a login, in which our tab is one of several."""
+    yield from serve("webui", request, tmp_path_factory, [str(Path(__file__).with_name("fake_webui.py"))])
+
+
+def serve(
+    name: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory, program: Sequence[str]
+) -> Iterator[AppServer]:
     if request.param is None:
         miss("gradio is not installed: pip install -e '.[app]'")
     label, python = request.param
-    place = tmp_path_factory.mktemp(f"webui-{label}")
+    place = folders.mktemp(f"{name}-{label}")
     plant(place)
-    with start_server(label, python, place, program=(str(Path(__file__).with_name("fake_webui.py")),)) as running:
+    with start_server(label, python, place, program=program) as running:
         yield running
 
 
