@@ -27,6 +27,7 @@ from ..limits import HIGHEST
 from ..operations import OPERATIONS, signature
 from ..saving import DTYPES, SaveOptions
 from .page.source import find_file
+from .save_form import LONGEST_ABOUT, SaveForm
 
 __all__ = [
     "PREFIX",
@@ -59,7 +60,7 @@ HOST_API = "/sdapi/v1/txt2img"
 LARGEST_BODY = 2_000_000
 """Bytes of a question."""
 LONGEST_TEXT = HIGHEST["characters"]
-LONGEST_LINE = 10_000
+LONGEST_LINE = LONGEST_ABOUT
 MOST_WORDS = 100
 LONGEST_SENTENCE = 200
 
@@ -344,22 +345,17 @@ def api_login(app: Any) -> list[Any] | None:
 
 
 def _save_options(question: SaveQuestion, host: PageHost) -> SaveOptions:
-    about = {
-        "author": question.author,
-        "description": question.note,
-        "trigger_phrase": question.trigger,
-        "tags": question.tags,
-        "is_negative_embedding": "true" if question.negative else "",
-    }
-    return SaveOptions(
-        folder=folder_below(host.embeddings_folder, question.folder),
+    form = SaveForm(
         overwrite=question.overwrite,
         dtype=question.dtype,
         long=question.long or None,  # type: ignore[arg-type]  # `_choose` has looked
-        about={key: value for key, value in about.items() if value},
-        is_installed_here=True,
-        limits=host.limits,
+        author=question.author,
+        note=question.note,
+        trigger=question.trigger,
+        tags=question.tags,
+        is_negative=question.negative,
     )
+    return form.options(folder_below(host.embeddings_folder, question.folder), host.limits, is_installed_here=True)
 
 
 def _choose(name: str, value: str, choices: Sequence[str]) -> None:

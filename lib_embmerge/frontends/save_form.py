@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import LimitExceeded
 from ..limits import Limits
 from ..saving import DTYPES, Long, SaveOptions
 
-__all__ = ["SaveForm"]
+__all__ = ["LONGEST_ABOUT", "SaveForm"]
+
+LONGEST_ABOUT = 10_000
+"""Characters of what a file says about itself, in each of its fields."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,13 @@ class SaveForm:
     with_hash: bool = False
 
     def options(self, folder: Path, limits: Limits, *, is_installed_here: bool = False) -> SaveOptions:
-        """Return how to save into a folder; a number format that nobody offers is the usual one."""
+        """Return how to save into a folder; a number format that nobody offers is the usual one.
+
+        Raises: LimitExceeded for a field of more than `LONGEST_ABOUT` characters.
+        """
+        for field in ("author", "note", "trigger", "tags"):
+            if len(text := getattr(self, field) or "") > LONGEST_ABOUT:
+                raise LimitExceeded(f"The {field} has {len(text):,} characters; a file takes {LONGEST_ABOUT:,}.")
         about = {
             "author": self.author,
             "description": self.note,

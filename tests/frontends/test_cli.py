@@ -295,6 +295,15 @@ def test_what_save_keeps_in_the_file(run: Run) -> None:
     assert kept["modelspec.is_negative_embedding"] == "true"
 
 
+@pytest.mark.parametrize("field", ["author", "note", "trigger", "tags"])
+def test_what_a_file_says_of_itself_has_a_limit(run: Run, field: str) -> None:
+    found = run("save", "k-x", KITTEN, f"--{field}", "x" * 10_001, "--dir", "out")
+    assert found.status == 2
+    assert f"The {field} has 10,001 characters; a file takes 10,000." in found.err
+    assert not Path("out/k-x.safetensors").exists()
+    assert run("save", "k-x", KITTEN, f"--{field}", "x" * 10_000, "--dir", "out").status == 0
+
+
 def test_the_checkpoint_is_kept_by_name_and_by_hash_only_on_request(run: Run, checkpoint: Path) -> None:
     kept = run("save", "k-1", "'cat'", "--checkpoint", checkpoint, "--json").figures["saved"][0]["metadata"]
     assert kept["embmerge.checkpoint"] == "first.safetensors"
