@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import ExpressionError, Span, SyntaxProblem
-from .language import Expression, Island, find_islands, is_expression, make_placeholder_error, parse
+from .language import (
+    Expression,
+    Island,
+    find_islands,
+    guess_intended,
+    is_expression,
+    make_placeholder_error,
+    parse,
+)
 from .limits import Limits
 
 __all__ = ["Entered", "TextKind", "is_one_expression", "is_prompt", "read_expression"]
@@ -84,6 +92,9 @@ def _only_expression(text: str) -> tuple[str, int]:
     """Return the one bracketed expression that a prompt is, and where it begins."""
     islands = find_islands(text)
     if not islands:
+        intended = guess_intended(text)
+        if intended is not None:
+            raise intended
         raise SyntaxProblem("This is a prompt, not an expression.", suggestion=_how_to_quote(text))
     first = islands[0]
     if len(islands) > 1 or _around(text, first):

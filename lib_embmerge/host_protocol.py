@@ -21,7 +21,10 @@ from .limits import Limits
 from .vectors.embedding import digest_vectors
 from .vectors.vocabulary import Vocabulary
 
-__all__ = ["InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPieces"]
+__all__ = ["EXTENSIONS", "InstalledEmbedding", "PageHost", "TextEncoder", "TextModel", "TextPieces"]
+
+EXTENSIONS = (".safetensors", ".pt", ".bin")
+"""Extensions of embedding files, as the hosts look for them."""
 
 
 @dataclass(frozen=True, eq=False)

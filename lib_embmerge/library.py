@@ -15,10 +15,9 @@ from .compatibility.rules import Verdict, judge
 from .entered import Entered, TextKind, is_prompt, read_expression
 from .errors import EmbeddingMergeError, FileError
 from .evaluation import Analysis
-from .files.names import EXTENSIONS
 from .files.paths import list_folder
 from .files.reading import EmbeddingFile, read_embedding
-from .host_protocol import TextModel
+from .host_protocol import EXTENSIONS, TextModel
 from .inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
 from .language import Brackets
 from .limits import Limits

@@ -17,6 +17,7 @@ RemarkKind = Literal[
     "uneven",
     "too long",
     "prompt syntax",
+    "decimal comma",
     "other family",
     "half precision",
     "norm",

@@ -28,11 +28,11 @@ from .evaluation import Analysis, Provenance
 from .families import DEMONSTRATION
 from .files.checkpoint_files import hash_file
 from .files.modelspec import modelspec_fields
-from .files.names import EXTENSIONS, KnownNames, advise_on_name, check_name, check_new_name, is_path
+from .files.names import KnownNames, advise_on_name, check_name, check_new_name, is_path
 from .files.paths import exists, full_path, is_file, list_folder, size_of, time_of_change
 from .files.reading import EmbeddingFile
 from .files.writing import write_embedding
-from .host_protocol import InstalledEmbedding, TextModel
+from .host_protocol import EXTENSIONS, InstalledEmbedding, TextModel
 from .inspection.tokens import word_test
 from .language import Apply, At, Expression, Number, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits

@@ -69,6 +69,13 @@ OFFERED = [
     ("'cat' + 12", ["'cat' + '12'", "'cat' + token(12)"]),
     ("2, 'cat'", ["'2', 'cat'", "token(2), 'cat'"]),
     ("0.5", ["'0.5'"]),
+    ("cat - adult", ["'cat' - 'adult'"]),
+    ("lerp(black cat, dog, 0.5)", ["lerp('black cat', 'dog', 0.5)"]),
+    ("‘cat’ − “dog”", ["'cat' - 'dog'"]),
+    ("'cat’ - 'dog’", ["'cat' - 'dog'"]),
+    ("‹cat› - ‹dog›", ["'cat' - 'dog'"]),
+    ("'cat':1.2", ["'cat' * 1.2"]),
+    ("'cat' :1.2 + 'dog'", ["'cat'  * 1.2 + 'dog'"]),
 ]
 
 

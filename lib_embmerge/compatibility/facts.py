@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ..families import ENCODER_WIDTHS, FAMILIES
 from ..files.layouts import ALL_WIDTHS, JOINED, find_embeddings
-from ..files.names import EXTENSIONS
 from ..files.paths import is_file
 from ..files.reading import read_content, read_vectors
 from ..files.stored import Content, Stored
 from ..files.writing import tensors_to_write
+from ..host_protocol import EXTENSIONS
 
 __all__ = ["MODELS", "FileFacts", "Target", "TensorFacts", "describe_file", "describe_vectors"]
 

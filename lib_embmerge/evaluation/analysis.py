@@ -22,7 +22,7 @@ from .parts import ReadPart, list_parts
 from .plan import plan
 from .provenance import Provenance, resolve
 from .reading import Readings
-from .remarks import remark_on_reading, remark_on_value
+from .remarks import remark_on_reading, remark_on_value, remark_on_writing
 
 __all__ = ["Analysis", "analyse"]
 
@@ -108,7 +108,10 @@ class Analysis:
 
         Raises: `problem`.
         """
-        return remark_on_reading(self._steps, self._readings, self.length)
+        return [
+            *remark_on_writing(self.entered.expression),
+            *remark_on_reading(self._steps, self._readings, self.length),
+        ]
 
     def remarks_on_value(self) -> list[Remark]:
         """Return what is worth saying about the numbers; the whole vocabulary is read for it.

@@ -25,7 +25,7 @@ from ..errors import (
     closest_names,
 )
 from ..families import Family, family_of
-from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
+from ..host_protocol import EXTENSIONS, InstalledEmbedding, TextEncoder, TextModel, TextPieces
 from ..language.nodes import Apply, Text
 from ..language.write import quote, write_checkpoint
 from .plan import QUOTED, Plan, Step
@@ -217,7 +217,13 @@ class Readings:
                     )
 
     def _installed(self, step: Step) -> InstalledEmbedding:
-        name = str(step.values[0])
+        name = self._stem(str(step.values[0]))
+        if not name.strip():
+            raise UnknownEmbedding(
+                "The name is empty.",
+                span=_name_span(step),
+                suggestion="Write that of a file, for example emb('my_style').",
+            )
         if name.casefold() == self.stays_text:
             raise UnknownEmbedding(
                 f"emb('{name}') is the file that is being written.", span=step.span, suggestion="Save another name."
@@ -240,6 +246,11 @@ class Readings:
             span=_name_span(step),
             alternatives=[quote(other) for other in close if len(self._fitting(other)) == 1],
         )
+
+    def _stem(self, name: str) -> str:
+        """Return the name under which a file is found: its own, or what is left of a file name that nothing has."""
+        stem = next((name[: -len(end)] for end in EXTENSIONS if name.lower().endswith(end)), name)
+        return name if stem == name or self.model.embeddings_named(name) else stem
 
     def _fitting(self, name: str) -> list[InstalledEmbedding]:
         return [embedding for embedding in self.model.embeddings_named(name) if fits(embedding, self.model)]

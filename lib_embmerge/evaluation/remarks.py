@@ -9,6 +9,7 @@ import torch
 
 from ..errors import Span
 from ..host_protocol import InstalledEmbedding, TextModel
+from ..language.decimal_comma import find_decimal_commas
 from ..language.nodes import Expression
 from ..language.quoted_text import plain_text_warnings
 from ..limits import CHUNK, HALF_PRECISION_MAX
@@ -18,13 +19,28 @@ from .norm_classes import class_of_norm
 from .plan import QUOTED, Plan, Step, plan
 from .reading import Readings, describe_sizes, fits
 
-__all__ = ["find_strangers", "remark_on_reading", "remark_on_value"]
+__all__ = ["find_strangers", "remark_on_reading", "remark_on_value", "remark_on_writing"]
 
 LONGEST_NAME = 4
 """Words of a text that are tried together as the name of an embedding."""
 
 MANY = 1e6
 """A factor from which only the size is worth writing."""
+
+
+def remark_on_writing(expression: str) -> list[Remark]:
+    """Return the remarks on how an expression is written."""
+    return [
+        Remark("decimal comma", _describe_comma(expression, span), span)
+        for span in find_decimal_commas(expression)
+    ]
+
+
+def _describe_comma(expression: str, span: Span) -> str:
+    whole, _, rest = expression[span.start : span.end].partition(",")
+    divides = expression[: span.start].rstrip("+- \t\n").endswith("/")
+    scaled = f"divided by {whole}" if divides else f"{whole} times"
+    return f"{whole},{rest} means {scaled}, then token {rest}. A decimal number has a point: {whole}.{rest}."
 
 
 def remark_on_reading(steps: Plan, readings: Readings, length: int) -> list[Remark]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import FileError
-from .names import EXTENSIONS
+from ..host_protocol import EXTENSIONS
 from .paths import size_of, walk_folders
 from .reading import EmbeddingFile, load_embedding
 

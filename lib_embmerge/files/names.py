@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import FileError, NameProblem
+from ..host_protocol import EXTENSIONS
 from ..remarks import Remark
 from .paths import is_below
 
 __all__ = [
-    "EXTENSIONS",
     "LONGEST_NAME",
     "KnownNames",
     "advise_on_name",
@@ -25,9 +25,6 @@ __all__ = [
     "folder_below",
     "is_path",
 ]
-
-EXTENSIONS = (".safetensors", ".pt", ".bin")
-"""Extensions of embedding files, as the hosts look for them."""
 
 LONGEST_NAME = 120
 """Characters."""

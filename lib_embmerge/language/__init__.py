@@ -10,12 +10,15 @@ Reading order:
 6. write.py          tree to its canonical text
 7. literal_text.py   tree to words, for encoders that take no embeddings
 8. quoted_text.py    what loses its meaning inside quotes
+9. intended.py       what a text that is no expression was meant to be; with unquoted.py and typography.py
 
 Importing this loads only the standard library; lark comes with the first `parse`.
 """
 
 from __future__ import annotations
 
+from .decimal_comma import find_decimal_commas
+from .intended import find_intended, guess_intended
 from .literal_text import literal_text
 from .nodes import Apply, Argument, At, Expression, Number, Text, walk
 from .parse import parse
@@ -32,7 +35,10 @@ __all__ = [
     "Island",
     "Number",
     "Text",
+    "find_decimal_commas",
+    "find_intended",
     "find_islands",
+    "guess_intended",
     "holds_expression",
     "is_expression",
     "literal_text",

@@ -8,12 +8,15 @@ A rule that knows the mistake gives the fix; without one the sentence says what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from os.path import commonprefix
 
 from ..errors import Span, SyntaxProblem, shorten
 from ..operations import FUNCTIONS, signature
 from .lexemes import BARE_NAME, NAME, NUMBER, TEXT
+from .typography import CURLY_QUOTES, SIGN_LOOKALIKES, find_quotes, straighten
+from .unquoted import quote_words
 
 __all__ = ["Mistake", "Opening", "Token", "explain_mistake"]
 
@@ -22,18 +25,12 @@ CHECKPOINT = re.compile(rf"\s*(?P<checkpoint>{BARE_NAME})")
 WORDS = re.compile(rf"{NAME}(?:[ \t]+\w+)*")
 UNQUOTED_PATH = re.compile(r"""@\s*([\w.]*[-\\/~:][^\s*,()'"+]*)""")
 
-CURLY_QUOTES = "‘’‚‛“”„‟«»`´′″＇＂"
-LOOKALIKES = {
-    **dict.fromkeys("−–—‐‑‒―－", "-"),
-    **dict.fromkeys("×∗·✕＊", "*"),
-    **dict.fromkeys("÷∕⁄／", "/"),
-    **dict.fromkeys("，、", ","),
-    "＋": "+", "：": ":", "＝": "=", "（": "(", "）": ")", "［": "[", "］": "]", "＠": "@",
-}  # fmt: skip
 CLOSING = {"(": ")", "[": "]"}
 NAMED_MARKS = {",": "a comma", ".": "a point"}
 OPERAND = "a quoted text, a number, ( or a function"
 LONGEST_SHOWN = 24
+LONGEST_TRIED = 400
+"""Characters of a source whose mending is tried."""
 
 
 @dataclass(frozen=True)
@@ -254,13 +251,38 @@ def _unclosed_quote(mistake: Mistake) -> SyntaxProblem | None:
 
 
 def _curly_quote(mistake: Mistake) -> SyntaxProblem | None:
-    if not mistake.mark or mistake.mark not in CURLY_QUOTES:
+    is_found = bool(mistake.mark) and mistake.mark in CURLY_QUOTES
+    quotes = [mistake.mark] if is_found else find_quotes(mistake.source)
+    if not quotes:
         return None
-    return mistake.problem(f"{mistake.mark} is not a quote here.", "Write straight quotes: 'cat' or \"cat\".")
+    message = f"{quotes[0]} is not a quote here."
+    meant = _first_right(mistake.source, straighten(mistake.source))
+    if meant is not None:
+        return mistake.problem(message, f"Write {shorten(meant[1], 60)}.", meant[0], instead=meant[1])
+    return mistake.problem(message, "Write straight quotes: 'cat' or \"cat\".") if is_found else None
+
+
+def _first_right(source: str, candidates: Iterable[str]) -> tuple[Span, str] | None:
+    """Return the first candidate that can be read, as the stretch of the source that it changes and what stands there.
+
+    Edge: a long source is not tried.
+    """
+    from .parse import can_be_read
+
+    for candidate in candidates if len(source) <= LONGEST_TRIED else ():
+        if not can_be_read(candidate):
+            continue
+        start = len(commonprefix([source, candidate]))
+        rest = min(len(source), len(candidate)) - start
+        end = min(rest, len(commonprefix([source[::-1], candidate[::-1]])))
+        if any(candidate[start : len(candidate) - end].count(quote) % 2 for quote in "'\""):
+            start = end = 0  # half a text is nothing to read
+        return Span(start, len(source) - end), candidate[start : len(candidate) - end]
+    return None
 
 
 def _lookalike(mistake: Mistake) -> SyntaxProblem | None:
-    meant = LOOKALIKES.get(mistake.mark)
+    meant = SIGN_LOOKALIKES.get(mistake.mark)
     if meant is None:
         return None
     message = f"{mistake.mark} looks like {meant} but is another character."
@@ -325,6 +347,11 @@ def _bare_word(mistake: Mistake) -> SyntaxProblem | None:
             f"Write {signature(FUNCTIONS[previous.text])}, or '{previous.text}' for the text.",
             previous.span,
         )
+    meant = _first_right(mistake.source, quote_words(mistake.source))
+    if meant is not None:
+        return mistake.problem(
+            "A text must be quoted.", f"Write {shorten(meant[1], 60)}.", meant[0], instead=meant[1]
+        )
     words = WORDS.match(mistake.source, previous.span.start)
     text = words[0] if words else previous.text
     return mistake.problem(
@@ -382,6 +409,16 @@ def _unbalanced(mistake: Mistake) -> SyntaxProblem | None:
     return None
 
 
+def _empty_argument(mistake: Mistake) -> SyntaxProblem | None:
+    if not _in_call(mistake) or mistake.mark not in (",", ")") or mistake.after not in (",", "("):
+        return None
+    function = FUNCTIONS.get(mistake.open[-1].function or "")
+    suggestion = f"Write it as {signature(function)}." if function else None
+    if mistake.mark == ")" and mistake.previous is not None:
+        return mistake.problem("Nothing stands behind this comma.", suggestion, mistake.previous.span)
+    return mistake.problem("Nothing stands before this comma.", suggestion)
+
+
 def _doubled_sign(mistake: Mistake) -> SyntaxProblem | None:
     if mistake.mark == "+" and mistake.after in ("+", "-"):
         return mistake.unexpected(f"Write {mistake.after} alone.")
@@ -432,8 +469,8 @@ RULES: tuple[Callable[[Mistake], SyntaxProblem | None], ...] = (
     _empty,
     _unclosed_quote,
     _unquoted_path,
-    _bare_word,
     _curly_quote,
+    _bare_word,
     _lookalike,
     _expression_brackets,
     _second_at,
@@ -441,6 +478,7 @@ RULES: tuple[Callable[[Mistake], SyntaxProblem | None], ...] = (
     _apostrophe,
     _no_operator_between,
     _unbalanced,
+    _empty_argument,
     _doubled_sign,
     _power,
     _whole_sum,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import Span, SyntaxProblem, WrongArgument
+from ..errors import Span, SyntaxProblem, WrongArgument, shorten
 from .nodes import Apply, Expression, Number
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "scaled_by_embedding",
     "shown",
     "sign_before_embedding",
+    "weight_behind_colon",
 ]
 
 LONGEST_EXAMPLE = 40
@@ -106,6 +107,17 @@ def sign_before_embedding(operator: str, sign: str, operand: Expression, span: S
         f"Behind {operator} a sign can stand only before a number.",
         span=span,
         suggestion=f"Write ({sign}{shown(operand)}).",
+    )
+
+
+def weight_behind_colon(number: str, span: Span) -> SyntaxProblem:
+    """Make the error for `'a':1.2`, where a weight as in a prompt was meant; the span begins with the colon."""
+    value = shorten(number)
+    return SyntaxProblem(
+        f": cuts or pads to a whole number of vectors, found {value}.",
+        span=span,
+        suggestion=f"To scale write 'a' * {value}; a weight in a prompt stands behind the brackets: (<'a'>:{value}).",
+        alternatives=[f" * {number}"],
     )
 
 

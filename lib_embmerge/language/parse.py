@@ -21,7 +21,7 @@ from .nodes import Expression, Number
 if TYPE_CHECKING:
     from lark import Lark
 
-__all__ = ["parse"]
+__all__ = ["can_be_read", "parse"]
 
 PARENTHESES = re.compile(r"""'[^']*'|"[^"]*"|[()]""")
 
@@ -47,6 +47,16 @@ def parse(text: str, *, limits: Limits | None = None) -> Expression:
         error.source = text
         raise
     return result
+
+
+def can_be_read(text: str) -> bool:
+    """Return whether a text is an expression without a mistake; nothing is explained, and limits are not looked at."""
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        return not isinstance(_build_parser().parse(text), Number)
+    except (UnexpectedInput, ExpressionError):
+        return False
 
 
 def _read(text: str) -> Expression | Number:

@@ -180,7 +180,9 @@ class TreeBuilder(Transformer):  # type: ignore[type-arg]
 
     def resize(self, children: list[Any]) -> Suffix:
         """`: 4`."""
-        digits = children[1]
+        colon, digits = children
+        if not digits.isdigit():
+            raise kind_errors.weight_behind_colon(str(digits), _between(colon, digits))
         size = _signed_integer(None, digits, "The number of vectors behind :")
         return Suffix("resize", (size,), digits.end_pos)
 

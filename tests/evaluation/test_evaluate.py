@@ -195,8 +195,8 @@ def test_text_is_literal_where_an_embedding_has_that_name() -> None:
     assert evaluate("text('cat')", model).equals(evaluate("token(0)", model))
 
 
-@pytest.mark.parametrize("name", ["style", "STYLE"])
-def test_emb_ignores_case(name: str) -> None:
+@pytest.mark.parametrize("name", ["style", "STYLE", "style.safetensors", "Style.PT", "style.bin"])
+def test_emb_ignores_case_and_ending(name: str) -> None:
     assert evaluate(f"emb('{name}')", with_style(MemoryModel.sd1()))["clip_l"].eq(0.5).all()
 
 

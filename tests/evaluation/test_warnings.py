@@ -27,6 +27,8 @@ def model() -> MemoryModel:
 
 CASES = [
     ("'cat' - 'dog'", []),
+    ("'red'*0,3", ["0,3 means 0 times, then token 3. A decimal number has a point: 0.3."]),
+    ("'red' / 2,5", ["2,5 means divided by 2, then token 5. A decimal number has a point: 2.5."]),
     ("'mine, a both'", []),
     (
         "'cat' + 'red owl'",

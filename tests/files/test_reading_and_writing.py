@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from lib_embmerge.compatibility.facts import describe_file
 from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
 from lib_embmerge.files import writing
-from lib_embmerge.files.names import EXTENSIONS
 from lib_embmerge.files.reading import load_embedding, read_embedding
 from lib_embmerge.files.writing import encode_embedding, tensors_to_write, write_embedding
+from lib_embmerge.host_protocol import EXTENSIONS
 from tests.examples import examples
 
 from .builders import write_checkpoint

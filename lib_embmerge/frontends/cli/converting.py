@@ -17,8 +17,8 @@ from ...compatibility.rules import HOSTS, Verdict
 from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
 from ...errors import EmbeddingMergeError, FileError
 from ...files.convert import Conversion, Unequal, convert_embeddings, join_files, split_file
-from ...files.names import EXTENSIONS
 from ...files.paths import exists, is_folder, list_folder
+from ...host_protocol import EXTENSIONS
 from ...library import check
 from ..figures import align
 from .report import Progress, Report, describe_error

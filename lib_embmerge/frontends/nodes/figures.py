@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ...entered import read_expression
 from ...errors import FileError
-from ...files.names import EXTENSIONS
-from ...host_protocol import TextModel
+from ...host_protocol import EXTENSIONS, TextModel
 from ...inspection import (
     Difference,
     ShownToken,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...entered import Entered, is_one_expression, is_prompt
-from ...errors import EmbeddingMergeError, SyntaxProblem, shorten
+from ...errors import EmbeddingMergeError, Span, SyntaxProblem, shorten
 from ...language import Brackets, find_islands
 from ...language.write import quote
 from ...limits import CHUNK
@@ -14,6 +14,7 @@ from ...prompts.text import is_plain
 from ...remarks import Action, Remark
 
 __all__ = ["repair_error", "repair_prompt", "repair_remark"]
+
 
 def repair_error(error: EmbeddingMergeError, text: str) -> Sequence[Action]:
     """Return a button for each text that the error says could have been meant."""
@@ -57,7 +58,14 @@ def repair_remark(remark: Remark, entered: Entered) -> Remark:
         "norm": Action("normalize", "expression", f"normalize({expression})"),
         "too long": Action(f"cut to {CHUNK}", "expression", f"({expression}):{CHUNK}"),
     }
+    if remark.kind == "decimal comma" and remark.span is not None:
+        return replace(remark, actions=(_with_point(entered.expression, remark.span),))
     return replace(remark, actions=(actions[remark.kind],)) if remark.kind in actions else remark
+
+
+def _with_point(expression: str, span: Span) -> Action:
+    number = expression[span.start : span.end].replace(",", ".")
+    return Action(number, "expression", expression[: span.start] + number + expression[span.end :])
 
 
 def _quote(words: str) -> str:

@@ -1,5 +1,6 @@
 """The page's channel: questions and answers in JSON, and saving, which answers in HTML alone."""
 
+import html
 import json
 
 import pytest
@@ -183,3 +184,22 @@ def test_words_are_searched_for_the_vectors_that_are_shown(host, monkeypatch):
 def test_a_name_with_its_extension_is_mended_by_a_click(host: AppHost) -> None:
     drawn = ask(host, "name", name="kitten.safetensors", folder="")["slots"]["name"]
     assert 'data-embmerge-fix="embmerge_name" data-embmerge-value="kitten">kitten</button>' in drawn
+
+
+# fmt: off
+MEANT = [
+    ("cat - adult", "Did you mean 'cat' - 'adult'?", "'cat' - 'adult'"),
+    ("‘cat’ - ‘adult’", "‘ and ’ are not quotes here.", "'cat' - 'adult'"),
+    ("a photo of <cat - adult>", "Did you mean <'cat' - 'adult'>?", "a photo of <'cat' - 'adult'>"),
+    ("'red'*0,3", "0 times, then token 3", "'red'*0.3"),
+    ("'cat':1.2", "(<'a'>:1.2)", "'cat' * 1.2"),
+    ("lerp(red, blue, 0.5)", "Write 'red', 'blue'.", "lerp('red', 'blue', 0.5)"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "said", "mended"), MEANT, ids=[row[0] for row in MEANT])
+def test_what_was_meant_is_one_click_away(host, text, said, mended):
+    messages = html.unescape(ask(host, "preview", text=text)["slots"]["messages"])
+    assert said in messages
+    assert f'data-embmerge-text="{mended}"' in messages

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ....errors import EmbeddingMergeError, shorten
 from ....host_protocol import TextModel
-from ....language import Brackets
+from ....language import Brackets, find_intended, guess_intended
 from ....limits import CHUNK, Limits
 from ....prompts.layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from ....remarks import Remark
@@ -157,8 +157,15 @@ def _draw_messages(text: str, found: Sequence[Found], brackets: Brackets) -> str
         for problem in problems[:SHOWN_PROBLEMS]
     ]
     if not problems:
-        drawn.append(draw("prompt/note", action=repair_prompt(text, brackets)))
+        meant = [(error, repair_error(error, text)) for error in _find_meant(text, found, brackets)]
+        drawn.append(draw("prompt/note", meant=meant, action=repair_prompt(text, brackets)))
     return "".join([*drawn, draw("remarks", remarks=_remarks(text, found))])
+
+
+def _find_meant(text: str, found: Sequence[Found], brackets: Brackets) -> Sequence[EmbeddingMergeError]:
+    """Return what is taken for words but was probably meant as an expression: all of it, or what is in brackets."""
+    whole = None if found else guess_intended(text)
+    return find_intended(text, brackets)[:SHOWN_PROBLEMS] if whole is None else [whole]
 
 
 def _remarks(text: str, found: Sequence[Found]) -> list[Remark]:
