@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 
 from ..errors import Span, SyntaxProblem, shorten
 from ..operations import FUNCTIONS, signature
@@ -272,13 +272,17 @@ def _first_right(source: str, candidates: Iterable[str]) -> tuple[Span, str] | N
     for candidate in candidates if len(source) <= LONGEST_TRIED else ():
         if not can_be_read(candidate):
             continue
-        start = len(commonprefix([source, candidate]))
-        rest = min(len(source), len(candidate)) - start
-        end = min(rest, len(commonprefix([source[::-1], candidate[::-1]])))
+        start = _alike(source, candidate)
+        end = min(min(len(source), len(candidate)) - start, _alike(source[::-1], candidate[::-1]))
         if any(candidate[start : len(candidate) - end].count(quote) % 2 for quote in "'\""):
             start = end = 0  # half a text is nothing to read
         return Span(start, len(source) - end), candidate[start : len(candidate) - end]
     return None
+
+
+def _alike(one: str, other: str) -> int:
+    """Return with how many equal characters two texts begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _lookalike(mistake: Mistake) -> SyntaxProblem | None:
