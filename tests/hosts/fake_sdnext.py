@@ -5,6 +5,7 @@ What a user does is as with `fake_a1111.py`, and so is the conditioning that a t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ class FakeSDNext(FakeA1111):
         "modules.prompt_parser_diffusers": pipelines.prompt_parser_diffusers,
         "modules.processing_diffusers": pipelines.processing_diffusers,
         "modules.processing": pipelines.processing,
+        "modules.control.run": pipelines.control_run,
         "modules.styles": pipelines.styles,
         "modules.ui_common": pipelines.ui_common,
     }
@@ -118,5 +120,8 @@ class FakeSDNext(FakeA1111):
             "the second layer": (modules.prompt_parser_diffusers.PromptEmbedder, "__init__"),
             "text of each encoder": (modules.prompt_parser_diffusers, "split_prompts"),
             "choices": (modules.styles, "apply_curly_braces_to_prompt"),
+            "a job": (modules.processing, "process_images_inner"),
+            "the first step of a job": (modules.processing_diffusers, "process_diffusers"),
+            "the Control tab": (sys.modules["modules.control.run"], "control_run"),
             "counting": (modules.ui_common, "update_token_counter"),
         }

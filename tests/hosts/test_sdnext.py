@@ -206,8 +206,9 @@ def test_every_pass_gets_its_own_prompt(sdnext: FakeSDNext, kind: str) -> None:
 def test_the_refiner_gets_text_and_our_vectors(sdnext: FakeSDNext) -> None:
     refiner = sdnext.make("refiner", seed=4)
     sdnext.load("sdxl")
+    sdnext.modules.modeldata.model_data.sd_refiner = refiner
     sdnext.webui().start()
-    merged, plain = (sdnext.generate(text, sd_refiner=refiner).output for text in ("a <'red cat'> on", "a red cat on"))
+    merged, plain = (sdnext.generate(text, refiner_start=0.5).output for text in ("a <'red cat'> on", "a red cat on"))
     assert torch.equal(merged, plain)
     assert [len(layer._forward_hooks) for layer in sdnext.tables().values()] == [0, 0]
     assert "<" not in refiner.called_with[0]["prompt"]

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import importlib.util
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,11 @@ from ...merge import MergeSettings, check_prompts, merge_prompts
 from .hooks import Hook, HookGroup
 
 if TYPE_CHECKING:
+    from ...host_protocol import TextModel
+    from ..webui.running_host import RunningHost
     from .pipeline_host import PipelineHost
 
-__all__ = ["JobHooks", "Mistakes"]
+__all__ = ["JobHooks", "Mistakes", "PipelineJob", "with_expressions"]
 
 INFOTEXT_MODULES = ("modules.infotext_utils", "modules.generation_parameters_copypaste")
 """Where hosts read a picture's parameters, the newer place first."""
@@ -81,22 +84,31 @@ class Mistakes:
         return len(self._state.checked) > before
 
 
-class JobHooks(HookGroup):
+class JobHooks(HookGroup, ABC):
     """The hooks around a job of one host, installed and removed together."""
 
-    def __init__(self, host: PipelineHost, settings: Callable[[], MergeSettings], mistakes: Mistakes) -> None:
-        """Take the host's adapter, what reads the user's settings, and what the other hooks have met."""
-        self.host = host
+    host: RunningHost
+
+    def __init__(self, settings: Callable[[], MergeSettings], mistakes: Mistakes, hooks: Sequence[Hook]) -> None:
+        """Take what reads the user's settings, what the other hooks have met, and the hooks."""
         self.settings = settings
         self.mistakes = mistakes
-        processing = host.processing
-        hooks = [Hook(processing.StableDiffusionProcessing, "setup_conds", self.set_up)]
-        if hasattr(processing, "process_images_inner"):
-            hooks.append(Hook(processing, "process_images_inner", self.run_job))
-        infotexts = _find_infotexts()
-        if infotexts is not None:
-            hooks.append(Hook(infotexts, "parse_generation_parameters", self.read_infotext))
         super().__init__(hooks)
+
+    @abstractmethod
+    def prompts(self, p: Any) -> list[str]:
+        """Return all prompts with expressions that the job's model will read."""
+
+    @abstractmethod
+    def other_models(self, p: Any, model: TextModel) -> Sequence[tuple[Sequence[str], object]]:
+        """Return the prompts with expressions that other models than this one will read, with what `opened` takes."""
+
+    @abstractmethod
+    def opened(self, other: Any, model: TextModel) -> TextModel:
+        """Return another model that the job will use.
+
+        Raises: FileError where that cannot be known before.
+        """
 
     def run_job(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
         """Stand in for `process_images_inner(p)`: say below the pictures what was swallowed while they were made."""
@@ -105,12 +117,11 @@ class JobHooks(HookGroup):
             mistake = self.mistakes.take() if is_outermost else None
         if mistake is not None:
             print(f"[embmerge] {mistake}")
-            if hasattr(processed, "comments"):
-                processed.comments = f"{processed.comments}A step of another extension was left out: {mistake}\n"
+            self.say_below(processed, f"A step of another extension was left out: {mistake}")
         return processed
 
     def set_up(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
-        """Stand in for `setup_conds()`, which a job calls before it computes anything."""
+        """Stand in for what a job calls before it computes anything."""
         mistake = self.mistakes.take() if self.mistakes.depth else None
         if mistake is not None:
             raise mistake
@@ -118,44 +129,80 @@ class JobHooks(HookGroup):
             self._check(p)
         return original(p, *args, **kwargs)
 
+    def say_below(self, processed: Any, text: str) -> None:
+        """Say something below the pictures of a job."""
+        if hasattr(processed, "comments"):
+            processed.comments = f"{processed.comments}{text}\n"
+
+    def _check(self, p: Any) -> None:
+        """Look for mistakes in all that the job will encode but for what it encodes at once."""
+        prompts = self.prompts(p)
+        loaded = self.host.loaded_model() if prompts else None
+        if loaded is None:
+            return
+        model = self.host.text_model(loaded)
+        others = self.other_models(p, model)
+        if not self.mistakes.is_new((*prompts, *((*texts, id(other)) for texts, other in others))):
+            return
+        first = with_expressions(p.prompts, p.negative_prompts)
+        merge_prompts([prompt for prompt in prompts if prompt not in first], model, self.settings())
+        for texts, other in others:
+            with contextlib.suppress(FileError):  # a pickle, which is not opened for this
+                check_prompts(texts, self.opened(other, model), self.settings())
+
+
+class PipelineJob(JobHooks):
+    """The hooks around a job of a host with A1111's prompt pipeline."""
+
+    def __init__(self, host: PipelineHost, settings: Callable[[], MergeSettings], mistakes: Mistakes) -> None:
+        """Take the host's adapter, what reads the user's settings, and what the other hooks have met."""
+        self.host = host
+        processing = host.processing
+        hooks = [Hook(processing.StableDiffusionProcessing, "setup_conds", self.set_up)]
+        if hasattr(processing, "process_images_inner"):
+            hooks.append(Hook(processing, "process_images_inner", self.run_job))
+        infotexts = _find_infotexts()
+        if infotexts is not None:
+            hooks.append(Hook(infotexts, "parse_generation_parameters", self.read_infotext))
+        super().__init__(settings, mistakes, hooks)
+
     def read_infotext(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stand in for `parse_generation_parameters(text)`, which the API calls too, without the paste's callback."""
         parameters = original(*args, **kwargs)
         restore_prompts(parameters)
         return parameters
 
-    def _check(self, p: Any) -> None:
-        model = self.host.loaded_model()
-        first = _with_expressions(p.prompts, p.negative_prompts)
-        all_of_first = _with_expressions(p.all_prompts, p.all_negative_prompts)
-        higher = _of_second_pass(p)
-        if model is None or not (all_of_first or higher):
-            return
-        others = [
-            (all_of_first, getattr(p, "refiner_checkpoint_info", None)),
-            (higher, getattr(p, "hr_checkpoint_info", None)),
+    def prompts(self, p: Any) -> list[str]:
+        """Return those of all pictures and of their second pass."""
+        return list(dict.fromkeys([*_of_first_pass(p), *_of_second_pass(p)]))
+
+    def other_models(self, p: Any, model: TextModel) -> Sequence[tuple[Sequence[str], object]]:
+        """Return the prompts of a refiner and of a second pass with a checkpoint of its own."""
+        found = [
+            (_of_first_pass(p), getattr(p, "refiner_checkpoint_info", None)),
+            (_of_second_pass(p), getattr(p, "hr_checkpoint_info", None)),
         ]
-        files = [None if info is None else info.filename for _, info in others]
-        if not self.mistakes.is_new((*all_of_first, "", *higher, "", *files)):
-            return
-        text_model = self.host.text_model(model)
-        later = [prompt for prompt in dict.fromkeys([*all_of_first, *higher]) if prompt not in first]
-        merge_prompts(later, text_model, self.settings())
-        for prompts, info in others:
-            if prompts and info is not None and info is not getattr(model, "sd_checkpoint_info", None):
-                with contextlib.suppress(FileError):  # a pickle, which is not opened for this
-                    other = self.host.checkpoints.open_info(info, text_model)
-                    check_prompts(prompts, other, self.settings())
+        loaded = getattr(self.host.loaded_model(), "sd_checkpoint_info", None)
+        return [(texts, info) for texts, info in found if texts and info is not None and info is not loaded]
+
+    def opened(self, other: Any, model: TextModel) -> TextModel:
+        """Return the text model of a checkpoint's file."""
+        return self.host.checkpoints.open_info(other, model)
 
 
-def _with_expressions(*lists: Sequence[str] | None) -> list[str]:
+def with_expressions(*lists: Sequence[str] | None) -> list[str]:
+    """Return the prompts of some lists that hold an expression, those of each list once."""
     return [prompt for prompts in lists for prompt in dict.fromkeys(prompts or ()) if holds_expression(prompt)]
+
+
+def _of_first_pass(p: Any) -> list[str]:
+    return with_expressions(p.all_prompts, p.all_negative_prompts)
 
 
 def _of_second_pass(p: Any) -> list[str]:
     if not getattr(p, "enable_hr", False):
         return []
-    return _with_expressions(getattr(p, "all_hr_prompts", None), getattr(p, "all_hr_negative_prompts", None))
+    return with_expressions(getattr(p, "all_hr_prompts", None), getattr(p, "all_hr_negative_prompts", None))
 
 
 def _find_infotexts() -> Any | None:

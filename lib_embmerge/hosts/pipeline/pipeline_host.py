@@ -17,7 +17,7 @@ from ..webui.running_host import Attachment, RunningHost
 from .comments import HASH, blank_comments
 from .conditioning import ConditioningHooks
 from .hooks import Hook
-from .job import JobHooks
+from .job import PipelineJob
 from .token_counter import TokenCounter
 
 __all__ = ["PipelineHost"]
@@ -80,7 +80,7 @@ class PipelineHost(RunningHost):
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return the hooks of the prompt pipeline and of the token counter, and the host's own."""
         hooks = ConditioningHooks(self, settings)
-        job = JobHooks(self, settings, hooks.mistakes)
+        job = PipelineJob(self, settings, hooks.mistakes)
         return [hooks, TokenCounter(self, hooks, callbacks), job, *self.own_hooks()]
 
     def prompt_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:

@@ -3,13 +3,16 @@
 Every symbol of the host that is touched, and why (see `sdnext_prompts.py` for what becomes of a prompt there):
 
 - `modules.processing_diffusers`: `set_pipeline_args` wrapped, which gets a pass's prompts and its model;
-  `process_base`, `process_hires`, `process_refine` wrapped, the passes, in which a pipeline may encode texts itself
+  `process_base`, `process_hires`, `process_refine` wrapped, the passes, in which a pipeline may encode texts itself;
+  `process_diffusers` wrapped, what a job calls before it computes anything; `is_refiner_enabled`
+- `modules.processing.process_images_inner`: wrapped, a job; `modules.control.run.control_run`: wrapped, the Control
+  tab's, which loses what a job says
 - `modules.prompt_parser_diffusers`: `PromptEmbedder.__init__` wrapped, the second layer; `split_prompts` wrapped, the
   text for each text encoder; `cache`, of encoded prompts
 - `modules.styles.apply_curly_braces_to_prompt`: wrapped, it makes choices between braces, also those of expressions
 - `modules.ui_common.update_token_counter`: wrapped, the token counter
-- `modules.modeldata.model_data.sd_model`: the loaded model, without loading one; `modules.sd_models`:
-  `reload_model_weights` loads one, while `modules.call_queue.queue_lock` keeps pictures waiting
+- `modules.modeldata.model_data`: `sd_model` and `sd_refiner`, the loaded models, without loading one;
+  `modules.sd_models`: `reload_model_weights` loads one, while `modules.call_queue.queue_lock` keeps pictures waiting
 - `modules.sd_checkpoint.checkpoints_list`: what `@name` knows
 - `modules.devices.dtype`: whether vectors end in half precision
 - `modules.shared.opts`: our settings, `embeddings_dir`, `prompt_attention` and what else changes an encoded prompt
@@ -39,7 +42,9 @@ from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import file_of, of_names
 from ..encoders.token_table import CalledTable, HostTable
 from ..pipeline.comments import blank_comments
+from ..pipeline.job import Mistakes
 from ..webui.running_host import Attachment, RunningHost, RunningTextModel
+from .job import SDNextJob
 from .prompts import SDNextPrompts
 
 __all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
@@ -150,6 +155,7 @@ class SDNext(RunningHost):
             call_queue,
             devices,
             modeldata,
+            processing,
             processing_diffusers,
             prompt_parser_diffusers,
             sd_checkpoint,
@@ -163,6 +169,7 @@ class SDNext(RunningHost):
         self.call_queue = call_queue
         self.devices = devices
         self.modeldata = modeldata
+        self.processing = processing
         self.processing_diffusers = processing_diffusers
         self.prompt_parser_diffusers = prompt_parser_diffusers
         self.sd_models = sd_models
@@ -175,6 +182,10 @@ class SDNext(RunningHost):
         """Return the host's pipeline, or None; never loads one."""
         return self.modeldata.model_data.sd_model
 
+    def refiner_of(self, p: Any) -> Any | None:
+        """Return the pipeline that will refine a job's pictures, or None."""
+        return self.modeldata.model_data.sd_refiner if self.processing_diffusers.is_refiner_enabled(p) else None
+
     def text_model(self, sd_model: Any) -> SDNextTextModel:
         """Return the text model of a pipeline.
 
@@ -184,7 +195,8 @@ class SDNext(RunningHost):
 
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return the hooks; the host has no callback for its token counter."""
-        return [SDNextPrompts(self, settings)]
+        mistakes = Mistakes()
+        return [SDNextPrompts(self, settings, mistakes), SDNextJob(self, settings, mistakes)]
 
     def without_comments(self, prompt: str) -> str:
         """Put blanks in the places of the first comment and of its like: the host cuts no others."""

@@ -37,6 +37,7 @@ from ...language.scan import find_islands, holds_expression
 from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts
 from ...placeholders import PREFIX, count_name, find_names, put_words
 from ..pipeline.hooks import Hook, HookGroup
+from ..pipeline.job import Mistakes
 from ..pipeline.token_counter import make_mark
 from .borrowed_tokens import borrow_words, lent_rows
 
@@ -104,10 +105,11 @@ class Lent:
 class SDNextPrompts(HookGroup):
     """The hooks of the host, installed and removed together."""
 
-    def __init__(self, host: SDNext, settings: Callable[[], MergeSettings]) -> None:
-        """Take the host's adapter and what reads the user's settings."""
+    def __init__(self, host: SDNext, settings: Callable[[], MergeSettings], mistakes: Mistakes) -> None:
+        """Take the host's adapter, what reads the user's settings, and what is to remember mistakes."""
         self.host = host
         self.settings = settings
+        self.mistakes = mistakes
         self._lock = threading.RLock()
         self._running = threading.local()
         self._kept: tuple[object, Merged, OrderedDict[str, Any]] | None = None
@@ -151,7 +153,7 @@ class SDNextPrompts(HookGroup):
         if not any(map(holds_expression, texts)):
             self.host.note_used_embeddings([])
             return original(p, model, *given, *args, **kwargs)
-        with self._lock, contextlib.ExitStack() as alone:
+        with self._lock, self.mistakes.remembered(), contextlib.ExitStack() as alone:
             lent, used = self._lend(texts, model)
             self._refuse_words(lent, p, kwargs)
             with self._encoding(lent, p, kwargs, getattr(self._running, "pass_", None) or alone):
@@ -176,7 +178,7 @@ class SDNextPrompts(HookGroup):
         model = self.host.loaded_model()
         if self._is_encoding() or model is None or not any(map(holds_expression, texts)):
             return original(embedder, prompts, negative_prompts, steps, clip_skip, p, *args, **kwargs)
-        with self._lock, contextlib.ExitStack() as alone:
+        with self._lock, self.mistakes.remembered(), contextlib.ExitStack() as alone:
             lent, _ = self._lend(texts, model)
             self._refuse_words(lent, p, kwargs)
             given = map(lent.put_into, (prompts, negative_prompts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -262,12 +262,27 @@ def processing_diffusers(modules: Modules) -> Mapping[str, Any]:
         p.c = getattr(p.embedder, "prompt_embeds", None)
 
     def process_hires(p: Any) -> None:
-        run(p, modules["modules.modeldata"].model_data.sd_model, [p.refiner_prompt], p.negative_prompts)
+        prompts = [p.refiner_prompt] if p.refiner_prompt else p.prompts
+        run(p, modules["modules.modeldata"].model_data.sd_model, prompts, p.negative_prompts)
 
     def process_refine(p: Any) -> None:
-        run(p, p.sd_refiner, p.refiner_prompt or p.prompts[0], p.negative_prompts[0])
+        refiner = modules["modules.modeldata"].model_data.sd_refiner
+        run(p, refiner, p.refiner_prompt or p.prompts[0], p.refiner_negative or p.negative_prompts[0])
+
+    def is_refiner_enabled(p: Any) -> bool:
+        return p.refiner_start > 0 and modules["modules.modeldata"].model_data.sd_refiner is not None
+
+    def process_diffusers(p: Any) -> None:
+        passes = modules["modules.processing_diffusers"]
+        passes.process_base(p)
+        if p.enable_hr:
+            passes.process_hires(p)
+        if passes.is_refiner_enabled(p):
+            passes.process_refine(p)
 
     return {
+        "is_refiner_enabled": is_refiner_enabled,
+        "process_diffusers": process_diffusers,
         "process_base": process_base,
         "process_hires": process_hires,
         "process_refine": process_refine,
@@ -303,10 +318,10 @@ class StableDiffusionProcessing:
         self.prompt, self.negative_prompt = prompt, negative_prompt
         self.styles, self.scripts = styles, scripts
         self.steps = 20
-        self.refiner_prompt = ""
+        self.refiner_prompt = self.refiner_negative = ""
+        self.refiner_start = 0.0
         self.prompt_attention: str | None = None
         self.enable_hr = False
-        self.sd_refiner: Any = None
         self.task_args: dict[str, Any] = {}
         self.extra_generation_params: dict[str, Any] = {}
         self.comments: dict[str, int] = {}
@@ -326,23 +341,54 @@ class StableDiffusionProcessing:
 
 def processing(modules: Modules) -> Mapping[str, Any]:
     def process_images(p: Any) -> Any:
+        modules["modules.processing"].process_images_inner(p)
+        return p
+
+    def process_images_inner(p: Any) -> Any:
         p.setup_prompts()
         for script in p.scripts:
-            script.process(p)
-        passes = modules["modules.processing_diffusers"]
+            run_swallowing(script, "process", p)
         with torch.inference_mode():
-            passes.process_base(p)
-            if p.enable_hr:
-                passes.process_hires(p)
-            if p.sd_refiner is not None:
-                passes.process_refine(p)
+            for prompt, negative in zip(p.all_prompts, p.all_negative_prompts, strict=True):
+                p.prompts, p.negative_prompts = [prompt], [negative]
+                modules["modules.processing_diffusers"].process_diffusers(p)
+        for script in p.scripts:
+            run_swallowing(script, "postprocess", p)
         used = modules["modules.modeldata"].model_data.sd_model.embedding_db.embeddings_used
         if used:
             p.extra_generation_params["Embeddings"] = ", ".join(used)
-        return p
+        return SimpleNamespace(comments="")
 
     kind = fresh(StableDiffusionProcessing, modules=modules)
-    return {"StableDiffusionProcessing": kind, "process_images": process_images}
+    return {
+        "StableDiffusionProcessing": kind,
+        "process_images": process_images,
+        "process_images_inner": process_images_inner,
+    }
+
+
+def run_swallowing(script: Any, name: str, p: Any) -> None:
+    """Run a script's part of a job; what goes wrong in it is printed, as the host does."""
+    try:
+        getattr(script, name, bool)(p)
+    except Exception as error:  # noqa: BLE001
+        print(f"Running script: {error}")
+
+
+def control_run(modules: Modules) -> Mapping[str, Any]:
+    """Make the module of the Control tab, which swallows all that goes wrong and says nothing of it."""
+
+    def control_run(p: Any) -> Iterator[Any]:
+        yield None, "preview", ""
+        picture = None
+        try:
+            modules["modules.processing"].process_images(p)
+            picture = p.output
+        except Exception as error:  # noqa: BLE001 (as the host does)
+            print(f"Control: {error}")
+        yield [picture], "preview", "<p>Ready</p>", None
+
+    return {"control_run": control_run}
 
 
 def styles(_: Modules) -> Mapping[str, Any]:
@@ -375,7 +421,7 @@ def ui_common(modules: Modules) -> Mapping[str, Any]:
 
 
 def modeldata(_: Modules) -> Mapping[str, Any]:
-    return {"model_data": SimpleNamespace(sd_model=None)}
+    return {"model_data": SimpleNamespace(sd_model=None, sd_refiner=None)}
 
 
 def sd_checkpoint(_: Modules) -> Mapping[str, Any]:
