@@ -55,9 +55,7 @@ def content_names(contents: Iterable[Buffer]) -> Iterator[str]:
     for content in contents:
         number = zlib.crc32(content, number)
     while True:
-        name = _spell(number)
-        if not name.startswith(COUNT_PREFIX):
-            yield name
+        yield PREFIX + _pairs(number, PAIRS)  # below 260 ** 4, so the first pair is 0a: no name of a count
         number = zlib.crc32(b"another", number)
 
 
@@ -104,10 +102,6 @@ def put_words(text: str, words: Mapping[str, str]) -> str:
         return text
     text = FOLLOWING.sub(lambda found: words.get(found[1], found[0]) and found[0], text)
     return AMONG_SIGNS.sub(lambda found: words.get(found[1], found[0]), text)
-
-
-def _spell(number: int) -> str:
-    return PREFIX + _pairs(number, PAIRS)
 
 
 def _pairs(number: int, count: int) -> str:

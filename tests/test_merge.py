@@ -73,14 +73,15 @@ def test_a_value_has_the_vectors_of_every_encoder(family: str) -> None:
 
 
 @ON_EVERY_FAMILY
-def test_every_vector_has_a_placeholder(family: str) -> None:
+@pytest.mark.parametrize("cats", [0, 1, 80])
+def test_every_vector_has_a_placeholder(family: str, cats: int) -> None:
     model = MODELS[family]()
-    result = merge_prompts(["x <concat(repeat('cat', 80), 'dog')> y"], model)
+    result = merge_prompts([f"x <concat(repeat('cat', {cats}), 'dog')> y"], model)
     names = result.prompts[0].split()[1:-1]
     assert {result.vectors[name].length for name in names} == {1}
-    assert [result.words[name] for name in names] == [result.words[names[0]], *[""] * 80]
+    assert [result.words[name] for name in names] == [result.words[names[0]], *[""] * cats]
     whole = torch.cat([result.vectors[name][model.encoders[0].name] for name in names])
-    assert whole.tolist() == row("cat", of=model) * 80 + row("dog", of=model)
+    assert whole.tolist() == row("cat", of=model) * cats + row("dog", of=model)
 
 
 def test_several_prompts_share_their_placeholders() -> None:

@@ -41,7 +41,6 @@ def test_no_name_comes_twice() -> None:
 
 
 def test_names_of_contents_and_of_counts_never_meet() -> None:
-    """One name in 260 would, if nothing were done; and what is done must be done at once."""
     assert not any(name.startswith("embm9z") for name in MANY)
     assert {counted_vectors(name) for name in MANY} == {None}
 

@@ -216,12 +216,16 @@ def _in_call(mistake: Mistake) -> bool:
     return bool(mistake.open) and mistake.open[-1].function is not None
 
 
+def _is_short_text(token: Token) -> bool:
+    return token.kind == "text" and len(token.text) <= LONGEST_SHOWN
+
+
 def _show(token: Token | None) -> str:
     if token is None:
         return "the end"
     if token.text in NAMED_MARKS:
         return NAMED_MARKS[token.text]
-    if token.kind == "text" and len(token.text) > LONGEST_SHOWN:
+    if token.kind == "text" and not _is_short_text(token):
         return "a text"
     return shorten(token.text, LONGEST_SHOWN)
 
@@ -385,8 +389,7 @@ def _no_operator_between(mistake: Mistake) -> SyntaxProblem | None:
     if mistake.open and mistake.open[-1].bracket == "[":
         return None
     if found.kind == "text":
-        left = _show(previous) if previous.kind == "text" else "…"
-        right = _show(found)
+        left, right = (_show(token) if _is_short_text(token) else "…" for token in (previous, found))
         if _in_call(mistake):
             return mistake.unexpected(f"Separate arguments with a comma: {left}, {right}.")
         return mistake.unexpected(f"Write {left}, {right} for one after the other, {left} + {right} to blend.")

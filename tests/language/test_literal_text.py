@@ -29,6 +29,7 @@ WORDS = [
     ("'a b'[1:3] + 'c d'[2:-1] + 'e f'[-1:2] + 'g'[1:]", "a b c d e f g"),
     ("'a'*2 + 'b'/2 + 'c'*0.5L", "a b c"),
     ("repeat('a', 0) + repeat('b', 3)", "b"),
+    ("repeat('a', 1) + 'b':1 + 'c':0", "a b"),
     ("normalize('a', 'b')", "a"),
     ("remove('a', 'b') + project('c', 'd')", "a c"),
     ("lerp('a', 'b', 0.5), mean('c', 'd')", "a b c d"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
 import torch
 
-from lib_embmerge.vectors.embedding import digest_vectors, former_digests
+from lib_embmerge.vectors.embedding import Embedding, digest_vectors, former_digests
 
 L2, G2 = torch.arange(24.0).reshape(2, 12), torch.arange(32.0).reshape(2, 16)
 
@@ -16,6 +17,16 @@ def test_the_digest_is_that_of_the_numbers() -> None:
     assert digest_vectors({"clip_l": L2}) != digest_vectors({"clip_l": L2 * 2})
     assert digest_vectors({"clip_l": L2}) != digest_vectors({"clip_h": L2})
     assert digest_vectors({"clip_l": L2}) != digest_vectors({"clip_l": L2.reshape(1, 24)})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"clip_l": L2, "clip_g": G2 + 1}, {"clip_l": L2 + 1, "clip_g": G2}, {"clip_l": L2}, {"clip_l": L2, "clip_h": G2}],
+)
+def test_equal_is_the_same_in_each_encoder(other: dict[str, torch.Tensor]) -> None:
+    one = Embedding({"clip_l": L2, "clip_g": G2})
+    assert one.equals(Embedding({"clip_g": G2.clone(), "clip_l": L2.clone()}))
+    assert not one.equals(Embedding(other))
 
 
 def test_the_digest_never_changes() -> None:

@@ -253,6 +253,12 @@ def test_zero_vectors_give_no_norms() -> None:
         run("normalize", [A, [[0.0, 0.0, 0.0]]])
 
 
+def test_a_vocabulary_of_zero_vectors_has_no_nearest_word() -> None:
+    nothing = Vocabulary(lambda start, stop: torch.zeros(stop - start, 3), size=5, width=3, excluded=())
+    with pytest.raises(WrongArgument, match="The model's vocabulary has only zero vectors"):
+        apply("nearest", [torch.ones(1, 3)], (), vocabulary=nothing)
+
+
 def test_random_depends_on_seed_encoder_and_index_alone() -> None:
     three = apply("random", [], (3, 7), vocabulary=WORDS, encoder="clip_l")
     assert torch.equal(three[:1], apply("random", [], (1, 7), vocabulary=WORDS, encoder="clip_l"))
