@@ -1,6 +1,6 @@
 """Write small random checkpoints in the single-file layouts of real Stable Diffusion models.
 
-    python tests/e2e/make_checkpoints.py OUTDIR [--kinds sd1,sd1b,sd2,sdxl,sdxlb,refiner]
+    python tests/e2e/make_checkpoints.py OUTDIR [--kinds sd1,sd1b,sd2,sdxl,sdxlb,refiner,…]
 
 For every kind the generator writes ``tiny-<kind>.safetensors`` and, with the same stem, the
 ``.yaml`` from which AUTOMATIC1111's WebUI builds the model.  The key names, the token tables
@@ -15,8 +15,9 @@ copy them into that package's ``model_configs`` before the ``sd2``, ``sdxl`` and
 are loaded.  The CLIP-L tower keeps its twelve layers and needs nothing of the sort.
 
 The ``comfy-…`` kinds are for ComfyUI, which reads no configuration: their denoisers are recognized by the measures of
-the real ones. Of its CLIP-G it has to be told that it has four layers: ``num_hidden_layers`` of its
-``clip_config_bigg.json``.
+the real ones. Of the larger text encoders it has to be told that they are shortened: ``num_hidden_layers`` is 4 in its
+``clip_config_bigg.json`` and ``text_encoders/sd2_clip_config.json``; in ``text_encoders/t5_config_xxl.json``
+``num_layers`` is 1 and ``d_ff`` 256. ``tiny-comfy-lora.safetensors`` belongs into its folder ``loras``.
 
 Equal arguments give equal files: each tensor has its own seed, made of the kind's and its name.
 """
@@ -45,6 +46,7 @@ GAIN = 0.8
 ATTENTION_GAIN = 2.0
 
 LATENT_CHANNELS = 4
+FLUX_LATENT_CHANNELS = 16
 UNET_CHANNELS = 64
 UNET_HEAD_CHANNELS = 32
 UNET_RES_BLOCKS = 1
@@ -129,6 +131,10 @@ class TextTower:
 CLIP_L = TextTower(width=768, layers=12)
 CLIP_H = TextTower(width=1024, layers=4)
 CLIP_BIG_G = TextTower(width=1280, layers=4)
+T5 = TextTower(width=4096, layers=1)
+T5_VOCABULARY = 32128
+T5_HEADS = 64
+T5_HIDDEN = 256
 
 OPEN_CLIP_ARCHITECTURES = {"tiny-ViT-H-14": CLIP_H, "tiny-ViT-bigG-14": CLIP_BIG_G}
 OPEN_CLIP_HEAD_WIDTH = 64
@@ -170,6 +176,25 @@ def add_open_clip(layout: Layout, prefix: str, tower: TextTower) -> None:
         layout.linear(f"{block}.mlp.c_fc", width, 4 * width)
         layout.linear(f"{block}.mlp.c_proj", 4 * width, width)
     layout.norm(f"{root}.ln_final", width)
+
+
+def add_t5(layout: Layout, prefix: str, tower: TextTower) -> None:
+    """Add a T5 encoder with the names of the ``transformers`` package."""
+    root, width = f"{prefix}.transformer", tower.width
+    layout.normal(f"{root}.shared.weight", T5_VOCABULARY, width, std=1.0)
+    for index in range(tower.layers):
+        attention = f"{root}.encoder.block.{index}.layer.0"
+        for projection in ("q", "k", "v", "o"):
+            layout.linear(f"{attention}.SelfAttention.{projection}", width, width, bias=False)
+        layout.normal(f"{attention}.layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
+        if index == 0:
+            layout.normal(f"{attention}.SelfAttention.relative_attention_bias.weight", 32, T5_HEADS, std=0.1)
+        feed_forward = f"{root}.encoder.block.{index}.layer.1"
+        for gate in ("wi_0", "wi_1"):
+            layout.linear(f"{feed_forward}.DenseReluDense.{gate}", width, T5_HIDDEN, bias=False)
+        layout.linear(f"{feed_forward}.DenseReluDense.wo", T5_HIDDEN, width, bias=False)
+        layout.normal(f"{feed_forward}.layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
+    layout.normal(f"{root}.encoder.final_layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
 
 
 def open_clip_architecture(tower: TextTower) -> Config:
@@ -307,6 +332,33 @@ def _add_cross_attention(layout: Layout, name: str, width: int, context: int) ->
     layout.linear(f"{name}.to_out.0", width, width)
 
 
+# --- Flux ----------------------------------------------------------------------------------------
+
+FLUX_WIDTH = 3072
+FLUX_HEAD_WIDTH = 128
+
+
+def add_flux(layout: Layout) -> None:
+    """Add Flux's denoiser, schnell, with one of its blocks."""
+    root, width = "model.diffusion_model", FLUX_WIDTH
+    layout.linear(f"{root}.img_in", 4 * FLUX_LATENT_CHANNELS, width)
+    layout.linear(f"{root}.txt_in", T5.width, width)
+    for name, inputs in (("time_in", 256), ("vector_in", CLIP_L.width)):
+        layout.linear(f"{root}.{name}.in_layer", inputs, width)
+        layout.linear(f"{root}.{name}.out_layer", width, width)
+    for stream in ("img", "txt"):
+        block = f"{root}.double_blocks.0.{stream}"
+        layout.linear(f"{block}_mod.lin", width, 6 * width)
+        layout.linear(f"{block}_attn.qkv", width, 3 * width)
+        layout.linear(f"{block}_attn.proj", width, width)
+        for norm in ("query_norm", "key_norm"):
+            layout.normal(f"{block}_attn.norm.{norm}.scale", FLUX_HEAD_WIDTH, std=NORM_SPREAD, mean=1.0)
+        layout.linear(f"{block}_mlp.0", width, 4 * width)
+        layout.linear(f"{block}_mlp.2", 4 * width, width)
+    layout.linear(f"{root}.final_layer.linear", width, 4 * FLUX_LATENT_CHANNELS)
+    layout.linear(f"{root}.final_layer.adaLN_modulation.1", width, 2 * width)
+
+
 # --- VAE -----------------------------------------------------------------------------------------
 
 
@@ -317,18 +369,22 @@ class VAE:
     channels: int = VAE_CHANNELS
     multipliers: tuple[int, ...] = tuple(VAE_MULTIPLIERS)
     res_blocks: int = VAE_RES_BLOCKS
+    latents: int = LATENT_CHANNELS
 
 
 FULL_VAE = VAE(channels=128, multipliers=(1, 2, 4, 4), res_blocks=2)
 """The measures that a host takes for granted which reads no configuration."""
 
+FLUX_VAE = VAE(channels=128, multipliers=(1, 2, 4, 4), res_blocks=2, latents=FLUX_LATENT_CHANNELS)
 
-def add_vae(layout: Layout, vae: VAE = VAE()) -> None:
-    """Add an autoencoder with a reduction of eight and four latent channels."""
-    root = "first_stage_model"
+
+def add_vae(layout: Layout, vae: VAE = VAE(), root: str = "first_stage_model") -> None:
+    """Add an autoencoder with a reduction of eight; that of four latent channels has convolutions around the latent."""
     widths = [vae.channels * multiplier for multiplier in vae.multipliers]
-    _add_vae_encoder(layout, f"{root}.encoder", widths, vae.res_blocks)
-    _add_vae_decoder(layout, f"{root}.decoder", widths, vae.res_blocks)
+    _add_vae_encoder(layout, f"{root}.encoder", widths, vae)
+    _add_vae_decoder(layout, f"{root}.decoder", widths, vae)
+    if vae.latents != LATENT_CHANNELS:
+        return
     _add_vae_posterior(layout, f"{root}.quant_conv")
     layout.conv(f"{root}.post_quant_conv", LATENT_CHANNELS, LATENT_CHANNELS, kernel=1)
 
@@ -345,26 +401,26 @@ def _add_vae_posterior(layout: Layout, name: str) -> None:
     layout.normal(f"{name}.bias", channels, std=0.02, mean=means)
 
 
-def _add_vae_encoder(layout: Layout, root: str, widths: list[int], res_blocks: int) -> None:
+def _add_vae_encoder(layout: Layout, root: str, widths: list[int], vae: VAE) -> None:
     layout.conv(f"{root}.conv_in", 3, widths[0])
     width = widths[0]
     for level, outputs in enumerate(widths):
-        for index in range(res_blocks):
+        for index in range(vae.res_blocks):
             _add_vae_block(layout, f"{root}.down.{level}.block.{index}", width, outputs)
             width = outputs
         if level < len(widths) - 1:
             layout.conv(f"{root}.down.{level}.downsample.conv", width, width)
     _add_vae_middle(layout, f"{root}.mid", width)
     layout.norm(f"{root}.norm_out", width)
-    layout.conv(f"{root}.conv_out", width, 2 * LATENT_CHANNELS)
+    layout.conv(f"{root}.conv_out", width, 2 * vae.latents)
 
 
-def _add_vae_decoder(layout: Layout, root: str, widths: list[int], res_blocks: int) -> None:
+def _add_vae_decoder(layout: Layout, root: str, widths: list[int], vae: VAE) -> None:
     width = widths[-1]
-    layout.conv(f"{root}.conv_in", LATENT_CHANNELS, width)
+    layout.conv(f"{root}.conv_in", vae.latents, width)
     _add_vae_middle(layout, f"{root}.mid", width)
     for level in reversed(range(len(widths))):
-        for index in range(res_blocks + 1):
+        for index in range(vae.res_blocks + 1):
             _add_vae_block(layout, f"{root}.up.{level}.block.{index}", width, widths[level])
             width = widths[level]
         if level > 0:
@@ -431,6 +487,14 @@ PLAIN_SD1_UNET = UNet(
     linear_projections=False,
     channels=320,
 )
+PLAIN_SD2_UNET = UNet(
+    context=CLIP_H.width,
+    multipliers=(1, 1),
+    depths=(1, 0),
+    middle_depth=1,
+    linear_projections=True,
+    channels=320,
+)
 PLAIN_SDXL_UNET = UNet(
     context=CLIP_L.width + CLIP_BIG_G.width,
     multipliers=(1, 1, 1),
@@ -478,6 +542,35 @@ def plain_sd1_layout() -> Layout:
     add_clip(layout, "cond_stage_model", CLIP_L)
     add_unet(layout, PLAIN_SD1_UNET)
     add_vae(layout, FULL_VAE)
+    return layout
+
+
+def plain_sd2_layout() -> Layout:
+    """Return the tensors of a Stable Diffusion 2 checkpoint that ComfyUI recognizes, but for its shortened CLIP-H."""
+    layout = Layout()
+    add_open_clip(layout, "cond_stage_model", CLIP_H)
+    add_unet(layout, PLAIN_SD2_UNET)
+    add_vae(layout, FULL_VAE)
+    return layout
+
+
+def flux_layout() -> Layout:
+    """Return the tensors of a Flux checkpoint with its text encoders, T5 shortened."""
+    layout = Layout()
+    add_clip(layout, "text_encoders.clip_l", CLIP_L)
+    add_t5(layout, "text_encoders.t5xxl", T5)
+    add_flux(layout)
+    add_vae(layout, FLUX_VAE, "vae")
+    return layout
+
+
+def lora_layout() -> Layout:
+    """Return the tensors of a LoRA for CLIP-L and its table of tokens, as ComfyUI reads one."""
+    layout = Layout()
+    root, rank, width = "text_encoders.clip_l.transformer.text_model", 4, CLIP_L.width
+    for name, rows in (("embeddings.token_embedding", VOCABULARY), ("encoder.layers.0.mlp.fc1", 4 * width)):
+        layout.normal(f"{root}.{name}.lora_up.weight", rows, rank, std=0.05)
+        layout.normal(f"{root}.{name}.lora_down.weight", rank, width, std=0.05)
     return layout
 
 
@@ -680,7 +773,10 @@ KINDS = {
     "refiner": Kind(401, refiner_layout, refiner_config),
     "comfy-sd1": Kind(501, plain_sd1_layout),
     "comfy-sd1b": Kind(502, plain_sd1_layout),
+    "comfy-sd2": Kind(521, plain_sd2_layout),
     "comfy-sdxl": Kind(511, plain_sdxl_layout),
+    "comfy-flux": Kind(531, flux_layout),
+    "comfy-lora": Kind(541, lora_layout),
 }
 
 

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,15 @@ class ComfyServer:
         )
 
 
+LORA = {"lora_name": "tiny-comfy-lora.safetensors", "strength_model": 0.0, "strength_clip": 1.0}
+LINKS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "wrap": ("EmbmergeExpressionsForCLIP", 0, {}),
+    "skip": ("CLIPSetLastLayer", 0, {"stop_at_clip_layer": -2}),
+    "lora": ("LoraLoader", 1, {"model": ["1", 0], **LORA}),
+}
+"""Nodes between a loader and a text encode: their kind, which output is the CLIP, and their inputs beside it."""
+
+
 def picture_graph(
     text: str,
     checkpoint: str,
@@ -117,9 +127,12 @@ def picture_graph(
     size: int = 64,
     batch: int = 1,
     save: bool = False,
-    clip_skip: int | None = None,
+    chain: Sequence[str] | None = None,
 ) -> Graph:
-    """Return a graph that makes a picture; `through` is our node, the wrapped CLIP, or the host's own node alone."""
+    """Return a graph that makes a picture; `through` is our node, the wrapped CLIP, or the host's own node alone.
+
+    `chain` is what stands between the loader and the host's own node: `wrap` (ours), `skip`, `lora`.
+    """
     graph: Graph = {
         "1": node("CheckpointLoaderSimple", ckpt_name=f"{checkpoint}.safetensors"),
         "4": node("EmptyLatentImage", width=size, height=size, batch_size=batch),
@@ -142,12 +155,14 @@ def picture_graph(
     if save:
         graph["7"] = node("SaveImage", images=["6", 0], filename_prefix="e2e")
     clip: list[Any] = ["1", 1]
-    if through == "clip":
-        graph["8"] = node("EmbmergeExpressionsForCLIP", clip=clip)
-        clip = ["8", 0]
-    if clip_skip is not None:
-        graph["9"] = node("CLIPSetLastLayer", clip=clip, stop_at_clip_layer=clip_skip)
-        clip = ["9", 0]
+    if chain is None:
+        chain = ("wrap",) if through == "clip" else ()
+    elif through == "node":
+        through = "host"
+    for number, link in enumerate(chain, start=8):
+        kind, output, more = LINKS[link]
+        graph[str(number)] = node(kind, clip=clip, **more)
+        clip = [str(number), output]
     kind = "EmbmergeTextEncode" if through == "node" else "CLIPTextEncode"
     graph["2"] = node(kind, clip=clip, text=text)
     graph["3"] = node(kind, clip=clip, text=negative)

@@ -10,7 +10,8 @@ import pytest
 
 from .server import ComfyServer, Done, node, picture_graph
 
-SD1, SD1B, SDXL = "tiny-comfy-sd1", "tiny-comfy-sd1b", "tiny-comfy-sdxl"
+SD1, SD1B, SD2, SDXL = "tiny-comfy-sd1", "tiny-comfy-sd1b", "tiny-comfy-sd2", "tiny-comfy-sdxl"
+FLUX = "tiny-comfy-flux"
 EXPRESSION = "'cat' - 'adult' + 'child'"
 LONG = "a photo of a big old cat, sitting on a mat, in the sun, " * 5
 
@@ -57,7 +58,7 @@ def save(comfy: ComfyServer, checkpoint: str, name: str, expression: str, **more
     )
 
 
-@pytest.mark.parametrize("checkpoint", [SD1, SDXL])
+@pytest.mark.parametrize("checkpoint", [SD1, SD2, SDXL])
 @pytest.mark.parametrize(
     ("expression", "plain"), SAME_AS_PLAIN_WORDS.values(), ids=SAME_AS_PLAIN_WORDS.keys()
 )
@@ -67,7 +68,29 @@ def test_the_picture_is_that_of_plain_words(comfy: ComfyServer, checkpoint: str,
         assert kept(comfy.encode(expression, checkpoint, through=through, seed=seed)) == wanted
 
 
-@pytest.mark.parametrize("checkpoint", [SD1, SDXL])
+ON_FLUX = (
+    "a word",
+    "a word alone",
+    "a phrase",
+    "no blank before",
+    "weighted",
+    "escaped parentheses",
+    "over several lines",
+    "over one chunk",
+    "taken apart and put together",
+)
+"""Its pictures take longer."""
+
+
+@pytest.mark.parametrize("case", ON_FLUX)
+def test_the_picture_on_flux_is_that_of_plain_words(comfy: ComfyServer, case: str) -> None:
+    expression, plain = SAME_AS_PLAIN_WORDS[case]
+    for seed, through in ((5, "node"), (6, "clip")):
+        wanted = kept(comfy.encode(plain, FLUX, through="host", seed=seed, steps=1))
+        assert kept(comfy.encode(expression, FLUX, through=through, seed=seed, steps=1)) == wanted
+
+
+@pytest.mark.parametrize("checkpoint", [SD1, SD2, SDXL])
 def test_an_expression_changes_the_picture(comfy: ComfyServer, checkpoint: str) -> None:
     merged = kept(comfy.encode(f"<{EXPRESSION}>", checkpoint))
     assert merged != kept(comfy.encode("cat", checkpoint))
@@ -83,10 +106,35 @@ def test_the_negative_prompt_too(comfy: ComfyServer) -> None:
     assert merged == kept(comfy.encode("a mat", SD1, negative="blurry cat", through="host"))
 
 
-def test_clip_skip_behind_it(comfy: ComfyServer) -> None:
-    merged = kept(comfy.encode("a <'cat'>", SD1, through="clip", clip_skip=-2))
-    assert merged == kept(comfy.encode("a cat", SD1, through="host", clip_skip=-2))
-    assert merged != kept(comfy.encode("a cat", SD1, through="host"))
+CLIP_CHAINS = {
+    "clip skip behind": ("wrap", "skip"),
+    "clip skip before": ("skip", "wrap"),
+    "a LoRA behind": ("wrap", "lora"),
+    "a LoRA before": ("lora", "wrap"),
+    "LoRAs around, and clip skip": ("lora", "wrap", "lora", "skip"),
+    "wrapped twice": ("wrap", "skip", "wrap"),
+}
+
+
+@pytest.mark.parametrize("checkpoint", [SD1, SDXL])
+@pytest.mark.parametrize("chain", CLIP_CHAINS.values(), ids=CLIP_CHAINS.keys())
+def test_what_stands_before_and_behind_the_clip(comfy: ComfyServer, checkpoint: str, chain: tuple[str, ...]) -> None:
+    """The LoRA changes the table of tokens too, which an expression then reads as the host does."""
+    host_s = tuple(link for link in chain if link != "wrap")
+    merged = kept(comfy.encode("a <'cat' * 2 - 'cat'>", checkpoint, chain=chain))
+    assert merged == kept(comfy.encode("a cat", checkpoint, chain=host_s))
+    assert merged != kept(comfy.encode("a cat", checkpoint, through="host"))
+    assert kept(comfy.encode("a <'cat'>", checkpoint, chain=("wrap",))) == kept(
+        comfy.encode("a cat", checkpoint, through="host")
+    )
+
+
+def test_the_clip_that_goes_in_stays_literal(comfy: ComfyServer) -> None:
+    graph = picture_graph("a <'cat'>", SD1, through="clip")
+    graph["2"]["inputs"]["clip"] = ["1", 1]  # beside the wrapped one
+    graph["3"]["inputs"]["text"] = "<'cat'>"
+    literal = picture_graph("a <'cat'>", SD1, through="host", negative="cat")
+    assert kept(comfy.run(graph)) == kept(comfy.run(literal))
 
 
 def test_two_checkpoints_in_turn(comfy: ComfyServer) -> None:
