@@ -18,6 +18,7 @@ from torch import Tensor
 from .families import Family
 from .language.scan import Brackets
 from .limits import Limits
+from .prompt_rules import PromptRules
 from .vectors.embedding import digest_vectors
 from .vectors.vocabulary import Vocabulary
 
@@ -116,6 +117,11 @@ class TextModel(Protocol):
     @property
     def half_precision(self) -> bool:
         """Whether vectors are cast to float16 when the model uses them."""
+        ...
+
+    @property
+    def prompt_rules(self) -> PromptRules:
+        """How the prompts are read that its embeddings will be named in."""
         ...
 
     @property

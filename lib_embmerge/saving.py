@@ -322,7 +322,9 @@ def _write(
     said: Sequence[str],
 ) -> Saved:
     beside = _folder_names(full_path(options.folder))
-    advice = advise_on_name(name, others=beside.read(), is_vocabulary_word=word_test(model))
+    advice = advise_on_name(
+        name, others=beside.read(), is_vocabulary_word=word_test(model), rules=model.prompt_rules
+    )
     about = {f"modelspec.{key}": text for key, text in options.about.items() if text}
     metadata = {"embmerge.version": __version__, **texts, **modelspec_fields(name, model.family), **about}
     path = write_embedding(

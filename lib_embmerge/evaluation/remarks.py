@@ -74,7 +74,7 @@ def _of_reading(
         )
     if step.name == QUOTED:
         text = str(step.values[0])
-        for sentence in plain_text_warnings(text):
+        for sentence in plain_text_warnings(text, readings.model.prompt_rules):
             yield Remark("prompt syntax", sentence, step.span)
         yield from strangers.get((text, step.span), ())
 

@@ -248,7 +248,7 @@ def _refuse_other_kinds(path: Path) -> None:
     if suffix in _PICKLES and exists(path):
         raise FileError(
             f"{path.name} is a pickle, which can run code when it is opened; it is not read."
-            " Convert it to safetensors first, in the WebUI's checkpoint merger for instance."
+            " Convert it to safetensors first: a WebUI's checkpoint merger does it, and ComfyUI's node Save Checkpoint."
         )
     if suffix == ".gguf":
         raise FileError(f"{path.name} is a GGUF file; give the text encoder as safetensors.")

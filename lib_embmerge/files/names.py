@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import FileError, NameProblem
 from ..host_protocol import EXTENSIONS
+from ..prompt_rules import WEBUI, PromptRules
 from ..remarks import Remark
 from .paths import is_below
 
@@ -99,17 +100,22 @@ def _check_characters(name: str) -> None:
 
 
 def advise_on_name(
-    name: str, *, others: Iterable[str] | KnownNames = (), is_vocabulary_word: Callable[[str], bool] | None = None
+    name: str,
+    *,
+    others: Iterable[str] | KnownNames = (),
+    is_vocabulary_word: Callable[[str], bool] | None = None,
+    rules: PromptRules = WEBUI,
 ) -> list[Remark]:
     """Return a remark for each reason why a name that may be saved will be trouble.
 
-    `others` are the names of the embeddings that are there; `is_vocabulary_word` says whether a text is a single token.
+    `others` are the names of the embeddings that are there; `is_vocabulary_word` says whether a text is a single token;
+    `rules` are those of the prompts that will name it.
     """
     known = others if isinstance(others, KnownNames) else KnownNames(others)
     return [
         *_advise_on_characters(name),
-        *_advise_on_word(name, is_vocabulary_word),
-        *_advise_on_others(name, known),
+        *_advise_on_word(name, is_vocabulary_word, rules),
+        *_advise_on_others(name, known, rules),
     ]
 
 
@@ -161,15 +167,19 @@ def _advise_on_characters(name: str) -> list[Remark]:
     ]
 
 
-def _advise_on_word(name: str, is_vocabulary_word: Callable[[str], bool] | None) -> list[Remark]:
+def _advise_on_word(
+    name: str, is_vocabulary_word: Callable[[str], bool] | None, rules: PromptRules
+) -> list[Remark]:
     if is_vocabulary_word is None or not is_vocabulary_word(name):
         return []
-    said = f"{name} is a word of the model's own vocabulary: every prompt with that word would use the embedding."
-    return [Remark("name: word", said)]
+    what = "every prompt with that word would use the embedding."
+    if rules.before_names:
+        what = f"in expressions '{name}' will be the embedding, and the word only as text('{name}')."
+    return [Remark("name: word", f"{name} is a word of the model's own vocabulary: {what}")]
 
 
-def _advise_on_others(name: str, others: KnownNames) -> list[Remark]:
-    advice = [_advise_on_twin(name, other) for other in others.alike(name)]
+def _advise_on_others(name: str, others: KnownNames, rules: PromptRules) -> list[Remark]:
+    advice = [_advise_on_twin(name, other, rules) for other in others.alike(name)]
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (base := numbered[1]) in others:
         advice.append(f"{name} beside {base}: SD.Next and diffusers call the vectors of {base} {base}_1, {base}_2, ….")
@@ -180,10 +190,13 @@ def _advise_on_others(name: str, others: KnownNames) -> list[Remark]:
     return [Remark("name: taken", said) for said in advice]
 
 
-def _advise_on_twin(name: str, other: str) -> str:
+def _advise_on_twin(name: str, other: str, rules: PromptRules) -> str:
     if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other):
         return f"There is a {other} already that looks just like this name: its accents are stored another way."
-    return f"The name differs only by case from {other}; prompts are lower-cased, so only one of them can be found."
+    why = "prompts are lower-cased, so only one of them can be found."
+    if rules.before_names:
+        why = "many disks keep only one of them, and quotes in expressions find only one."
+    return f"The name differs only by case from {other}; {why}"
 
 
 def folder_below(root: Path, relative: str) -> Path:

@@ -216,7 +216,7 @@ def _unclosed(prompt: str, start: int, closing: str, in_text: bool) -> SyntaxPro
     if in_text:
         message += "; one of its quotes has no partner"
     suggestion = (
-        "If it held a #, // or /*, the WebUI's comment removal cut it there. "
+        "If it held a #, // or /*, it was cut there as a comment. "
         f"To keep the bracket as text write \\{prompt[start]}."
     )
     return SyntaxProblem(message + ".", source=prompt, span=Span(start, start + 1), suggestion=suggestion)

@@ -39,6 +39,7 @@ class OtherCheckpoint:
         self.family = opened.family
         self.identity = opened.identity
         self.half_precision = beside.half_precision
+        self.prompt_rules = beside.prompt_rules
         own = {encoder.name: encoder for encoder in beside.encoders}
         self.encoders: Sequence[TextEncoder] = [
             HostTokenizedEncoder(table, own[table.encoder]) for table in opened.tables if table.encoder in own

@@ -22,6 +22,7 @@ from ..files.names import is_path
 from ..files.paths import exists, full_path, is_folder, read_path
 from ..files.reading import EmbeddingFile
 from ..host_protocol import InstalledEmbedding, TextPieces
+from ..prompt_rules import WEBUI
 from ..vectors.vocabulary import Vocabulary
 from .demonstration import demonstration_tables
 from .tokenizers import END, START, spell, tokenizer
@@ -160,6 +161,7 @@ class CheckpointModel:
         self.identity = source.identity if source else DEMONSTRATION
         self.half_precision = False  # nothing here runs the model, so nothing is cast
         self.is_demonstration = source is None
+        self.prompt_rules = WEBUI
         self._others: dict[Path, CheckpointModel] = {}
 
     def record(self, *, with_hash: bool = False) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..errors import FileError, closest_names
 from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextPieces
+from ..prompt_rules import WEBUI
 from ..vectors.vocabulary import Vocabulary
 
 __all__ = ["WORDS", "MemoryEncoder", "MemoryModel"]
@@ -133,6 +134,7 @@ class MemoryModel:
         self.checkpoints = dict(checkpoints or {})
         self.half_precision = half_precision
         self.is_demonstration = is_demonstration
+        self.prompt_rules = WEBUI
         self.known: Mapping[str, str] = {"name": title}
         """What `record` gives."""
         self.installed: list[InstalledEmbedding] = []

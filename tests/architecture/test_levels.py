@@ -18,6 +18,7 @@ LEVELS = {
     "families": 0,
     "operations": 0,
     "placeholders": 0,
+    "prompt_rules": 0,
     "remarks": 1,
     "version": 0,
     "language": 1,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lib_embmerge.errors import NameProblem
 from lib_embmerge.files.names import advise_on_name, check_name, folder_below
+from lib_embmerge.prompt_rules import PromptRules
 from lib_embmerge.remarks import Remark
 
 REFUSED = [
@@ -96,6 +97,23 @@ def test_advice_on_a_vocabulary_word():
         )
     ]
     assert advise_on_name("catx", is_vocabulary_word=lambda text: text == "cat") == []
+
+
+COMFYUI = PromptRules(before_names="embedding:")
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("cat", ["cat"], "in expressions 'cat' will be the embedding, and the word only as text('cat')."),
+        ("Style", ["x"], "many disks keep only one of them, and quotes in expressions find only one."),
+    ],
+)
+def test_advice_where_a_prompt_names_embeddings_by_a_prefix(name, words, said):
+    (found,) = advise_on_name(name, others=["style"], is_vocabulary_word=words.__contains__, rules=COMFYUI)
+    assert found.text.endswith(said)
+    assert "every prompt" not in found.text
+    assert "lower-cased" not in found.text
 
 
 @pytest.mark.parametrize("relative", ["", "a", "a/b", "sd1/new folder"])

@@ -271,6 +271,24 @@ def test_one_of_another_family_is_told(comfy: FakeComfyUI, host: ComfyUI) -> Non
         host.answering(comfy.clip()).tokenize("<'embedding:wide'>")
 
 
+def test_folders_and_case_tell_embeddings_of_one_name_apart(comfy: FakeComfyUI, host: ComfyUI) -> None:
+    clip = comfy.clip()
+    for name, word in (("a/style", "red"), ("b/style", "house"), ("b/Style", "dog")):
+        (comfy.embeddings / name).parent.mkdir(exist_ok=True)
+        comfy.save(name, **rows(clip, word))
+    answering = host.answering(clip)
+    for name, word in (
+        ("a/style", "red"),
+        ("b/style", "house"),
+        ("b/Style", "dog"),
+        ("a/style.safetensors", "red"),
+        (r"b\style", "house"),
+    ):
+        assert encoded(answering, f"a <'embedding:{name}'> on") == encoded(clip, f"a {word} on"), name
+    with pytest.raises(UnknownEmbedding, match="c/style"):
+        answering.tokenize("<'embedding:c/style'>")
+
+
 # --- Nodes ---
 
 
@@ -324,6 +342,23 @@ def test_the_file_says_which_checkpoint_it_was_made_with(comfy: FakeComfyUI, hos
     saved(host, comfy.clip(), "'cat'", prompt=graph, unique_id="3")
     header = read_embedding(comfy.embeddings / "kitten.safetensors").metadata
     assert header["embmerge.checkpoint"] == "real.safetensors"
+
+
+WEBUI_S_WAYS = (
+    *("every prompt", "lower-cased", "prompt editing", "combine prompts", "new chunk", "loads nothing", "WebUI"),
+)
+"""What advice says of prompts in a WebUI, and what is not so here."""
+
+
+def test_advice_is_for_this_program(comfy: FakeComfyUI, host: ComfyUI) -> None:
+    clip = comfy.clip()
+    comfy.save("Cat", **rows(clip, "dog"))
+    told = [
+        saved(host, clip, "'red' + 'dog'", name="cat", overwrite=True),
+        node(host, "EmbmergeLookAtExpression").look(clip, "'[red:dog:0.5] AND dog BREAK <lora:x:1>' * 9")["result"][0],
+    ]
+    assert "text('cat')" in told[0]
+    assert [way for text in told for way in WEBUI_S_WAYS if way in text] == []
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sdxl"])

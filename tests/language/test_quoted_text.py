@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib_embmerge.language import plain_text_warnings
+from lib_embmerge.prompt_rules import PromptRules
 
 WARNED = [
     ("a (cat:1.2)", "(cat:1.2) is plain text"),
@@ -29,6 +30,11 @@ def test_warns(text: str, beginning: str) -> None:
 )
 def test_says_nothing(text: str) -> None:
     assert plain_text_warnings(text) == []
+
+
+def test_says_nothing_of_syntax_that_means_nothing_in_the_program() -> None:
+    (sentence,) = plain_text_warnings("(a) [b] AND c BREAK <lora:a:1>", PromptRules("embedding:", ("weights",)))
+    assert sentence.startswith("(a) is plain text inside quotes, not a weight")
 
 
 def test_warns_once_for_each_kind() -> None:

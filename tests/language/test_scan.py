@@ -170,7 +170,7 @@ def test_the_error_for_an_unclosed_expression_names_the_comment() -> None:
         "a <'cat' + \n"
         "  ^\n"
         "Nothing closes this expression: expected >. "
-        "If it held a #, // or /*, the WebUI's comment removal cut it there. To keep the bracket as text write \\<."
+        "If it held a #, // or /*, it was cut there as a comment. To keep the bracket as text write \\<."
     )
 
 

@@ -25,6 +25,7 @@ from lib_embmerge.families import FAMILIES, Family
 from lib_embmerge.host_protocol import InstalledEmbedding, TextEncoder, TextModel, TextPieces
 from lib_embmerge.merge import merge_prompts
 from lib_embmerge.models.tokenizers import tokenizer
+from lib_embmerge.prompt_rules import WEBUI, PromptRules
 from lib_embmerge.vectors.embedding import Embedding
 from lib_embmerge.vectors.vocabulary import Vocabulary
 from tests.analysed import evaluate
@@ -99,6 +100,7 @@ class TableModel:
     identity: str = "table"
     half_precision: bool = False
     is_demonstration: bool = False
+    prompt_rules: PromptRules = WEBUI
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         return [{e.name: self._pieces(text, e.name) for e in self.encoders} for text in texts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +13,7 @@ from ...errors import UnknownEmbedding, UnsupportedHost
 from ...families import family_of
 from ...files.reading import EmbeddingFile
 from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ...prompt_rules import PromptRules
 from ..webui.checkpoint_list import read_record
 from .encoders import ComfyEncoder, find_encoders
 
@@ -28,6 +30,7 @@ class ComfyTextModel:
     """The text encoders of one CLIP object, with the embedding files in the host's folders."""
 
     is_demonstration = False
+    prompt_rules = PromptRules(before_names="embedding:", syntax=("weights",))
     half_precision = False
     """The host reads token vectors, and adds positions to them, in float32. Source: comfy/sd1_clip.py at a125cd84."""
 
@@ -112,12 +115,26 @@ class ComfyTextModel:
         fitting = [
             file
             for each in dict.fromkeys((stem, stem.rpartition(".")[0]))
-            for _, file in (self.installed.named(each) if each else ())
-            if isinstance(file, EmbeddingFile) and set(file.vectors) == set(self._names)
+            for path, file in (self.installed.named(each) if each else ())
+            if isinstance(file, EmbeddingFile) and set(file.vectors) == set(self._names) and _is_called(path, name)
         ]
         if not fitting:
             raise UnknownEmbedding(f"No embedding {name} that fits this model is in ComfyUI's folders.")
-        return _handed_over(fitting[-1])
+        exact = [file for file in fitting if _is_called(file.path, name, any_case=False)]
+        return _handed_over((exact or fitting)[-1])
+
+
+def _is_called(path: Path, name: str, *, any_case: bool = True) -> bool:
+    """Return whether a name as the host's prompts have it, with folders, leads to a file; its ending may be left out.
+
+    The case of letters is the disk's matter in the host.
+    """
+    wanted = re.split(r"[/\\]", name)
+    for found in (path.parts, path.with_suffix("").parts):
+        end = list(found[-len(wanted) :])
+        if end == wanted or (any_case and [part.casefold() for part in end] == [part.casefold() for part in wanted]):
+            return True
+    return False
 
 
 def _handed_over(file: EmbeddingFile) -> InstalledEmbedding:

@@ -19,6 +19,7 @@ from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ...language.scan import Brackets
 from ...limits import Limits
 from ...merge import MergeSettings
+from ...prompt_rules import WEBUI
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
@@ -43,6 +44,7 @@ class RunningTextModel(ABC):
     """The text encoders of a host's loaded model, with the embeddings that the host has loaded for it."""
 
     is_demonstration = False
+    prompt_rules = WEBUI
 
     def __init__(
         self, sd_model: Any, host: RunningHost, encoders: Sequence[HostEncoder], family: Family | None

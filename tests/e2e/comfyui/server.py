@@ -110,7 +110,7 @@ class ComfyServer:
 LORA = {"lora_name": "tiny-comfy-lora.safetensors", "strength_model": 0.0, "strength_clip": 1.0}
 LINKS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "wrap": ("EmbmergeExpressionsForCLIP", 0, {}),
-    "skip": ("CLIPSetLastLayer", 0, {"stop_at_clip_layer": -2}),
+    "skip": ("CLIPSetLastLayer", 0, {"stop_at_clip_layer": -3}),
     "lora": ("LoraLoader", 1, {"model": ["1", 0], **LORA}),
 }
 """Nodes between a loader and a text encode: their kind, which output is the CLIP, and their inputs beside it."""
