@@ -130,7 +130,7 @@ class Run:
         except EmbeddingMergeError as error:
             seconds = time.process_time() - start
             self._check_message(text, error)
-            self.counts[type(error).__name__] += 1
+            self.counts[type(error).__qualname__] += 1
             if must_work:
                 self._fail(text, str(error))
         except Exception:  # noqa: BLE001 - any but a user's mistake is what is looked for

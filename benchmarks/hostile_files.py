@@ -146,7 +146,7 @@ def main() -> int:
                 came["refused"] += 1
                 longest_line = max(longest_line, *map(len, str(error).split("\n")))
             except Exception as error:  # noqa: BLE001  # what this looks for
-                came[f"{type(error).__name__}: {error}"] += 1
+                came[f"{type(error).__qualname__}: {error}"] += 1
             longest_line = max(longest_line, _longest_line_of_check(path))
             slowest = max(slowest, time.process_time() - started)
             with contextlib.suppress(EmbeddingMergeError):

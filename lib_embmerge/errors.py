@@ -16,10 +16,11 @@
         ├── NameProblem                a name under which nothing may be saved
         └── FileExists                 saving would replace a file
 
-The hosts show the class's name to users, so each is a phrase that a user can read.
+WebUIs show `type(error).__name__` in front of the message, so that is the program's name, the same for all of these;
+`__qualname__` is the class's own.
 """
 
-# ruff: noqa: N818 - the names are shown to users, so they are phrases and carry no "Error"
+# ruff: noqa: N818 - phrases that say what is wrong carry no "Error"
 
 from __future__ import annotations
 
@@ -51,6 +52,9 @@ __all__ = [
     "shorten",
 ]
 
+SPEAKER = "Embedding merge"
+"""What WebUIs show in front of our messages."""
+
 CONTEXT = 40
 """Characters of the source line that are shown on either side of the caret."""
 
@@ -80,6 +84,10 @@ class EmbeddingMergeError(Exception):
     `str()` of it is the whole message for a person, caret included; `message` is the sentence alone. Each of the
     `alternatives` may stand in the source where `span` is; without a span they are names for what was asked for.
     """
+
+    def __init_subclass__(cls) -> None:
+        """Let WebUIs show who speaks, in the place of the class's name."""
+        cls.__name__ = SPEAKER
 
     def __init__(
         self,
@@ -128,6 +136,9 @@ class EmbeddingMergeError(Exception):
         if self.span is not None:
             self.span = self.span.shifted(offset)
         return self
+
+
+EmbeddingMergeError.__name__ = SPEAKER
 
 
 class ExpressionError(EmbeddingMergeError):

@@ -181,6 +181,11 @@ class PageHost(Protocol):
         ...
 
     @property
+    def taken_brackets(self) -> Mapping[str, str]:
+        """Opening brackets that another extension takes out of prompts before expressions are read, with its name."""
+        ...
+
+    @property
     def limits(self) -> Limits:
         """Those on what an expression may cost, as the user has set them."""
         ...

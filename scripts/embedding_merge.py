@@ -11,7 +11,11 @@ from lib_embmerge.errors import UnsupportedHost  # noqa: E402
 from lib_embmerge.frontends.rest import serve_api  # noqa: E402
 from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_tab, build_warning  # noqa: E402
 from lib_embmerge.hosts.detect import detect_host  # noqa: E402
-from lib_embmerge.hosts.webui.extension import WebUI, other_extensions_with_expressions  # noqa: E402
+from lib_embmerge.hosts.webui.extension import (  # noqa: E402
+    WebUI,
+    find_bracket_readers,
+    other_extensions_with_expressions,
+)
 
 
 class EmbeddingMerge(scripts.Script):
@@ -31,9 +35,10 @@ class EmbeddingMerge(scripts.Script):
             webui.begin_job(p)
 
 
-def warn_of_predecessor():
-    """Say it in the console and in the tab where the other extension is installed too."""
+def warn_of_neighbours():
+    """Say it in the console and in the tab where another extension reads the same expressions, or their brackets."""
     webui.host.other_extensions = other_extensions_with_expressions(scripts.scripts_data, EmbeddingMerge)
+    webui.host.taken_brackets = find_bracket_readers(scripts.scripts_data)
     for warning in webui.host.warnings():
         print(f"[embmerge] {warning}")
 
@@ -57,6 +62,6 @@ except UnsupportedHost as unsupported:
     print(f"[embmerge] {problem}")
 else:
     webui.start()
-    script_callbacks.on_before_ui(warn_of_predecessor)
+    script_callbacks.on_before_ui(warn_of_neighbours)
 script_callbacks.on_app_started(add_routes)
 script_callbacks.on_ui_tabs(add_tab)

@@ -11,6 +11,7 @@ Reading order:
 7. literal_text.py   tree to words, for encoders that take no embeddings
 8. quoted_text.py    what loses its meaning inside quotes
 9. intended.py       what a text that is no expression was meant to be; with unquoted.py and typography.py
+10. unfinished.py    whether a text is merely not written to its end
 
 Importing this loads only the standard library; lark comes with the first `parse`.
 """
@@ -24,6 +25,7 @@ from .nodes import Apply, Argument, At, Expression, Number, Text, walk
 from .parse import parse
 from .quoted_text import plain_text_warnings
 from .scan import Brackets, Island, find_islands, holds_expression, is_expression, make_placeholder_error, splice
+from .unfinished import is_unfinished
 from .write import write
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "guess_intended",
     "holds_expression",
     "is_expression",
+    "is_unfinished",
     "literal_text",
     "make_placeholder_error",
     "parse",

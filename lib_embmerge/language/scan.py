@@ -215,8 +215,5 @@ def _unclosed(prompt: str, start: int, closing: str, in_text: bool) -> SyntaxPro
     message = f"Nothing closes this expression: expected {closing}"
     if in_text:
         message += "; one of its quotes has no partner"
-    suggestion = (
-        "If it held a #, // or /*, it was cut there as a comment. "
-        f"To keep the bracket as text write \\{prompt[start]}."
-    )
+    suggestion = f"To keep the bracket as text write \\{prompt[start]}."
     return SyntaxProblem(message + ".", source=prompt, span=Span(start, start + 1), suggestion=suggestion)

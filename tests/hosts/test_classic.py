@@ -90,5 +90,5 @@ def test_a_change_of_model_reads_the_embeddings_once(classic: FakeClassic) -> No
 
 def test_a_comment_inside_an_expression_is_named_as_the_cause(classic: FakeClassic) -> None:
     classic.webui().start()
-    with pytest.raises(EmbeddingMergeError, match="it was cut there as a comment"):
+    with pytest.raises(EmbeddingMergeError, match="What stands behind # is a comment"):
         classic.generate("a <'cat' # a note + 'dog'>")

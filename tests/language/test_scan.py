@@ -163,14 +163,13 @@ def test_an_unclosed_expression_is_an_error_at_its_bracket(prompt: str, place: i
     assert f"expected {closing}" in caught.value.message
 
 
-def test_the_error_for_an_unclosed_expression_names_the_comment() -> None:
+def test_the_error_for_an_unclosed_expression_says_how_it_stays_text() -> None:
     with pytest.raises(SyntaxProblem) as caught:
         find_islands("a <'cat' + ")
     assert str(caught.value) == (
         "a <'cat' + \n"
         "  ^\n"
-        "Nothing closes this expression: expected >. "
-        "If it held a #, // or /*, it was cut there as a comment. To keep the bracket as text write \\<."
+        "Nothing closes this expression: expected >. To keep the bracket as text write \\<."
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ...errors import FileError, shorten
 from ...files.checkpoint_files import find_checkpoints
@@ -25,6 +26,7 @@ class AppHost:
 
     name = "embmerge app"
     brackets = Brackets.BOTH
+    taken_brackets: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

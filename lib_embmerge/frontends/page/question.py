@@ -49,6 +49,11 @@ class Question:
             raise EmbeddingMergeError(f"The text has {len(value):,} characters; at most {LONGEST_TEXT:,} are read.")
         return value
 
+    def place(self, name: str) -> int | None:
+        """Return a field that is a place in a text; None where it is anything else."""
+        value = self.fields.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return a field that is one of `choices`; the first of them where it is anything else."""
         value = self.fields.get(name)

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...errors import EmbeddingMergeError, FileError
+from ...errors import EmbeddingMergeError, FileError, SyntaxProblem
 from ...language.scan import holds_expression
 from ...legacy import restore_prompts
 from ...merge import MergeSettings, check_prompts, merge_prompts
+from ...prompts.comments import find_cut_expression
 from .hooks import Hook, HookGroup
 
 if TYPE_CHECKING:
@@ -125,14 +126,25 @@ class JobHooks(HookGroup, ABC):
         mistake = self.mistakes.take() if self.mistakes.depth else None
         if mistake is not None:
             raise mistake
-        with self.mistakes.remembered(), torch.inference_mode(False), torch.no_grad():
-            self._check(p)
-        return original(p, *args, **kwargs)
+        with self._naming_comments(p):
+            with self.mistakes.remembered(), torch.inference_mode(False), torch.no_grad():
+                self._check(p)
+            return original(p, *args, **kwargs)
 
     def say_below(self, processed: Any, text: str) -> None:
         """Say something below the pictures of a job."""
         if hasattr(processed, "comments"):
             processed.comments = f"{processed.comments}{text}\n"
+
+    @contextlib.contextmanager
+    def _naming_comments(self, p: Any) -> Iterator[None]:
+        """Say of an expression that lost its end to a comment that it did: the prompts here are without comments."""
+        try:
+            yield
+        except SyntaxProblem as unclosed:
+            brackets = self.settings().brackets
+            cuts = (find_cut_expression(typed, self.host.without_comments(typed), brackets) for typed in _typed(p))
+            raise next(filter(None, cuts), unclosed) from None
 
     def _check(self, p: Any) -> None:
         """Look for mistakes in all that the job will encode but for what it encodes at once."""
@@ -203,6 +215,13 @@ def _of_second_pass(p: Any) -> list[str]:
     if not getattr(p, "enable_hr", False):
         return []
     return with_expressions(getattr(p, "all_hr_prompts", None), getattr(p, "all_hr_negative_prompts", None))
+
+
+def _typed(p: Any) -> Iterator[str]:
+    """Yield the prompts as they were typed; a job may have a list of each."""
+    for name in ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt"):
+        prompts = getattr(p, name, "")
+        yield from [prompts] if isinstance(prompts, str) else prompts or ()
 
 
 def _find_infotexts() -> Any | None:

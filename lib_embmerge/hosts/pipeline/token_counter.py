@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import EmbeddingMergeError
 from ...language.scan import holds_expression
+from ...prompts.comments import find_cut_expression
 from .conditioning import ConditioningHooks
 from .hooks import Hook, HookGroup
 
@@ -45,8 +46,8 @@ class TokenCounter(HookGroup):
         model = self.host.loaded_model()
         if model is None:
             return
-        prompt, styles = self._with_styles(params)
-        prompt = self.host.without_comments(prompt)  # some hosts cut them later, and some do not for the counter
+        typed, styles = self._with_styles(params)
+        prompt = self.host.without_comments(typed)  # some hosts cut them later, and some do not for the counter
         if not holds_expression(prompt):
             return
         try:
@@ -54,6 +55,9 @@ class TokenCounter(HookGroup):
         except EmbeddingMergeError as error:
             self._state.problem = str(error)
             params.prompt = prompt
+        if self._state.problem is not None:
+            cut = find_cut_expression(typed, prompt, self.hooks.settings().brackets)
+            self._state.problem = self._state.problem if cut is None else str(cut)
         params.styles = styles
         self._state.is_prepared = True
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from ...errors import UnsupportedHost
@@ -16,8 +17,13 @@ from ...merge import MergeSettings, warn_of_strangers
 from .running_host import RunningHost
 from .settings import LIMIT_SETTINGS, SETTINGS
 
-__all__ = ["WebUI", "other_extensions_with_expressions"]
+__all__ = ["WebUI", "find_bracket_readers", "other_extensions_with_expressions"]
 
+BRACKET_READERS = {"dynamic_prompting.py": {"{": "Dynamic Prompts"}}
+"""By an extension's script: the brackets of ours that it reads in a prompt before we do, with its name.
+
+Source: adieyal/sd-dynamic-prompts e8326b5e, run in A1111 1.10.1: its `process` makes `{'cat'}` into `'cat'`.
+"""
 
 SECTION = ("embmerge", "Embedding merge")
 """Ours in the settings page: its key and its title."""
@@ -106,3 +112,9 @@ def other_extensions_with_expressions(scripts_data: Sequence[Any], our_class: ty
         for data in scripts_data
         if str(data.path).endswith("embedding_merge.py") and data.script_class is not our_class
     ]
+
+
+def find_bracket_readers(scripts_data: Sequence[Any]) -> dict[str, str]:
+    """Return the opening brackets that a loaded script of another extension reads before we do, with its name."""
+    found = (BRACKET_READERS.get(PurePath(str(data.path)).name, {}) for data in scripts_data)
+    return {bracket: name for brackets in found for bracket, name in brackets.items()}

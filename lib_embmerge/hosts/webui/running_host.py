@@ -123,6 +123,8 @@ class RunningHost(ABC):
         self.checkpoints = CheckpointList(checkpoints)
         self.other_extensions: list[str] = []
         """Files of other extensions that take the same expressions; the wiring finds them."""
+        self.taken_brackets: Mapping[str, str] = {}
+        """Opening brackets that another extension reads before we do, with its name; the wiring finds it."""
         self._read_files = ReadFiles()
 
     @abstractmethod
@@ -229,8 +231,15 @@ class RunningHost(ABC):
         self.load_embeddings()
 
     def warnings(self) -> list[str]:
-        """Name the other extensions that take the same expressions."""
-        return [
+        """Name the other extensions that take the same expressions, or their brackets."""
+        same = [
             f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
             for path in self.other_extensions
         ]
+        taken = [
+            f"{name} takes {bracket} for itself, and leaves plain text of an expression in it: write <'…'>, and switch "
+            "expressions in curly brackets off in the settings, under Embedding merge."
+            for bracket, name in self.taken_brackets.items()
+            if bracket in self.brackets.value
+        ]
+        return [*same, *taken]

@@ -15,8 +15,11 @@ BRACKET_SETTINGS = {
     "embmerge_curly_brackets": "Expressions in curly brackets: {'cat' + 'dog'}",
 }
 WORDS = "embmerge_words"
+LINES = "embmerge_prompt_lines"
+"""Read in the page, by javascript/prompts.js."""
 SETTINGS = {
     **BRACKET_SETTINGS,
+    LINES: "Under prompts, what their expressions are",
     WORDS: "Expressions also in models with T5, which takes no embeddings (SD 3, Flux): it reads their words",
 }
 """Each a box to tick that is ticked at first; a label by key."""

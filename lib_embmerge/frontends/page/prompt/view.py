@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ....errors import EmbeddingMergeError, shorten
+from ....errors import EmbeddingMergeError, Span, shorten
 from ....host_protocol import TextModel
 from ....language import Brackets, find_intended, guess_intended
 from ....limits import CHUNK, Limits
@@ -34,7 +34,7 @@ LONGEST_LINE = 60
 
 @dataclass(frozen=True)
 class ExpressionLine:
-    """An expression of a prompt: its number from 1, its colour, its text, and its count or its mistake.
+    """An expression of a prompt: its number from 1, its colour, its text and place, and its count or its mistake.
 
     `vectors` is None where the count is not known: no model is loaded, or there is a mistake.
     """
@@ -42,8 +42,9 @@ class ExpressionLine:
     number: int
     colour: int
     text: str
-    vectors: int | None
-    problem: EmbeddingMergeError | None
+    span: Span
+    vectors: int | None = None
+    problem: EmbeddingMergeError | None = None
 
     @property
     def short(self) -> str:
@@ -112,6 +113,7 @@ def view_lines(found: Sequence[Found], *, is_counted: bool = True) -> list[Expre
             number=place + 1,
             colour=place % COLOURS,
             text=one.island.text,
+            span=one.island.span,
             vectors=one.vectors if is_counted and one.problem is None else None,
             problem=one.problem,
         )
