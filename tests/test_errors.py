@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lib_embmerge import errors
 from lib_embmerge.errors import (
     EmbeddingMergeError,
     ExpressionError,
@@ -121,3 +122,13 @@ def test_every_message_can_be_written_out() -> None:
     assert str(ExpressionError("No.", alternatives=[half])).encode("utf-8") == b"No. Did you mean ??"
     error.suggestion = f"{half}!"
     assert error.sentence == "No ?. ?!"
+
+
+def test_what_a_webui_shows_in_front_of_a_message_is_who_speaks() -> None:
+    kinds = [getattr(errors, name) for name in errors.__all__]
+    tree = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, EmbeddingMergeError)]
+    assert len(tree) > 10
+    for kind in tree:
+        error = kind("This is wrong.")
+        assert f"{type(error).__name__}: {error}" == "Embedding merge: This is wrong."
+        assert kind.__qualname__ != kind.__name__

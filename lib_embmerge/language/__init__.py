@@ -25,7 +25,7 @@ from .nodes import Apply, Argument, At, Expression, Number, Text, walk
 from .parse import parse
 from .quoted_text import plain_text_warnings
 from .scan import Brackets, Island, find_islands, holds_expression, is_expression, make_placeholder_error, splice
-from .unfinished import is_unfinished
+from .unfinished import close_text, is_unfinished
 from .write import write
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Island",
     "Number",
     "Text",
+    "close_text",
     "find_decimal_commas",
     "find_intended",
     "find_islands",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from ..errors import ExpressionError, SyntaxProblem
 from ..limits import Limits
 from ..operations import FUNCTIONS
-from .lexemes import NAME
+from .lexemes import NAME, TEXT
 from .parse import parse
 
-__all__ = ["is_unfinished"]
+__all__ = ["close_text", "is_unfinished"]
 
 LAST_WORD = re.compile(rf"(?<![\w'\"]){NAME}$")
 
@@ -28,6 +28,17 @@ def is_unfinished(text: str, limits: Limits | None = None) -> bool:
         [True, True, False, False]
     """
     return any(_is_right_so_far(text + rest, limits) for rest in (*RESTS, *_ends_of_names(text)))
+
+
+def close_text(text: str) -> str:
+    """Return an expression that ends within a quoted text with the quote that closes it; any other as it is.
+
+    Example:
+        >>> close_text("'cat' 'ad")
+        "'cat' 'ad'"
+    """
+    opening = re.search("['\"]", re.sub(TEXT, "", text))
+    return text if opening is None else text + opening[0]
 
 
 def _is_right_so_far(text: str, limits: Limits | None) -> bool:

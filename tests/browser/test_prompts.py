@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lib_embmerge.errors import Span
 from lib_embmerge.frontends.page.html import draw
+from lib_embmerge.frontends.page.prompt.lines import PromptLine
 from lib_embmerge.frontends.page.prompt.view import ExpressionLine
 
 from .app_server import REPOSITORY
@@ -14,6 +16,8 @@ from .tab import Tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
+
+TYPED = "a photo of <'cat' - 'adult' + 'child'>"
 
 ADD_BOXES = """
 for (const id of ["txt2img_neg_prompt", "txt2img_prompt"]) {
@@ -58,6 +62,7 @@ def test_a_mistake_has_its_caret_there(webui: Tab) -> None:
 
     prompt(webui).fill("a photo of <'black cat' + > on a mat")
     expect(lines(webui)).to_contain_text("mistake")
+    expect(lines(webui)).to_be_in_viewport()
     expect(lines(webui).locator(".embmerge-source")).to_contain_text("^")
 
 
@@ -66,6 +71,7 @@ def test_an_expression_is_opened_in_the_tab_and_its_file_named_in_the_prompt(web
 
     webui.open_pane("Help")
     prompt(webui).fill("a <'cat' - 'adult'>")
+    lines(webui).get_by_role("button", name="1 vector").click()
     lines(webui).get_by_text("open in Save embedding").click()
     webui.sees("1 vector").holds("'cat' - 'adult'")
     prompt(webui).fill("a photo of")
@@ -76,8 +82,8 @@ def test_an_expression_is_opened_in_the_tab_and_its_file_named_in_the_prompt(web
 def test_the_lines_follow_when_the_host_has_loaded_its_model(webui: Tab) -> None:
     from playwright.sync_api import expect
 
-    line = ExpressionLine(number=1, colour=1, text="'cat'", vectors=None, problem=None)
-    unloaded = draw("prompt/lines", lines=[line], more=0, problem=None)
+    line = PromptLine(ExpressionLine(number=1, colour=1, text="'cat'", span=Span(11, 18)))
+    unloaded = draw("prompt/lines", lines=[line], more=0, told=3, refusal=None)
     webui.page.evaluate(
         """html => {
             const ask = embmerge.ask;
@@ -91,3 +97,65 @@ def test_the_lines_follow_when_the_host_has_loaded_its_model(webui: Tab) -> None
     prompt(webui).fill("a photo of <'cat'>")
     expect(lines(webui)).to_contain_text("no model is loaded")
     expect(lines(webui)).to_contain_text("1 vector")
+
+
+def test_while_one_types_nothing_is_wrong_and_the_row_stays_one(webui: Tab) -> None:
+    from playwright.sync_api import expect
+
+    for end in range(1, len(TYPED)):
+        prompt(webui).press_sequentially(TYPED[end - 1])
+        webui.page.wait_for_timeout(500)
+        assert "mistake" not in (lines(webui).inner_text() if lines(webui).count() else "")
+    expect(lines(webui)).to_contain_text("still open")
+    prompt(webui).blur()
+    expect(lines(webui)).to_contain_text("mistake")
+    prompt(webui).press_sequentially(">")
+    expect(lines(webui)).to_contain_text("1 vector")
+
+
+def test_ten_expressions_are_one_row_each_reached_by_the_keyboard(webui: Tab) -> None:
+    from playwright.sync_api import expect
+
+    prompt(webui).fill(", ".join(f"<'cat' * {number}>" for number in range(1, 11)))
+    chips = lines(webui).locator("[data-embmerge-line]")
+    expect(chips).to_have_count(10)
+    for width in (1280, 390):
+        webui.page.set_viewport_size({"width": width, "height": 900})
+        box = lines(webui).bounding_box()
+        assert box is not None
+        assert box["height"] < 45
+        assert box["x"] + box["width"] <= width
+    prompt(webui).focus()
+    for number in range(1, 11):
+        webui.key("Tab")
+        expect(chips.nth(number - 1)).to_be_focused()
+        expect(chips.nth(number - 1)).to_be_in_viewport()
+    webui.key("Enter")
+    expect(chips.nth(9)).to_have_attribute("aria-expanded", "true")
+    expect(lines(webui).get_by_role("button", name="Open expression 10")).to_be_visible()
+
+
+def test_what_was_meant_as_an_expression_is_one_after_a_click(webui: Tab) -> None:
+    from playwright.sync_api import expect
+
+    prompt(webui).fill("a photo of <cat - adult>, <lora:x:1>")
+    expect(lines(webui)).to_contain_text("stays text")
+    lines(webui).get_by_role("button", name="write").click()
+    expect(prompt(webui)).to_have_value("a photo of <'cat' - 'adult'>, <lora:x:1>")
+    expect(lines(webui)).to_contain_text("1 vector")
+
+
+def test_an_answer_that_comes_after_the_boxes_are_gone(webui: Tab) -> None:
+    webui.page.evaluate(
+        """() => {
+            const ask = embmerge.ask;
+            embmerge.ask = (_purpose, _question, _fields, answer) => {
+                embmerge.ask = ask;
+                document.getElementById("txt2img_prompt_row").remove();
+                window.wasAnswered = true;
+                answer({ slots: { lines: "1 vector" } });
+            };
+        }"""
+    )
+    prompt(webui).fill("a photo of <'cat'>")
+    webui.page.wait_for_function("window.wasAnswered")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from lib_embmerge.errors import UnsupportedHost
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.saving import save_from_page
 from lib_embmerge.frontends.page.prompt.lines import read_prompt_lines
 from lib_embmerge.frontends.page.repairs import repair_prompt
+from lib_embmerge.hosts.pipeline.comments import HASH, blank_comments
 from lib_embmerge.language import Brackets, parse
 from lib_embmerge.models.memory import MemoryModel
 from tests.analysed import count
@@ -196,7 +198,142 @@ def test_without_a_model_nothing_is_counted() -> None:
     assert [(line.vectors, line.problem is None) for line in lines] == [(None, True), (None, False)]
 
 
-def test_many_expressions_have_no_line_each(host: AppHost) -> None:
-    slots, _ = ask(host, "<'cat'> " * 20, "prompt_lines")
-    assert slots["lines"].count("1 vector") == 8
-    assert "and 12 more expressions" in slots["lines"]
+def chips(drawn: str) -> list[str]:
+    """Give what stands on the chips, without numbers and signs."""
+    found = re.findall(r"<button [^>]*data-embmerge-line=.*?</button>", drawn, re.DOTALL)
+    return [" ".join(re.sub(r"<code>.*?</code>|<[^>]*>|⚠", "", chip).split()[1:]) for chip in found]
+
+
+def unfolded(drawn: str) -> list[str]:
+    """Give the numbers of the details that can be seen."""
+    return re.findall(r'data-embmerge-detail="(\d+)">', drawn)
+
+
+def mends(drawn: str) -> list[str]:
+    return [html.unescape(prompt) for prompt in re.findall(r'data-embmerge-mend="([^"]*)"', drawn)]
+
+
+def ask_lines(host: AppHost, text: str, **more: object) -> str:
+    question = json.dumps({"id": 1, "kind": "prompt_lines", "text": text, **more})
+    return str(json.loads(answer(question, host))["slots"]["lines"])
+
+
+def test_many_expressions_have_a_chip_each_and_no_text(host: AppHost) -> None:
+    drawn = ask_lines(host, "<'cat'> " * 20)
+    assert chips(drawn) == ["1 vector"] * 20
+    assert unfolded(drawn) == []
+    assert "<code>" not in drawn.partition("embmerge-line-detail")[0]
+    assert "and 1 more expression" in ask_lines(host, "<'cat'> " * 301)
+
+
+TYPED = (
+    "<'cat' - 'adult' + 'child'>",
+    "<lerp('black cat', \"dog's\", 0.5) =* 1.5e-3>",
+    "<normalize('a':2, 'x'[0:1]) / 3>",
+    "{'it''s', 256, ('b' + -2*'c')}",
+    "<.5*'cat', repeat('dog', 2)>",
+)
+
+
+@pytest.mark.parametrize("before", ["", "a <'cat'>, "], ids=["alone", "behind another"])
+@pytest.mark.parametrize("behind", ["", " on a mat", ", hd, <'dog'>"], ids=["at the end", "in words", "before another"])
+@pytest.mark.parametrize("written", TYPED)
+def test_no_state_of_typing_a_right_expression_is_a_mistake(
+    host: AppHost, written: str, before: str, behind: str
+) -> None:
+    for end in range(1, len(written) + 1):
+        drawn = ask_lines(host, before + written[:end] + behind, caret=len(before) + end)
+        assert "mistake" not in chips(drawn), written[:end]
+
+
+@pytest.mark.parametrize("written", TYPED)
+def test_nor_between_brackets_that_the_editor_has_closed(host: AppHost, written: str) -> None:
+    for end in range(1, len(written)):
+        assert "mistake" not in chips(ask_lines(host, f"a {written[:end]}{written[-1]}", caret=2 + end)), written[:end]
+
+
+WRONG_AT_ITS_PLACE = {
+    "two texts": ("a <'cat' 'adult", None, "Write 'cat', 'adult'"),
+    "a word without quotes": ("a <'cat' - adult", None, "A text must be quoted"),
+    "before the caret": ("a <'cat' ** 2 + ", None, "There are no powers"),
+    "behind the caret": ("a <'cat' - dog>, hd", 19, "A text must be quoted"),
+    "left behind": ("a <'cat' - , and more", -1, "Nothing closes this expression"),
+    "before it": ("a <'cat' + >, and mo", None, "Expected a quoted text"),
+}
+
+
+@pytest.mark.parametrize(("prompt", "caret", "said"), WRONG_AT_ITS_PLACE.values(), ids=WRONG_AT_ITS_PLACE.keys())
+def test_what_is_wrong_at_its_place_is_told(host: AppHost, prompt: str, caret: int | None, said: str) -> None:
+    more = {} if caret == -1 else {"caret": len(prompt) if caret is None else caret}
+    drawn = ask_lines(host, prompt, **more)
+    assert chips(drawn) == ["mistake"]
+    assert unfolded(drawn) == ["1"]
+    assert said in html.unescape(drawn)
+
+
+@pytest.mark.parametrize("caret", [None, -1, True, "3", 10**9, [], {}])
+def test_a_caret_that_is_none(host: AppHost, caret: object) -> None:
+    assert chips(ask_lines(host, "a <'cat'> <'d", caret=caret))[0] == "1 vector"
+
+
+COMMENTS = {
+    "one behind": ("a <'cat' # + 'dog'>", "What stands behind # is a comment"),
+    "one before": ("a # b\n <'cat' + 'dog'", None),
+    "none": ("a <'cat' + 'dog'", None),
+    "a sign that is none": ("a <'cat' // + 'dog'", None),
+}
+
+
+@pytest.mark.parametrize(("prompt", "said"), COMMENTS.values(), ids=COMMENTS.keys())
+def test_a_comment_is_named_where_one_stands(
+    host: AppHost, monkeypatch: pytest.MonkeyPatch, prompt: str, said: str | None
+) -> None:
+    monkeypatch.setattr(host, "without_comments", lambda text: blank_comments(text, HASH))
+    drawn = html.unescape(ask_lines(host, prompt))
+    assert "Nothing closes this expression" in drawn
+    assert (said or "What stands behind") in drawn if said else "comment" not in drawn
+    if said:
+        assert prompt in drawn  # as it was typed
+
+
+MEANT = {
+    "words": ("a <cat - adult>, <lora:x:1>", ["a <'cat' - 'adult'>, <lora:x:1>"]),
+    "quotes": ("a <‘cat’>", ["a <'cat'>"]),
+    "brackets": ("a ‹'cat'› <'dog'>", ["a <'cat'> <'dog'>"]),
+    "a word in an expression": ("a <'cat' - dog> # b", ["a <'cat' - 'dog'> # b"]),
+}
+
+
+@pytest.mark.parametrize(("prompt", "mended"), MEANT.values(), ids=MEANT.keys())
+def test_one_click_mends_the_whole_prompt(
+    host: AppHost, monkeypatch: pytest.MonkeyPatch, prompt: str, mended: list[str]
+) -> None:
+    monkeypatch.setattr(host, "without_comments", lambda text: blank_comments(text, HASH))
+    drawn = ask_lines(host, prompt)
+    assert mends(drawn) == mended
+    assert unfolded(drawn) != []
+    assert mends(ask_lines(host, mended[0])) == []
+
+
+def test_what_stays_text_is_no_mistake(host: AppHost) -> None:
+    assert chips(ask_lines(host, "a <cat - adult>")) == ["stays text"]
+
+
+def test_a_model_that_takes_no_expressions_is_told(host: AppHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise UnsupportedHost("This model takes none.")
+
+    monkeypatch.setattr(host, "loaded_text_model", refuse)
+    drawn = ask_lines(host, "a <'cat'>")
+    assert "This model takes none." in drawn
+    assert chips(drawn) == []
+    assert ask_lines(host, "a cat") == ""
+
+
+def test_braces_that_another_extension_takes(host: AppHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "taken_brackets", {"{": "Dynamic Prompts"})
+    drawn = ask_lines(host, "a {'black cat'} on <'dog'>")
+    assert chips(drawn) == ["Dynamic Prompts", "1 vector"]
+    assert mends(drawn) == ["a <'black cat'> on <'dog'>"]
+    assert "under Embedding merge" in drawn
+    assert "2 vectors" not in drawn

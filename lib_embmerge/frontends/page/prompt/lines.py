@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ....errors import EmbeddingMergeError, ExpressionError, Span, SyntaxProblem, UnsupportedHost, shorten
 from ....host_protocol import PageHost, TextModel
-from ....language import Brackets, find_intended, is_unfinished, parse
+from ....language import Brackets, close_text, find_intended, is_unfinished, parse
 from ....limits import Limits
 from ....prompts.comments import name_comment
 from ....prompts.layout import Found, count_found, find_expressions
@@ -28,9 +28,9 @@ TOLD_CHIPS = 3
 class PromptLine:
     """A chip below a prompt: its expression, and what of that is to be said.
 
-    `is_open` says that it is still being written, and has no mistake yet; `is_text` that it stays text, but was probably
-    meant as an expression. `taken_by` names another extension that may read it first. `mends` are whole prompts by what
-    is written on their buttons.
+    `is_open` says that it is still being written, and has no mistake yet; `is_text` that it stays text, but was
+    probably meant as an expression. `taken_by` names another extension that may read it first. `mends` are whole
+    prompts by what is written on their buttons.
     """
 
     expression: ExpressionLine
@@ -121,7 +121,7 @@ def _while_written(line: PromptLine, prompt: str, caret: int, limits: Limits) ->
     if is_unfinished(written, limits):
         return replace(line, is_open=True)
     try:
-        parse(written, limits=limits)
+        parse(close_text(written), limits=limits)
     except ExpressionError as problem:
         return replace(line, expression=replace(line.expression, problem=problem.located(prompt, start)))
     return line
