@@ -1,13 +1,17 @@
 """Write small random checkpoints in the single-file layouts of real Stable Diffusion models.
 
-    python tests/e2e/make_checkpoints.py OUTDIR [--kinds sd1,sd1b,sd2,sdxl,sdxlb,refiner,…]
+    python tests/e2e/make_checkpoints.py OUTDIR [--kinds sd1,sd1b,sd2,sdxl,sdxlb,refiner,sd3,flux,chroma,…]
 
 For every kind the generator writes ``tiny-<kind>.safetensors`` and, with the same stem, the
 ``.yaml`` from which AUTOMATIC1111's WebUI builds the model.  The key names, the token tables
-(49408 rows) and the widths of the text encoders are those of the real models, so whatever reads
-or replaces token vectors meets real shapes; the U-Net, the VAE and the OpenCLIP towers are cut
-down until a 64x64 picture takes about a second on a CPU.  The pictures are noise, but a noise
-that depends on the prompt, the seed and the size exactly as a real model's picture does.
+(49408 rows, T5's 32128) and the widths of the text encoders are those of the real models, so
+whatever reads or replaces token vectors meets real shapes; the denoisers, the VAE, the OpenCLIP
+towers and T5 are cut down until a 64x64 picture takes about a second on a CPU.  The pictures are
+noise, but a noise that depends on the prompt, the seed and the size exactly as a real model's
+picture does.
+
+``sd3``, ``flux`` and ``chroma`` hold their text encoders and their VAE, as the single files for
+Forge and its forks do.  ``README.md`` says what a host has to be told so that it takes such sizes.
 
 The shortened OpenCLIP towers are architectures that ``open_clip`` does not know.  Their
 descriptions are written to ``OUTDIR/open_clip``: hand them to ``open_clip.add_model_config`` or
@@ -92,6 +96,10 @@ class Layout:
         self.normal(f"{name}.weight", width, std=NORM_SPREAD, mean=1.0)
         self.normal(f"{name}.bias", width, std=NORM_SPREAD)
 
+    def scale(self, name: str, width: int) -> None:
+        """Add the one tensor of a normalisation without a bias."""
+        self.normal(name, width, std=NORM_SPREAD, mean=1.0)
+
     def linear(
         self, name: str, inputs: int, outputs: int, *, bias: bool = True, gain: float = GAIN
     ) -> None:
@@ -133,6 +141,8 @@ CLIP_H = TextTower(width=1024, layers=4)
 CLIP_BIG_G = TextTower(width=1280, layers=4)
 T5 = TextTower(width=4096, layers=1)
 T5_VOCABULARY = 32128
+FORGE_T5 = TextTower(width=4096, layers=2)
+"""Of one layer alone, Forge says that there is no T5."""
 T5_HEADS = 64
 T5_HIDDEN = 256
 
@@ -156,6 +166,12 @@ def add_clip(layout: Layout, prefix: str, tower: TextTower) -> None:
         layout.linear(f"{layer}.mlp.fc1", width, 4 * width)
         layout.linear(f"{layer}.mlp.fc2", 4 * width, width)
     layout.norm(f"{root}.final_layer_norm", width)
+
+
+def add_clip_with_projection(layout: Layout, prefix: str, tower: TextTower) -> None:
+    """Add the same with the projection of its pooled output, as newer models have it."""
+    add_clip(layout, prefix, tower)
+    layout.linear(f"{prefix}.transformer.text_projection", tower.width, tower.width, bias=False)
 
 
 def add_open_clip(layout: Layout, prefix: str, tower: TextTower) -> None:
@@ -332,31 +348,106 @@ def _add_cross_attention(layout: Layout, name: str, width: int, context: int) ->
     layout.linear(f"{name}.to_out.0", width, width)
 
 
-# --- Flux ----------------------------------------------------------------------------------------
+# --- Transformers --------------------------------------------------------------------------------
 
-FLUX_WIDTH = 3072
+DENOISER = "model.diffusion_model"
+TIME = 256
+PATCH = 2
+PATCH_WIDTH = PATCH * PATCH * FLUX_LATENT_CHANNELS
+
+
+def add_mmdit(layout: Layout, depth: int = 2, positions: int = 192) -> None:
+    """Add the denoiser of SD 3; its width is its depth times 64, as hosts take for granted."""
+    width = 64 * depth
+    layout.conv(f"{DENOISER}.x_embedder.proj", FLUX_LATENT_CHANNELS, width, kernel=PATCH)
+    layout.normal(f"{DENOISER}.pos_embed", 1, positions**2, width, std=0.5)
+    for name, inputs in (("t_embedder", TIME), ("y_embedder", CLIP_L.width + CLIP_BIG_G.width)):
+        layout.linear(f"{DENOISER}.{name}.mlp.0", inputs, width)
+        layout.linear(f"{DENOISER}.{name}.mlp.2", width, width)
+    layout.linear(f"{DENOISER}.context_embedder", T5.width, width)
+    for index in range(depth):
+        for name, is_last in (("x_block", False), ("context_block", index == depth - 1)):
+            block = f"{DENOISER}.joint_blocks.{index}.{name}"
+            layout.linear(f"{block}.attn.qkv", width, 3 * width)
+            layout.linear(f"{block}.adaLN_modulation.1", width, (2 if is_last else 6) * width)
+            if not is_last:
+                layout.linear(f"{block}.attn.proj", width, width)
+                layout.linear(f"{block}.mlp.fc1", width, 4 * width)
+                layout.linear(f"{block}.mlp.fc2", 4 * width, width)
+    layout.linear(f"{DENOISER}.final_layer.linear", width, PATCH_WIDTH)
+    layout.linear(f"{DENOISER}.final_layer.adaLN_modulation.1", width, 2 * width)
+
+
+@dataclass(frozen=True)
+class Flux:
+    """The measures of a denoiser of Flux's kind."""
+
+    width: int
+    double_blocks: int
+    single_blocks: int
+    guides_itself: bool
+
+
 FLUX_HEAD_WIDTH = 128
+COMFY_FLUX = Flux(width=3072, double_blocks=1, single_blocks=0, guides_itself=False)
+"""ComfyUI takes the width of the real one for granted; this is schnell."""
+FORGE_FLUX = Flux(width=256, double_blocks=2, single_blocks=2, guides_itself=True)
 
 
-def add_flux(layout: Layout) -> None:
-    """Add Flux's denoiser, schnell, with one of its blocks."""
-    root, width = "model.diffusion_model", FLUX_WIDTH
-    layout.linear(f"{root}.img_in", 4 * FLUX_LATENT_CHANNELS, width)
-    layout.linear(f"{root}.txt_in", T5.width, width)
-    for name, inputs in (("time_in", 256), ("vector_in", CLIP_L.width)):
-        layout.linear(f"{root}.{name}.in_layer", inputs, width)
-        layout.linear(f"{root}.{name}.out_layer", width, width)
-    for stream in ("img", "txt"):
-        block = f"{root}.double_blocks.0.{stream}"
-        layout.linear(f"{block}_mod.lin", width, 6 * width)
-        layout.linear(f"{block}_attn.qkv", width, 3 * width)
-        layout.linear(f"{block}_attn.proj", width, width)
-        for norm in ("query_norm", "key_norm"):
-            layout.normal(f"{block}_attn.norm.{norm}.scale", FLUX_HEAD_WIDTH, std=NORM_SPREAD, mean=1.0)
-        layout.linear(f"{block}_mlp.0", width, 4 * width)
-        layout.linear(f"{block}_mlp.2", 4 * width, width)
-    layout.linear(f"{root}.final_layer.linear", width, 4 * FLUX_LATENT_CHANNELS)
-    layout.linear(f"{root}.final_layer.adaLN_modulation.1", width, 2 * width)
+def add_flux(layout: Layout, flux: Flux) -> None:
+    """Add Flux's denoiser."""
+    width = flux.width
+    inputs = {"time_in": TIME, "vector_in": CLIP_L.width, **({"guidance_in": TIME} if flux.guides_itself else {})}
+    for name, columns in inputs.items():
+        _add_flux_embedder(layout, f"{DENOISER}.{name}", columns, width)
+    _add_flux_blocks(layout, flux)
+    for index in range(flux.double_blocks):
+        for stream in ("img", "txt"):
+            layout.linear(f"{DENOISER}.double_blocks.{index}.{stream}_mod.lin", width, 6 * width)
+    for index in range(flux.single_blocks):
+        layout.linear(f"{DENOISER}.single_blocks.{index}.modulation.lin", width, 3 * width)
+    layout.linear(f"{DENOISER}.final_layer.adaLN_modulation.1", width, 2 * width)
+
+
+def add_chroma(layout: Layout, flux: Flux, hidden: int = 256, layers: int = 5) -> None:
+    """Add Chroma's denoiser: Flux's, with one small network in the place of all modulations."""
+    root = f"{DENOISER}.distilled_guidance_layer"
+    layout.linear(f"{root}.in_proj", 64, hidden)
+    for index in range(layers):
+        _add_flux_embedder(layout, f"{root}.layers.{index}", hidden, hidden)
+        layout.scale(f"{root}.norms.{index}.scale", hidden)
+    layout.linear(f"{root}.out_proj", hidden, flux.width)
+    _add_flux_blocks(layout, flux)
+
+
+def _add_flux_blocks(layout: Layout, flux: Flux) -> None:
+    width = flux.width
+    layout.linear(f"{DENOISER}.img_in", PATCH_WIDTH, width)
+    layout.linear(f"{DENOISER}.txt_in", T5.width, width)
+    for index in range(flux.double_blocks):
+        for stream in ("img", "txt"):
+            block = f"{DENOISER}.double_blocks.{index}.{stream}"
+            layout.linear(f"{block}_attn.qkv", width, 3 * width)
+            layout.linear(f"{block}_attn.proj", width, width)
+            _add_flux_norms(layout, f"{block}_attn.norm")
+            layout.linear(f"{block}_mlp.0", width, 4 * width)
+            layout.linear(f"{block}_mlp.2", 4 * width, width)
+    for index in range(flux.single_blocks):
+        block = f"{DENOISER}.single_blocks.{index}"
+        layout.linear(f"{block}.linear1", width, 7 * width)
+        layout.linear(f"{block}.linear2", 5 * width, width)
+        _add_flux_norms(layout, f"{block}.norm")
+    layout.linear(f"{DENOISER}.final_layer.linear", width, PATCH_WIDTH)
+
+
+def _add_flux_embedder(layout: Layout, name: str, inputs: int, outputs: int) -> None:
+    layout.linear(f"{name}.in_layer", inputs, outputs)
+    layout.linear(f"{name}.out_layer", outputs, outputs)
+
+
+def _add_flux_norms(layout: Layout, name: str) -> None:
+    for norm in ("query_norm", "key_norm"):
+        layout.scale(f"{name}.{norm}.scale", FLUX_HEAD_WIDTH)
 
 
 # --- VAE -----------------------------------------------------------------------------------------
@@ -376,6 +467,7 @@ FULL_VAE = VAE(channels=128, multipliers=(1, 2, 4, 4), res_blocks=2)
 """The measures that a host takes for granted which reads no configuration."""
 
 FLUX_VAE = VAE(channels=128, multipliers=(1, 2, 4, 4), res_blocks=2, latents=FLUX_LATENT_CHANNELS)
+SMALL_FLUX_VAE = VAE(latents=FLUX_LATENT_CHANNELS)
 
 
 def add_vae(layout: Layout, vae: VAE = VAE(), root: str = "first_stage_model") -> None:
@@ -384,21 +476,21 @@ def add_vae(layout: Layout, vae: VAE = VAE(), root: str = "first_stage_model") -
     _add_vae_encoder(layout, f"{root}.encoder", widths, vae)
     _add_vae_decoder(layout, f"{root}.decoder", widths, vae)
     if vae.latents != LATENT_CHANNELS:
+        _make_vae_sure(layout, f"{root}.encoder.conv_out", vae)
         return
-    _add_vae_posterior(layout, f"{root}.quant_conv")
+    layout.conv(f"{root}.quant_conv", 2 * LATENT_CHANNELS, 2 * LATENT_CHANNELS, kernel=1)
+    _make_vae_sure(layout, f"{root}.quant_conv", vae)
     layout.conv(f"{root}.post_quant_conv", LATENT_CHANNELS, LATENT_CHANNELS, kernel=1)
 
 
-def _add_vae_posterior(layout: Layout, name: str) -> None:
-    """Add the convolution behind the encoder: random means, and variances next to nothing.
+def _make_vae_sure(layout: Layout, name: str, vae: VAE) -> None:
+    """Give the encoder's last convolution random means, and variances next to nothing.
 
     Hosts sample a picture's latent without a seed, so larger variances would make every picture
     that starts from another one unrepeatable.
     """
-    channels = 2 * LATENT_CHANNELS
-    layout.conv(name, channels, channels, kernel=1)
-    means = (0.0,) * LATENT_CHANNELS + (VAE_LOG_VARIANCE,) * LATENT_CHANNELS
-    layout.normal(f"{name}.bias", channels, std=0.02, mean=means)
+    means = (0.0,) * vae.latents + (VAE_LOG_VARIANCE,) * vae.latents
+    layout.normal(f"{name}.bias", 2 * vae.latents, std=0.02, mean=means)
 
 
 def _add_vae_encoder(layout: Layout, root: str, widths: list[int], vae: VAE) -> None:
@@ -554,13 +646,43 @@ def plain_sd2_layout() -> Layout:
     return layout
 
 
-def flux_layout() -> Layout:
-    """Return the tensors of a Flux checkpoint with its text encoders, T5 shortened."""
+def plain_flux_layout() -> Layout:
+    """Return the tensors of a Flux checkpoint with its text encoders that ComfyUI recognizes, but for its short T5."""
     layout = Layout()
     add_clip(layout, "text_encoders.clip_l", CLIP_L)
     add_t5(layout, "text_encoders.t5xxl", T5)
-    add_flux(layout)
+    add_flux(layout, COMFY_FLUX)
     add_vae(layout, FLUX_VAE, "vae")
+    return layout
+
+
+def flux_layout() -> Layout:
+    """Return the tensors of a Flux checkpoint with both of its text encoders."""
+    layout = Layout()
+    add_clip(layout, "text_encoders.clip_l", CLIP_L)
+    add_t5(layout, "text_encoders.t5xxl", FORGE_T5)
+    add_flux(layout, FORGE_FLUX)
+    add_vae(layout, SMALL_FLUX_VAE, "vae")
+    return layout
+
+
+def chroma_layout() -> Layout:
+    """Return the tensors of a Chroma checkpoint with its text encoder."""
+    layout = Layout()
+    add_t5(layout, "text_encoders.t5xxl", FORGE_T5)
+    add_chroma(layout, FORGE_FLUX)
+    add_vae(layout, SMALL_FLUX_VAE, "vae")
+    return layout
+
+
+def sd3_layout() -> Layout:
+    """Return the tensors of a Stable Diffusion 3 checkpoint with all of its text encoders."""
+    layout = Layout()
+    add_clip_with_projection(layout, "text_encoders.clip_l", CLIP_L)
+    add_clip_with_projection(layout, "text_encoders.clip_g", CLIP_BIG_G)
+    add_t5(layout, "text_encoders.t5xxl", FORGE_T5)
+    add_mmdit(layout)
+    add_vae(layout, SMALL_FLUX_VAE)
     return layout
 
 
@@ -771,11 +893,14 @@ KINDS = {
     "sdxl": Kind(301, sdxl_layout, sdxl_config),
     "sdxlb": Kind(302, sdxl_layout, sdxl_config),
     "refiner": Kind(401, refiner_layout, refiner_config),
+    "sd3": Kind(601, sd3_layout),
+    "flux": Kind(701, flux_layout),
+    "chroma": Kind(801, chroma_layout),
     "comfy-sd1": Kind(501, plain_sd1_layout),
     "comfy-sd1b": Kind(502, plain_sd1_layout),
     "comfy-sd2": Kind(521, plain_sd2_layout),
     "comfy-sdxl": Kind(511, plain_sdxl_layout),
-    "comfy-flux": Kind(531, flux_layout),
+    "comfy-flux": Kind(531, plain_flux_layout),
     "comfy-lora": Kind(541, lora_layout),
 }
 
