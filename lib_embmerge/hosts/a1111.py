@@ -3,7 +3,7 @@
 Every symbol of the host that is touched, and why:
 
 - `modules.prompt_parser.get_learned_conditioning`, `.get_multicond_learned_conditioning`: wrapped, whole prompts
-- `modules.sd_hijack_clip.TextConditionalModel.tokenize_line`: wrapped, the second layer
+- `tokenize_line` of the class in `modules.sd_hijack_clip` that has it: wrapped, the second layer
 - `modules.processing.StableDiffusionProcessing.cached_params`: wrapped, key of the conditioning cache
 - `modules.sd_hijack.StableDiffusionModelHijack.get_prompt_lengths`: wrapped, marks a broken expression in the counter
 - `modules.sd_hijack.model_hijack`: `.embedding_db` (`ids_lookup`, `word_embeddings`, `skipped_embeddings`,
@@ -28,7 +28,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import UnsupportedHost
 from ..families import FAMILIES, Family, family_of
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..placeholders import find_names
@@ -36,6 +35,7 @@ from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
 from .encoders.installed_lookup import as_loaded, copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
+from .pipeline.hooks import class_with
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
 
@@ -157,7 +157,8 @@ class A1111(PipelineHost):
 
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Return the functions to wrap."""
-        owner = _owner_of_tokenize_line(self.sd_hijack_clip)
+        # A fork has merged the base class into the one that A1111 derives from it.
+        owner = class_with(self.sd_hijack_clip, "tokenize_line")
         return {**self.prompt_points(), "tokenize_line": [(owner, "tokenize_line")]}
 
     def counter_points(self) -> Sequence[tuple[Any, str]]:
@@ -268,12 +269,3 @@ def _without_placeholders(comment: str) -> str:
         return comment
     kept = [name for name in names.split(", ") if not find_names(name)]
     return listing + ", ".join(kept) if kept else ""
-
-
-def _owner_of_tokenize_line(module: Any) -> Any:
-    # A fork has merged the base class into the one that A1111 derives from it.
-    for name in ("TextConditionalModel", "FrozenCLIPEmbedderWithCustomWordsBase"):
-        owner = getattr(module, name, None)
-        if owner is not None and "tokenize_line" in vars(owner):
-            return owner
-    raise UnsupportedHost("This WebUI's text encoders have no tokenize_line.")

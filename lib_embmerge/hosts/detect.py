@@ -25,6 +25,7 @@ class Capability:
 
     module: str
     attribute: str
+    """Its path in the module; a `*` is any class, whatever it is called."""
     purpose: str
 
 
@@ -38,7 +39,7 @@ PROMPTS = (
 ONE_DATABASE = (
     *PROMPTS,
     Capability("modules.sd_hijack", "model_hijack.embedding_db.ids_lookup", "to find embeddings in a prompt"),
-    Capability("modules.sd_hijack_clip", "FrozenCLIPEmbedderWithCustomWordsBase", "to read the text encoders"),
+    Capability("modules.sd_hijack_clip", "*.tokenize_line", "to read the text encoders"),
 )
 """What AUTOMATIC1111's WebUI has, and the forks that kept its text path."""
 
@@ -50,9 +51,7 @@ TEXT_ENGINES = (
 )
 """What Forge has, and the forks of its backend."""
 
-CLASSIC_ENGINE = Capability(
-    "backend.text_processing.classic_engine", "ClassicTextProcessingEngine.tokenize_line", "to read the text encoders"
-)
+CLASSIC_ENGINE = Capability("backend.text_processing.classic_engine", "*.tokenize_line", "to read the text encoders")
 DYNAMIC_ARGS = Capability(
     "backend.args", "dynamic_args.last_extra_generation_params", "to name embeddings in a picture's parameters"
 )
@@ -63,14 +62,6 @@ CAPABILITIES: Mapping[Callable[[], RunningHost], Sequence[Capability]] = {
         Capability("modules_forge.main_thread", "run_and_wait_result", "to make pictures in one thread"),
     ),
     A1111: ONE_DATABASE,
-    Forge: (
-        *TEXT_ENGINES,
-        CLASSIC_ENGINE,
-        Capability(
-            "backend.text_processing.classic_engine", "last_extra_generation_params",
-            "to name embeddings in a picture's parameters",
-        ),
-    ),
     NewestForgeNeo: (
         *TEXT_ENGINES,
         Capability("backend.text_processing.sd_engine", "ClipEngine.tokenize_line", "to read the text encoders"),
@@ -78,6 +69,7 @@ CAPABILITIES: Mapping[Callable[[], RunningHost], Sequence[Capability]] = {
         DYNAMIC_ARGS,
     ),
     ForgeNeo: (*TEXT_ENGINES, CLASSIC_ENGINE, DYNAMIC_ARGS),
+    Forge: (*TEXT_ENGINES, CLASSIC_ENGINE),
     SDNext: (
         Capability("modules.processing_diffusers", "set_pipeline_args", "to turn prompts into conditioning"),
         Capability("modules.processing_diffusers", "process_base", "to know when a picture is done"),
@@ -109,10 +101,17 @@ def detect_host(load: Callable[[str], Any] = importlib.import_module) -> Running
 def _offers(capability: Capability, load: Callable[[str], Any]) -> bool:
     if not _is_there(capability.module):
         return False
-    found = load(capability.module)
+    found = [load(capability.module)]
     for part in capability.attribute.split("."):
-        found = getattr(found, part, None)
-    return found is not None
+        found = [inner for outer in found for inner in _parts(outer, part)]
+    return bool(found)
+
+
+def _parts(outer: Any, name: str) -> list[Any]:
+    if name == "*":
+        return [inner for inner in vars(outer).values() if isinstance(inner, type)]
+    inner = getattr(outer, name, None)
+    return [] if inner is None else [inner]
 
 
 def _is_there(module: str) -> bool:

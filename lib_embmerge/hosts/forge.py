@@ -1,11 +1,13 @@
-"""Stable Diffusion WebUI Forge (read and run at dfdcbab6): one embedding database for each text encoder.
+"""Stable Diffusion WebUI Forge (dfdcbab6) and ersatzForge (fca12a28): one embedding database for each text encoder.
+
+Both were read and run.
 
 Every symbol of the host that is touched, and why:
 
 - `modules.prompt_parser.get_learned_conditioning`, `.get_multicond_learned_conditioning`: wrapped, whole prompts
-- `backend.text_processing.classic_engine.ClassicTextProcessingEngine`: `tokenize_line` wrapped, the second layer;
-  `__call__` wrapped, to take our names out of the module's `last_extra_generation_params`, which become the
-  infotext's "TI"
+- `backend.text_processing.classic_engine`: of its class with `tokenize_line`, that wrapped, the second layer, and
+  `__call__`, to take our names out of the module's `last_extra_generation_params`, which become the infotext's "TI";
+  ersatzForge names no embeddings there
 - `backend.text_processing.t5_engine.T5TextProcessingEngine`: `tokenize_line` and `tokenize` wrapped, to give T5 an
   expression's words
 - `backend.text_processing.textual_inversion.Embedding`: what a placeholder is registered as
@@ -15,7 +17,8 @@ Every symbol of the host that is touched, and why:
 - `modules.sd_models`: `model_data.sd_model` (the loaded model, without loading one), `checkpoints_list`, and
   `forge_model_reload`, which loads one; that is done in the thread of `modules_forge.main_thread`, by
   `run_and_wait_result`, while `modules.call_queue.queue_lock` keeps pictures waiting
-- `modules.ui_extra_networks_textual_inversion.embedding_db`: the list of the page's cards, read anew after a save
+- `modules.ui_extra_networks_textual_inversion.embedding_db`: the list of the page's cards, read anew after a save with
+  whatever parameters the host has for a list that belongs to no model
 - `modules.devices.dtype`: whether vectors end in half precision
 - `modules.shared.cmd_opts.embeddings_dir`: where embeddings are
 - `modules.shared.opts`: our settings, `emphasis`, `enable_prompt_comments`, and `sd3_enable_t5`
@@ -35,6 +38,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,6 +49,7 @@ from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
 from .encoders.installed_lookup import as_loaded, copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
+from .pipeline.hooks import class_with
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
 from .webui.settings import allows_words
@@ -53,6 +58,12 @@ __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 
 TABLE_PATH = "text_encoder.transformer.text_model.embeddings.token_embedding"
 """Where an engine keeps its token table."""
+
+WITHOUT_MODEL = {"force_reload": True, "sync_with_sd_model": False, "find_only": True}
+"""What hosts call it that all of a folder is to be listed, for no model.
+
+Source: modules/ui_extra_networks_textual_inversion.py:20 in Forge dfdcbab6, :21 in ersatzForge fca12a28.
+"""
 
 
 class ForgeEncoder(HostEncoder):
@@ -135,10 +146,10 @@ class Forge(PipelineHost):
 
     @property
     def clip_engine(self) -> Any:
-        """The host's class of engines that take embeddings."""
+        """The host's class of engines that take embeddings, whatever it is called."""
         from backend.text_processing import classic_engine
 
-        return classic_engine.ClassicTextProcessingEngine
+        return class_with(classic_engine, "tokenize_line")
 
     @property
     def words_engine(self) -> Any:
@@ -149,10 +160,13 @@ class Forge(PipelineHost):
 
     @property
     def infotext_parameters(self) -> Any:
-        """What the engines note for the infotext while they run; the host puts another one there after each prompt."""
+        """What the engines note for the infotext while they run; the host puts another one there after each prompt.
+
+        A host without one names no embeddings, and gets none named.
+        """
         from backend.text_processing import classic_engine
 
-        return classic_engine.last_extra_generation_params
+        return getattr(classic_engine, "last_extra_generation_params", {})
 
     def loaded_model(self) -> Any | None:
         """Return the host's model object, or None; never loads one."""
@@ -266,11 +280,12 @@ class Forge(PipelineHost):
     def refresh_embeddings(self) -> None:
         """Let every engine read the folder again, and the page's cards."""
         super().refresh_embeddings()
-        self.cards.embedding_db.load_textual_inversion_embeddings(force_reload=True, sync_with_sd_model=False)
+        load = self.cards.embedding_db.load_textual_inversion_embeddings
+        load(**{name: value for name, value in WITHOUT_MODEL.items() if name in signature(load).parameters})
 
     def uses_words(self, sd_model: Any) -> bool:
         """Return whether the model has a T5 that is not switched off."""
-        is_switched_off = getattr(sd_model, "is_sd3", False) and not self.shared.opts.sd3_enable_t5
+        is_switched_off = getattr(sd_model, "is_sd3", False) and not getattr(self.shared.opts, "sd3_enable_t5", True)
         return bool(_find_word_engines(sd_model)) and not is_switched_off
 
     def encoder_of(self, engine: Any) -> ForgeEncoder:

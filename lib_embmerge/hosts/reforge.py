@@ -59,8 +59,18 @@ class ReForge(A1111):
     def own_hooks(self) -> Sequence[Hook]:
         """Return the hooks that bring our errors out of the main thread, and the embeddings of another family in."""
         return [
-            Hook(self.main_thread, "run_and_wait_result", self.hand_on_mistakes),
-            Hook(self.sd_models, "load_model", self.load_embeddings_too),
+            Hook(
+                self.main_thread,
+                "run_and_wait_result",
+                self.hand_on_mistakes,
+                "For a mistake in an expression the page shows another message than ours.",
+            ),
+            Hook(
+                self.sd_models,
+                "load_model",
+                self.load_embeddings_too,
+                "After a change of checkpoint, press Refresh for its embeddings.",
+            ),
         ]
 
     def hand_on_mistakes(

@@ -28,7 +28,7 @@ SAME_AS_PLAIN_WORDS = [
 
 @pytest.fixture(autouse=True)
 def _sd3_uses_t5(webui: WebUI) -> Iterator[None]:
-    known = {model["model_name"] for model in webui.call("/sdapi/v1/sd-models")}
+    known = {model["model_name"] for model in webui.models()}
     if FLUX not in known:
         pytest.skip("the host has no checkpoint tiny-flux")
     can_choose = webui.option("sd3_enable_t5") is not None

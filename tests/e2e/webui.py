@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -120,17 +121,24 @@ class WebUI:
         """Give a setting's value, None where the host has no such setting."""
         return self.options().get(name)
 
+    def models(self) -> list[dict[str, Any]]:
+        """Give the host's list of checkpoints; ersatzForge finds a fault with its own, so its folder is listed then."""
+        try:
+            return self.call("/sdapi/v1/sd-models")  # type: ignore[no-any-return]
+        except HostError:
+            folder = Path(os.environ["WEBUI_CHECKPOINTS"])
+            return [{"model_name": path.stem, "filename": str(path)} for path in sorted(folder.glob("*.safetensors"))]
+
     def _need(self, *checkpoints: str | None) -> None:
         if self.checkpoints is None:
-            self.checkpoints = {model["model_name"] for model in self.call("/sdapi/v1/sd-models")}
+            self.checkpoints = {model["model_name"] for model in self.models()}
         missing = set(checkpoints) - self.checkpoints - {None}
         if missing:
             pytest.skip(f"the host has no checkpoint {', '.join(map(str, missing))}")
 
     def checkpoint_file(self, name: str) -> str:
         self._need(name)
-        models = self.call("/sdapi/v1/sd-models")
-        return next(m["filename"] for m in models if m["model_name"] == name)
+        return next(str(model["filename"]) for model in self.models() if model["model_name"] == name)
 
     def embeddings_folder(self) -> str:
         try:

@@ -11,12 +11,13 @@ pytest.register_assert_rewrite(f"{__package__}.contract", f"{__package__}.page_c
 
 from .fake_a1111 import FakeA1111  # noqa: E402
 from .fake_classic import FakeClassic  # noqa: E402
+from .fake_ersatz import FakeErsatz  # noqa: E402
 from .fake_forge import FakeForge  # noqa: E402
 from .fake_neo import FakeNeo, FakeNewestNeo  # noqa: E402
 from .fake_reforge import FakeReForge  # noqa: E402
 from .fake_sdnext import FakeSDNext  # noqa: E402
 
-Host = TypeVar("Host", FakeA1111, FakeReForge, FakeClassic, FakeForge, FakeNeo, FakeNewestNeo, FakeSDNext)
+Host = TypeVar("Host", FakeA1111, FakeReForge, FakeClassic, FakeForge, FakeErsatz, FakeNeo, FakeNewestNeo, FakeSDNext)
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -58,6 +59,12 @@ def classic(tmp_path: Path) -> Iterator[FakeClassic]:
 def forge(tmp_path: Path) -> Iterator[FakeForge]:
     """The same of Forge."""
     yield from _loaded(FakeForge, tmp_path)
+
+
+@pytest.fixture
+def ersatz(tmp_path: Path) -> Iterator[FakeErsatz]:
+    """The same of ersatzForge."""
+    yield from _loaded(FakeErsatz, tmp_path)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from lib_embmerge.errors import (
     NotFinite,
     SyntaxProblem,
     UnknownEmbedding,
+    UnsupportedHost,
 )
 from lib_embmerge.hosts.webui.extension import WebUI
 
@@ -358,6 +359,38 @@ class HostContract:
         assert functions_of(host) == before
         webui.stop()
         assert functions_of(host) == before
+
+    OPTIONAL: Sequence[str] = ("counting", "counting for two", "the main thread", "loading")
+    """Hooks without which expressions work."""
+
+    def test_what_cannot_be_extended_leaves_the_host_as_it_was(self, host: HostUnderTest) -> None:
+        """Whichever function a host lacks; without some of them expressions work, and the page says what does not."""
+        points = host.hook_points()
+        for lacking, (owner, name) in points.items():
+            kept = {what: vars(place).get(known) for what, (place, known) in points.items()}
+            removed = vars(owner)[name]
+            delattr(owner, name)
+            if hasattr(owner, name):  # inherited, which will do
+                setattr(owner, name, removed)
+                continue
+            refusal = ""
+            try:
+                extension = host.webui()
+                extension.start()
+            except UnsupportedHost as problem:
+                refusal = str(problem)
+            assert bool(refusal) == (lacking not in self.OPTIONAL), lacking
+            if refusal:
+                assert name in refusal
+            else:
+                noticed = any(name in notice for notice in extension.host.warnings())
+                # Not every kind of model has a counter of its own, and T5 may be reached in another way.
+                assert noticed or lacking not in ("the main thread", "loading")
+                assert same(host.condition("a <'cat'>"), host.condition("a cat"))
+                extension.stop()
+            setattr(owner, name, removed)
+            assert {what: vars(place).get(known) for what, (place, known) in points.items()} == kept, lacking
+            assert not any("_embmerge_delegates" in vars(place) for place, _ in points.values()), lacking
 
     def test_beneath_another_extension_an_inert_delegate_stays(self, host: HostUnderTest) -> None:
         before = functions_of(host)

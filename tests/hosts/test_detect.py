@@ -21,16 +21,21 @@ from .fake_neo import FakeNeo
 from .fake_reforge import FakeReForge
 
 
-def owner_and_name(module: Any, path: str) -> tuple[Any, str]:
+def take_away(module: Any, path: str) -> None:
+    """Delete what a capability's path leads to, in all classes where it says so."""
     *outer, name = path.split(".")
+    found = [module]
     for part in outer:
-        module = getattr(module, part)
-    return module, name
+        classes = [inner for one in found for inner in vars(one).values() if isinstance(inner, type)]
+        found = classes if part == "*" else [getattr(one, part) for one in found]
+    for owner in found:
+        if name in vars(owner):
+            delattr(owner, name)
 
 
 HOSTS = {
-    "a1111": A1111, "reforge": ReForge, "forge": Forge, "older_neo": ForgeNeo, "newest_neo": NewestForgeNeo,
-    "sdnext": SDNext,
+    "a1111": A1111, "reforge": ReForge, "forge": Forge, "ersatz": Forge, "older_neo": ForgeNeo,
+    "newest_neo": NewestForgeNeo, "sdnext": SDNext,
 }  # fmt: skip
 WANTED = [(kind, capability) for kind in ("a1111", "forge", "sdnext") for capability in CAPABILITIES[HOSTS[kind]]]
 
@@ -57,8 +62,7 @@ def test_a_host_is_found_by_what_it_offers(kind: str) -> None:
     indirect=["kind"],
 )
 def test_what_is_missing_is_named(kind: str, capability: Capability) -> None:
-    owner, name = owner_and_name(sys.modules[capability.module], capability.attribute)
-    delattr(owner, name)
+    take_away(sys.modules[capability.module], capability.attribute)
     with pytest.raises(UnsupportedHost) as caught:
         detect_host()
     lacking = f"it lacks {capability.module}.{capability.attribute}, {capability.purpose}."

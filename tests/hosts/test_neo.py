@@ -39,6 +39,8 @@ class NeoContract(HostContract):
 
 
 class TestOlderNeo(NeoContract):
+    OPTIONAL = (*HostContract.OPTIONAL, "tokenizing words")  # then the call itself is wrapped
+
     @pytest.fixture
     def host(self, older_neo: FakeNeo) -> FakeNeo:
         return older_neo

@@ -91,6 +91,16 @@ def test_before_a_model_is_loaded_the_counter_is_the_host_s(a1111: FakeA1111) ->
     assert a1111.count("a <'cat'>") == "-/-"
 
 
+def test_without_the_host_s_counter_expressions_work_and_it_is_said(a1111: FakeA1111) -> None:
+    del a1111.modules.sd_hijack.StableDiffusionModelHijack.get_prompt_lengths
+    webui = a1111.webui()
+    webui.start()
+    assert same(a1111.condition("a <'cat'>"), a1111.condition("a cat"))
+    assert [notice.split(". ")[0] for notice in webui.host.warnings()] == [
+        "The token counter counts expressions as the text that they are"
+    ]
+
+
 def test_a_model_without_clip(a1111: FakeA1111) -> None:
     a1111.webui().start()
     a1111.modules.sd_models.model_data.sd_model = SimpleNamespace(cond_stage_model=object())

@@ -140,16 +140,16 @@ class ConditioningHooks(HookGroup):
     def cached_params(
         self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
     ) -> Any:
-        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple, or another value.
+        """Stand in for `StableDiffusionProcessing.cached_params`, which gives a tuple, or another value: a hash, …
 
         Any word may be the name of an embedding that was saved since, so every key has the state of those; the host
         itself looks only at the prompt's text.
         """
         given = original(processing, required_prompts, *args, **kwargs)
-        key = (*(given if isinstance(given, tuple) else (given,)), self.host.embeddings_state)
         if not any(map(holds_expression, required_prompts)):
-            return key
-        return (*key, self.settings(), self.host.dependencies(required_prompts))
+            return _extended(given, self.host.embeddings_state)
+        more = self.settings(), self.host.dependencies(required_prompts)
+        return _extended(given, self.host.embeddings_state, *more)
 
     def count(self, prompt: str, sd_model: Any) -> tuple[str, str | None]:
         """Return a prompt for the host's token counter in which each expression counts as its vectors.
@@ -226,6 +226,18 @@ def _with_texts(prompts: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
     replaced = copy.copy(prompts)
     replaced[:] = texts
     return replaced
+
+
+def _extended(key: Any, *more: object) -> Any:
+    """Return a host's key of its cache with more in it, of the kind that the host made: it may want a number back.
+
+    Source: ersatzForge fca12a28, modules/processing.py:417-436 `cached_params` (a hash).
+    """
+    if isinstance(key, tuple):
+        return (*key, *more)
+    if isinstance(key, int):
+        return hash((key, *more))
+    return f"{key} {hash(more)}" if isinstance(key, str) else (key, *more)
 
 
 def _find_commas(merged: Merged, model: TextModel) -> frozenset[str]:

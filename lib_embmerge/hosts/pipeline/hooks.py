@@ -4,6 +4,9 @@ An extension that wraps a function after us holds our delegate for ever; one tha
 function that knows nothing of us. So a delegate is inert without its target: removing ours clears the target, and
 takes the delegate off where it is still the outermost. Installing uses an outermost delegate again and otherwise adds
 one, with the target in that one alone: whether an earlier one is still called by what is outermost, nobody can tell.
+
+A host may lack what a hook needs, or refuse to have it replaced. Then all hooks of the group are taken out again, and
+the host is as it was.
 """
 
 from __future__ import annotations
@@ -12,10 +15,23 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Hook", "HookGroup"]
+from ...errors import UnsupportedHost
+
+__all__ = ["Hook", "HookGroup", "class_with"]
 
 DELEGATES = "_embmerge_delegates"
 """Attribute of an owner (a module or a class of the host) under which the delegates with a target are found again."""
+
+
+def class_with(module: Any, name: str) -> type:
+    """Return the class of a host's module that has a function of its own by this name, whatever the class is called.
+
+    Raises: UnsupportedHost where none has.
+    """
+    for kind in vars(module).values():
+        if isinstance(kind, type) and name in vars(kind):
+            return kind
+    raise UnsupportedHost(f"This WebUI's text encoders have no {name}.")
 
 
 class Hook:
@@ -24,14 +40,25 @@ class Hook:
     The owner is a module or a class; the delegates it carries survive a reload of our own modules.
     """
 
-    def __init__(self, owner: Any, name: str, target: Callable[..., Any]) -> None:
-        """Take the function's owner and name, and what stands in for it."""
+    def __init__(self, owner: Any, name: str, target: Callable[..., Any], without: str = "") -> None:
+        """Take the function's owner and name, what stands in for it, and what a host without it lacks."""
         self.owner = owner
         self.name = name
         self.target = target
+        self.without = without
 
     def install(self) -> None:
-        """Let calls reach the target, whatever was installed before."""
+        """Let calls reach the target, whatever was installed before.
+
+        Raises: UnsupportedHost where the host has no such function, or lets nobody replace it.
+        """
+        try:
+            self._install()
+        except (AttributeError, TypeError) as error:
+            place = getattr(self.owner, "__qualname__", None) or getattr(self.owner, "__name__", self.owner)
+            raise UnsupportedHost(f"{place}.{self.name} cannot be extended in this WebUI.") from error
+
+    def _install(self) -> None:
         delegates = self._delegates()
         outermost = vars(self.owner).get(self.name)
         if not _is_delegate(outermost):
@@ -44,9 +71,12 @@ class Hook:
 
     def uninstall(self) -> None:
         """Let calls pass by the target; take the delegate off where nobody wrapped it since."""
-        delegate = self._delegates().pop(self.name, None)
+        delegates = vars(self.owner).get(DELEGATES, {})
+        delegate = delegates.pop(self.name, None)
         if delegate is not None:
             delegate.target = None
+        if not delegates and DELEGATES in vars(self.owner):
+            delattr(self.owner, DELEGATES)
         while _is_delegate(outermost := vars(self.owner).get(self.name)):
             if outermost.own:
                 setattr(self.owner, self.name, outermost.original)
@@ -64,14 +94,24 @@ class Hook:
 class HookGroup:
     """Hooks that are installed and removed together."""
 
+    without = ""
+    """What a person should know of a WebUI in which they cannot work; empty where nothing works without them."""
+
     def __init__(self, hooks: Sequence[Hook]) -> None:
         """Take the hooks."""
         self._hooks = hooks
 
     def install(self) -> None:
-        """Let calls pass through the hooks; installing twice changes nothing."""
-        for hook in self._hooks:
-            hook.install()
+        """Let calls pass through the hooks; installing twice changes nothing.
+
+        Raises: UnsupportedHost where one of them cannot work; none is left in the host then.
+        """
+        try:
+            for hook in self._hooks:
+                hook.install()
+        except UnsupportedHost:
+            self.uninstall()
+            raise
 
     def uninstall(self) -> None:
         """Take the hooks out again."""

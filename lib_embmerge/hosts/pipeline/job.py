@@ -88,6 +88,7 @@ class Mistakes:
 class JobHooks(HookGroup, ABC):
     """The hooks around a job of one host, installed and removed together."""
 
+    without = "Mistakes in the prompts of later pictures and passes are found only when their turn comes."
     host: RunningHost
 
     def __init__(self, settings: Callable[[], MergeSettings], mistakes: Mistakes, hooks: Sequence[Hook]) -> None:
@@ -174,7 +175,7 @@ class PipelineJob(JobHooks):
         if hasattr(processing, "process_images_inner"):
             hooks.append(Hook(processing, "process_images_inner", self.run_job))
         infotexts = _find_infotexts()
-        if infotexts is not None:
+        if hasattr(infotexts, "parse_generation_parameters"):
             hooks.append(Hook(infotexts, "parse_generation_parameters", self.read_infotext))
         super().__init__(settings, mistakes, hooks)
 

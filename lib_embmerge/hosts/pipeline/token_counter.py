@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EmbeddingMergeError
+from ...errors import EmbeddingMergeError, UnsupportedHost
 from ...language.scan import holds_expression
 from ...prompts.comments import find_cut_expression
 from .conditioning import ConditioningHooks
@@ -23,6 +23,8 @@ __all__ = ["TokenCounter", "make_mark"]
 class TokenCounter(HookGroup):
     """Prepares the text that is counted, by the callback, and marks the count of a broken expression, by a hook."""
 
+    without = "The token counter counts expressions as the text that they are."
+
     def __init__(self, host: PipelineHost, hooks: ConditioningHooks, callbacks: Any) -> None:
         """Take the host's adapter, its hooks, and its `script_callbacks` module."""
         self.host = host
@@ -30,11 +32,24 @@ class TokenCounter(HookGroup):
         self.callbacks = callbacks
         super().__init__([Hook(owner, name, self.mark_prompt_lengths) for owner, name in host.counter_points()])
         self._state = threading.local()
+        self._is_installed = False
 
     def install(self) -> None:
-        """Install the hook and register the callback; that is the host's to forget when it reloads its UI."""
+        """Install the hook and register the callback; that is the host's to forget when it reloads its UI.
+
+        Raises: UnsupportedHost where the host has no such callback, or the hook cannot work.
+        """
         super().install()
+        if not hasattr(self.callbacks, "on_before_token_counter"):
+            self.uninstall()
+            raise UnsupportedHost("This WebUI asks no extension before it counts.")
         self.callbacks.on_before_token_counter(self.count_expressions)
+        self._is_installed = True
+
+    def uninstall(self) -> None:
+        """Take the hook out again; the callback does nothing any more."""
+        self._is_installed = False
+        super().uninstall()
 
     def count_expressions(self, params: Any) -> None:
         """Make the host's token counter count expressions as their vectors.
@@ -43,7 +58,7 @@ class TokenCounter(HookGroup):
         """
         self._state.problem = None
         self._state.is_prepared = False
-        model = self.host.loaded_model()
+        model = self.host.loaded_model() if self._is_installed else None
         if model is None:
             return
         typed, styles = self._with_styles(params)

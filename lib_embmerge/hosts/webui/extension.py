@@ -14,7 +14,7 @@ from ...language.scan import holds_expression
 from ...legacy import restore_prompts
 from ...limits import Limits
 from ...merge import MergeSettings, warn_of_strangers
-from .running_host import RunningHost
+from .running_host import Attachment, RunningHost
 from .settings import LIMIT_SETTINGS, SETTINGS
 
 __all__ = ["WebUI", "find_bracket_readers", "other_extensions_with_expressions"]
@@ -40,12 +40,24 @@ class WebUI:
         """What changes prompts and the token counter in this host."""
 
     def start(self) -> None:
-        """Install the parts and register the callbacks; they are the host's to forget when it reloads its UI."""
+        """Install the parts and register the callbacks; they are the host's to forget when it reloads its UI.
+
+        Raises: UnsupportedHost where a part cannot work without which nothing does; the host is as before then.
+        """
         for part in self.parts:
-            part.install()
+            self._install(part)
         self.callbacks.on_ui_settings(self.add_settings)
         self.callbacks.on_infotext_pasted(self.restore_pasted)
         self.callbacks.on_script_unloaded(self.stop)
+
+    def _install(self, part: Attachment) -> None:
+        try:
+            part.install()
+        except UnsupportedHost as problem:
+            if not part.without:
+                self.stop()
+                raise
+            self.host.notices.append(f"{part.without} {problem.sentence}")
 
     def stop(self) -> None:
         """Take the parts out, the last one first."""

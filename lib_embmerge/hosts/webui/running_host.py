@@ -31,8 +31,14 @@ __all__ = ["Attachment", "RunningHost", "RunningTextModel"]
 class Attachment(Protocol):
     """Something that reaches into the host, and out again."""
 
+    without: str
+    """What a person should know of a host in which it cannot work; empty where nothing works without it."""
+
     def install(self) -> None:
-        """Put it in place; a second time changes nothing."""
+        """Put it in place; a second time changes nothing.
+
+        Raises: UnsupportedHost where it cannot work in this host, which is as before then.
+        """
         ...
 
     def uninstall(self) -> None:
@@ -125,6 +131,8 @@ class RunningHost(ABC):
         """Files of other extensions that take the same expressions; the wiring finds them."""
         self.taken_brackets: Mapping[str, str] = {}
         """Opening brackets that another extension reads before we do, with its name; the wiring finds it."""
+        self.notices: list[str] = []
+        """What does not work in this host, in sentences; the wiring finds it."""
         self._read_files = ReadFiles()
 
     @abstractmethod
@@ -231,7 +239,7 @@ class RunningHost(ABC):
         self.load_embeddings()
 
     def warnings(self) -> list[str]:
-        """Name the other extensions that take the same expressions, or their brackets."""
+        """Name what does not work here, and the other extensions that take the same expressions, or their brackets."""
         same = [
             f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
             for path in self.other_extensions
@@ -242,4 +250,4 @@ class RunningHost(ABC):
             for bracket, name in self.taken_brackets.items()
             if bracket in self.brackets.value
         ]
-        return [*same, *taken]
+        return [*self.notices, *same, *taken]
