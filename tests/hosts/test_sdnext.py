@@ -25,7 +25,7 @@ COUNTED = {name: case for name, case in COUNTS.items() if not name.startswith("t
 
 
 class TestSDNext(HostContract):
-    OPTIONAL = ()
+    OPTIONAL = ("a job", "the first step of a job", "the Control tab")
     COUNTED = COUNTED
     ENCODED_FOR_ONE_CHANGE = 2  # it keeps the two prompts of a job as a pair
     # The host has no conditioning functions of a list of prompts, and no key of a cache.
