@@ -239,7 +239,7 @@ class RunningHost(ABC):
         self.load_embeddings()
 
     def warnings(self) -> list[str]:
-        """Name what does not work here, and the other extensions that take the same expressions, or their brackets."""
+        """Name what does not work here, and other extensions that take the same expressions, or their brackets."""
         same = [
             f"Another extension also reads <'…'> in prompts; one is enough. The other one: {path}"
             for path in self.other_extensions
