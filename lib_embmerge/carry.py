@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .errors import ShapeMismatch
+from .families import group_of
 from .host_protocol import TextEncoder, TextModel
 from .inspection.explain import ExplainedVector, explain, join_explained
 from .language.nodes import Expression
@@ -107,10 +108,15 @@ def carry_shared(embedding: Embedding, target: TextModel) -> Embedding:
         {
             encoder.name: embedding[encoder.name].to(torch.float32)
             if encoder.name in shared
-            else torch.zeros((embedding.length, encoder.width))
+            else torch.zeros((_length_beside(embedding, encoder.name), encoder.width))
             for encoder in target.encoders
         }
     )
+
+
+def _length_beside(embedding: Embedding, encoder: str) -> int:
+    """Return how many zero vectors an encoder gets that an embedding has nothing for: as many as its group has."""
+    return embedding.lengths.get(group_of(encoder), embedding.length)
 
 
 def _common_words(left: TextEncoder, right: TextEncoder) -> tuple[Sequence[int], Sequence[int]]:

@@ -41,6 +41,8 @@ class Entered:
     tree: Expression = field(repr=False)
     limits: Limits = field(default_factory=Limits, repr=False)
     """Those that it was read under, and is to be computed under."""
+    begins: bool = False
+    """Whether it stands in a prompt where no blank is before it; some tokenizers cut a word there in another way."""
 
     @property
     def source(self) -> tuple[str, int]:

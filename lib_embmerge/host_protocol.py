@@ -33,7 +33,8 @@ class InstalledEmbedding:
     """An embedding file of the host's.
 
     `name` is the word that stands for it in a prompt (the file's stem). `vectors` is by encoder name, each (n, width)
-    as stored: any float dtype, and not yet checked against the model. A file that cannot be read has none, and
+    as stored: any float dtype, and not yet checked against the model. It need not have them for all tokenizer groups of
+    a model: the others read its name. A file that cannot be read has none, and
     `problem` is the sentence that says why. `path` is the file, where it is known.
     """
 
@@ -58,23 +59,37 @@ TextPieces = list["Sequence[int] | InstalledEmbedding"]
 
 
 class TextEncoder(Protocol):
-    """One CLIP text encoder: a tokenizer and a table with a row per token."""
+    """One text encoder: a tokenizer and a table with a row per token."""
 
     name: str
-    """`clip_l`, `clip_h` or `clip_g`."""
+    """A key of `families.ENCODERS`, which says its tokenizer group."""
     width: int
     """Columns of the table."""
-    start_id: int
-    end_id: int
-    padding_id: int
+
+    @property
+    def start_id(self) -> int | None:
+        """The start token; None where the encoder has none, and so for the next two."""
+        ...
+
+    @property
+    def end_id(self) -> int | None:
+        """The end token."""
+        ...
+
+    @property
+    def padding_id(self) -> int | None:
+        """What a chunk is filled up with."""
+        ...
+
     size: int
     """Rows of the table."""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, without start and end token and without a limit of length.
 
-        The encoder lower-cases and cleans the text as it does for a prompt. One call for many texts is much cheaper
-        than many calls.
+        The encoder lower-cases and cleans the text as it does for a prompt. A text that begins with a blank is cut as
+        where one stands before its first word, any other as at a prompt's very beginning: to tokenizers that are no
+        CLIP's it may make a difference. One call for many texts is much cheaper than many calls.
         """
         ...
 
@@ -140,6 +155,7 @@ class TextModel(Protocol):
         """Resolve quoted texts: per text and encoder name its tokens and the installed embeddings named in it.
 
         Names are found as the host finds them. An embedding made for another family is not found: its name stays text.
+        Blanks at a text's beginning count as for `TextEncoder.tokenize`.
         """
         ...
 

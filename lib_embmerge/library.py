@@ -15,6 +15,7 @@ from .compatibility.rules import Verdict, judge
 from .entered import Entered, TextKind, is_prompt, read_expression
 from .errors import EmbeddingMergeError, FileError
 from .evaluation import Analysis
+from .families import group_of
 from .files.paths import list_folder
 from .files.reading import EmbeddingFile, read_embedding
 from .host_protocol import EXTENSIONS, TextModel
@@ -101,7 +102,7 @@ def count(text: str, model: TextModel, *, kind: TextKind = "any", limits: Limits
     if is_prompt(text, kind):
         return _count_prompt(text, model, limits)
     analysis = Analysis(read_expression(text, kind=kind, limits=limits), model)
-    encoders = {encoder.name: analysis.length for encoder in model.encoders}
+    encoders = {encoder.name: analysis.length_in(group_of(encoder.name)) for encoder in model.encoders}
     return Count("expression", encoders, warnings=_said(analysis))
 
 

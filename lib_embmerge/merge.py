@@ -11,18 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from torch import Tensor
+
 from .entered import Entered
 from .errors import EmbeddingMergeError, ExpressionError, LimitExceeded, NotFinite, Span, SyntaxProblem
 from .evaluation.analysis import Analysis, analyse
 from .evaluation.measure import describe_work
 from .evaluation.remarks import find_strangers
+from .families import CLIP, group_of
 from .host_protocol import TextModel
 from .language.literal_text import literal_text
 from .language.nodes import Expression
 from .language.parse import parse
-from .language.scan import Brackets, Island, find_islands, make_placeholder_error, splice
+from .language.scan import Brackets, Island, begins_text, find_glue, find_islands, make_placeholder_error, splice
 from .limits import HALF_PRECISION_MAX, Limits
-from .placeholders import content_names, count_name, put_words
+from .placeholders import content_names, count_name, glued_name, put_words
 from .vectors.embedding import Embedding
 
 __all__ = [
@@ -53,12 +56,29 @@ class Merged:
     """Prompts with names of placeholders in the places of their expressions, and what the placeholders stand for.
 
     `vectors` is for the encoders that take embeddings, one for each name; `words` for those that take only text: an
-    expression's first placeholder has its literal texts, the others have none.
+    expression's first placeholder has its literal texts, the others have none. Of an encoder that is no CLIP's the
+    first placeholder has all vectors, too; which they are where a blank is before it, or none, says `rows`.
     """
 
     prompts: list[str]
     vectors: dict[str, Embedding]
     words: dict[str, str]
+    placed: dict[str, Analysis] = field(default_factory=dict)
+    """The expressions of the first placeholders, where an encoder that is no CLIP's may read blanks."""
+
+    def rows(self, name: str, encoder: str, *, begins: bool) -> Tensor:
+        """Return the vectors of a placeholder for one encoder; `begins` says that no blank is before it.
+
+        Shapes: (n, width); no vectors for a name that is not an expression's first.
+        Raises: ExpressionError for a mistake that only one of the two ways of cutting a word makes.
+        """
+        analysis = self.placed.get(name)
+        if analysis is None or group_of(encoder) == CLIP:
+            return self.vectors[name][encoder]
+        standing = analysis.standing(begins=begins)
+        if standing is analysis:
+            return self.vectors[name][encoder]
+        return _checked_value(standing)[encoder]
 
 
 def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSettings | None = None) -> Merged:
@@ -78,7 +98,8 @@ def merge_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
     for prompt, islands in zip(prompts, found, strict=True):
         of_prompt = [next(analyses) for _ in islands]
         _check_together(of_prompt, settings.limits)
-        names = [_placeholders(one, merged, island.span) for one, island in zip(of_prompt, islands, strict=True)]
+        glue = find_glue(prompt, islands)
+        names = [_placeholders(one, merged, *blanks) for one, blanks in zip(of_prompt, glue, strict=True)]
         merged.prompts.append(splice(prompt, islands, names, settings.brackets))
     return merged
 
@@ -109,17 +130,18 @@ def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeS
 
 
 def replace_by_counts(
-    prompt: str, model: TextModel, settings: MergeSettings, count_name: Callable[[int], str]
+    prompt: str, model: TextModel, settings: MergeSettings, count_name: Callable[[int], str], group: str = ""
 ) -> tuple[str, str | None]:
     """Replace each expression by as many words `count_name(1)` as it has vectors; no table is read.
 
-    Gives the prompt and the message of its first broken expression, which counts nothing, or None.
+    They are counted in a tokenizer group, CLIP's where the model has it and no other is named. Gives the prompt and the
+    message of its first broken expression, which counts nothing, or None.
     """
     try:
         islands = _islands(prompt, model, settings)
     except EmbeddingMergeError as error:
         return prompt, str(error)
-    counts, problem = _count_islands(prompt, islands, model, settings)
+    counts, problem = _count_islands(prompt, islands, model, settings, group)
     words = [" ".join([count_name(1)] * n) for n in counts]
     return splice(prompt, islands, words, settings.brackets), problem
 
@@ -163,7 +185,7 @@ def _found(prompt: str, settings: MergeSettings) -> list[Island]:
 
 
 def _count_islands(
-    prompt: str, islands: Sequence[Island], model: TextModel, settings: MergeSettings
+    prompt: str, islands: Sequence[Island], model: TextModel, settings: MergeSettings, group: str = ""
 ) -> tuple[list[int], str | None]:
     """Count each expression's vectors, and tell the first mistake.
 
@@ -179,7 +201,9 @@ def _count_islands(
             problems.append(error)
     analyses = iter(analyse(entered, model))
     found = [problem or next(analyses) for problem in problems]
-    counts = [one.length if isinstance(one, Analysis) and one.problem is None else 0 for one in found]
+    counts = [
+        one.length_in(group or CLIP) if isinstance(one, Analysis) and one.problem is None else 0 for one in found
+    ]
     mistakes = [one.problem if isinstance(one, Analysis) else one for one in found]
     first = next((mistake for mistake in mistakes if mistake is not None), None)
     if first is None:
@@ -220,7 +244,14 @@ def _words_of(island: Island, prompt: str, limits: Limits) -> str:
 
 def _read(prompt: str, islands: Sequence[Island], limits: Limits) -> list[Entered]:
     return [
-        Entered(prompt, island.text, island.offset, _parse_island(island, prompt, limits), limits)
+        Entered(
+            prompt,
+            island.text,
+            island.offset,
+            _parse_island(island, prompt, limits),
+            limits,
+            begins_text(prompt, island),
+        )
         for island in islands
     ]
 
@@ -240,38 +271,85 @@ def _parse(text: str, limits: Limits) -> Expression:
 _kept_parse = lru_cache(maxsize=KEPT_PARSES)(_parse)
 
 
-def _placeholders(analysis: Analysis, merged: Merged, place: Span) -> str:
-    value = analysis.value()
+def _placeholders(analysis: Analysis, merged: Merged, before: bool, behind: bool) -> str:
+    value = _checked_value(analysis)
     words = literal_text(analysis.entered.tree)
+    if analysis.model_is_clip:
+        parts = [value] if value.length == 1 else [_part(value, row) for row in range(value.length)]
+        return " ".join([_register(part, "" if row else words, merged) for row, part in enumerate(parts)])
+    parts = _divide(value)
+    names = []
+    for row, part in enumerate(parts):
+        blanks = (before and not row, behind and row + 1 == len(parts))
+        names.append(_register(part, "" if row else words, merged, None if row else analysis, blanks))
+    return " ".join(names)
+
+
+def _checked_value(analysis: Analysis) -> Embedding:
+    value = analysis.value()
     if analysis.model.half_precision:
-        _check_half_precision(value, analysis.entered.text, place)
-    parts = [value] if value.length == 1 else [_part(value, row) for row in range(value.length)]
-    return " ".join([_register(part, "" if row else words, merged) for row, part in enumerate(parts)])
+        _check_half_precision(value, analysis.entered)
+    return value
 
 
-def _register(value: Embedding, words: str, merged: Merged) -> str:
-    contents = [rows.contiguous().numpy() for rows in value.values()]
-    for name in content_names(contents):
+def _register(
+    value: Embedding,
+    words: str,
+    merged: Merged,
+    analysis: Analysis | None = None,
+    blanks: tuple[bool, bool] = (False, False),
+) -> str:
+    contents: list[object] = [rows.contiguous().numpy() for rows in value.values()]
+    if analysis is not None:  # what reads blanks may read equal vectors of other texts in another way
+        contents.append(analysis.entered.expression.encode(errors="replace"))
+    for content_name in content_names(contents):
+        name = glued_name(content_name, *blanks) if any(blanks) else content_name
         if name not in merged.vectors:
             merged.vectors[name] = value
             merged.words[name] = words
+            if analysis is not None:
+                merged.placed[name] = analysis
             break
         # Expressions of equal vectors may differ in their words.
-        if merged.vectors[name].equals(value) and merged.words[name] == words:
+        is_same = merged.vectors[name].equals(value) and merged.words[name] == words
+        if is_same and _is_as(merged.placed.get(name), analysis):
             break
     return name
+
+
+def _is_as(one: Analysis | None, other: Analysis | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.entered.expression == other.entered.expression and one.begins == other.begins
+
+
+def _divide(value: Embedding) -> list[Embedding]:
+    """Divide a value into one for each placeholder: CLIP's vectors, one by one, the first with all of the others."""
+    if value.length == 0:
+        return []
+    count = max(1, value.lengths.get(CLIP, 1))
+    return [
+        Embedding({name: _of_placeholder(rows, row, group_of(name) == CLIP) for name, rows in value.items()})
+        for row in range(count)
+    ]
+
+
+def _of_placeholder(rows: Tensor, row: int, is_clip: bool) -> Tensor:
+    if is_clip:
+        return rows[row : row + 1].clone()
+    return rows[:0] if row else rows
 
 
 def _part(value: Embedding, row: int) -> Embedding:
     return Embedding({name: rows[row : row + 1].clone() for name, rows in value.items()})
 
 
-def _check_half_precision(value: Embedding, prompt: str, span: Span) -> None:
+def _check_half_precision(value: Embedding, entered: Entered) -> None:
     largest = value.largest()
     if largest > HALF_PRECISION_MAX:
         raise NotFinite(
             f"A number in this value is {largest:.4g}; the model runs in half precision, which ends at 65,504.",
-            source=prompt,
-            span=span,
+            source=entered.text,
+            span=Span(entered.offset - 1, entered.offset + len(entered.expression) + 1),
             suggestion="Scale it down, or use normalize( ).",
         )

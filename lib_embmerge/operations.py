@@ -1,8 +1,9 @@
 """Every operator and function of the language, as one table.
 
 The parser, the evaluation, the counting, the help in the tab, the command line's `functions`, the completion
-list and the documentation all read this table. It knows nothing of torch: the mathematics of an entry is the
-function of `lib_embmerge.vectors.operators` that is registered under the entry's name.
+list and the documentation all read this table; each text encoder of `families` has its function in it. It knows
+nothing of torch: the mathematics of an entry is the function of `lib_embmerge.vectors.operators` that is registered
+under the entry's name.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from .families import ENCODERS, EncoderKind
 
 __all__ = ["FUNCTIONS", "OPERATIONS", "Operation", "Parameter", "ParameterKind", "signature"]
 
@@ -76,6 +79,17 @@ B = Parameter("b")
 MORE = Parameter("…", repeated=True, optional=True)
 ENCODER = Parameter("encoder", "encoder", optional=True)
 INTEGER: ParameterKind = "integer"
+
+
+
+def _only(kind: EncoderKind) -> Operation:
+    """Return the function that has an encoder's name."""
+    others = {"clip_l": "clip_l('cat') + clip_g('kitten')", "clip_g": "clip_l('cat') + clip_g('kitten')"}
+    example = others.get(kind.key, f"'cat' + {kind.key}('kitten')")
+    return Operation(
+        kind.key, (A,), f"Only the vectors of {kind.title}, zeros for every other encoder.", "(a, 0, …)", example, _same
+    )
+
 
 _ENTRIES = (
     Operation(
@@ -154,14 +168,7 @@ _ENTRIES = (
         "remove", (A, Parameter("b", gives_text=False)),
         "Each vector's part outside the span of b's vectors.", "a − V·Vᵀ·a", "remove('queen', 'woman')", _same, work=256,
     ),
-    Operation(
-        "clip_l", (A,), "Only the vectors of CLIP-L, zeros for the other encoder.", "(a_L, 0)",
-        "clip_l('cat') + clip_g('kitten')", _same,
-    ),
-    Operation(
-        "clip_g", (A,), "Only the vectors of CLIP-G, zeros for the other encoder.", "(0, a_G)",
-        "clip_l('cat') + clip_g('kitten')", _same,
-    ),
+    *map(_only, ENCODERS.values()),
     Operation(
         "token", (Parameter("id", INTEGER, minimum=0),), "The vector of a token by its id.", "row id", "token(2368)", _one
     ),

@@ -15,10 +15,12 @@ from typing import Any
 __all__ = [
     "PREFIX",
     "SPELLING",
+    "as_typed",
     "content_names",
     "count_name",
     "counted_vectors",
     "find_names",
+    "glued_name",
     "put_words",
     "spelled_ids",
 ]
@@ -40,6 +42,12 @@ COUNT_PREFIX = PREFIX + "9z"
 """With the first pair of a name that holds a number of vectors; names of contents never begin with it."""
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
+
+GLUED = ((False, False), (True, False), (False, True), (True, True))
+"""Whether a blank was set before a name and behind it, where the prompt has none, by the first pair of the name.
+
+The names of contents, which are of 32 bits, leave that pair at its first value.
+"""
 
 FOLLOWING = re.compile(rf" ({NAME.pattern})")
 
@@ -74,6 +82,50 @@ def counted_vectors(name: str) -> int | None:
     for digit, letter in zip(pairs[::2], pairs[1::2], strict=True):
         value = value * 260 + int(digit) * 26 + LETTERS.index(letter)
     return value
+
+
+def glued_name(name: str, before: bool, behind: bool) -> str:
+    """Return a name of contents that says whether a blank was set before it and behind it."""
+    return PREFIX + PAIRS_OF_CHARACTERS[GLUED.index((before, behind))] + name[len(PREFIX) + 2 :]
+
+
+def as_typed(text: str, is_empty: Callable[[str], bool]) -> tuple[str, list[bool]]:
+    """Take the blanks away that were set around names, so that all else in a text is as if words had been typed there.
+
+    A blank before a name goes where nothing or a line's end is before that; one behind it where no letter, digit or
+    other name follows. Names that stand for nothing go, each with the blank before it. For each name that stays is
+    given, too, whether a blank is still before it that the words would not have: behind an opening bracket.
+    Example:
+        >>> as_typed("embm0c0a0a0a0a , red embm0a1a1a1a1a", lambda name: name.endswith("1a"))
+        ('embm0c0a0a0a0a, red', [False])
+    """
+    texts, names = NAME.split(text), find_names(text)
+    behind_bracket = []
+    for place, name in enumerate(names):
+        before, behind = _glue(name)
+        head, tail = texts[place], texts[place + 1]
+        is_set = before and head.endswith(" ")
+        if is_set and (head[:-1].endswith("\n") or (head == " " and not place)):
+            head = head[:-1]
+        behind_bracket.append(is_set and head.endswith(("( ", "[ ")))
+        is_last = place + 1 == len(names)
+        if behind and tail.startswith(" ") and not tail[1:2].isalnum() and (len(tail) > 1 or is_last):
+            tail = tail[1:]
+        texts[place], texts[place + 1] = head, tail
+    typed, kept = texts[0], []
+    for name, bracket, following in zip(names, behind_bracket, texts[1:], strict=True):
+        if not is_empty(name):
+            typed += name
+            kept.append(bracket)
+        elif typed.endswith(" "):
+            typed = typed[:-1]
+        typed += following
+    return typed, kept
+
+
+def _glue(name: str) -> tuple[bool, bool]:
+    place = PAIRS_OF_CHARACTERS.index(name[len(PREFIX) : len(PREFIX) + 2])
+    return GLUED[place] if place < len(GLUED) else GLUED[0]
 
 
 def spelled_ids(name: str, ids_of: Callable[[str], Sequence[int]]) -> list[int]:

@@ -25,7 +25,7 @@ from .errors import (
     Span,
 )
 from .evaluation import Analysis, Provenance
-from .families import DEMONSTRATION
+from .families import CLIP, DEMONSTRATION, group_of
 from .files.checkpoint_files import hash_file
 from .files.modelspec import modelspec_fields
 from .files.names import KnownNames, advise_on_name, check_name, check_new_name, is_path
@@ -36,7 +36,7 @@ from .host_protocol import EXTENSIONS, InstalledEmbedding, TextModel
 from .inspection.tokens import word_test
 from .language import Apply, At, Expression, Number, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
-from .vectors.embedding import Embedding, former_digests, shapes_of
+from .vectors.embedding import Embedding, digest_vectors, former_digests, shapes_of
 from .vectors.operators.sequence import pool
 from .version import __version__
 
@@ -305,7 +305,8 @@ def _changed_embeddings(recipe: Recipe, model: TextModel) -> list[str]:
 
 def _has_digest(embedding: InstalledEmbedding, digest: str) -> bool:
     """Return whether a recipe's digest is of this embedding; older versions wrote others, in A1111 that of the file."""
-    if digest == embedding.digest or digest in former_digests(embedding.vectors):
+    clip = {name: rows for name, rows in embedding.vectors.items() if group_of(name) == CLIP}
+    if digest == embedding.digest or digest == digest_vectors(clip) or digest in former_digests(embedding.vectors):
         return True
     return embedding.path is not None and is_file(embedding.path) and digest == hash_file(embedding.path)
 

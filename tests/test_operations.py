@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lib_embmerge.families import ENCODERS
 from lib_embmerge.language import Apply, parse, walk
 from lib_embmerge.operations import FUNCTIONS, OPERATIONS, Operation, signature
 
@@ -30,8 +31,7 @@ SIGNATURES = {
     "normalize": "normalize(a[, norm])",
     "project": "project(a, b)",
     "remove": "remove(a, b)",
-    "clip_l": "clip_l(a)",
-    "clip_g": "clip_g(a)",
+    **{name: f"{name}(a)" for name in ENCODERS},
     "token": "token(id)",
     "pad": "pad()",
     "end": "end()",

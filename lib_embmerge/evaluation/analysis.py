@@ -6,13 +6,14 @@ begins anew: a preview, a saved file and a merged prompt ask the same object.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import torch
 
 from ..entered import Entered
 from ..errors import EmbeddingMergeError
+from ..families import CLIP
 from ..host_protocol import TextModel
 from ..remarks import Remark
 from ..vectors.embedding import Embedding
@@ -34,17 +35,25 @@ class Analysis:
     """
 
     def __init__(
-        self, entered: Entered, model: TextModel, *, stays_text: str = "", beside: Computations | None = None
+        self,
+        entered: Entered,
+        model: TextModel,
+        *,
+        stays_text: str = "",
+        begins: bool = False,
+        beside: Computations | None = None,
     ) -> None:
         """Take the expression and the model; nothing is read before it is asked for.
 
         `stays_text` is a name that quoted texts may hold without meaning the embedding that has it. `beside` is what
-        several analyses share: see `analyse`.
+        several analyses share: see `analyse`. `begins` says that the expression stands where no blank is before it;
+        some tokenizers cut its first word in another way there.
         Raises: UnsupportedHost for a model without any text encoder that takes embeddings.
         """
         self.entered = entered
         self.model = model
-        self._steps = plan(entered.tree)
+        self.begins = begins
+        self._steps = plan(entered.tree, begins=begins)
         self._together = beside or Computations(Readings(model, stays_text=stays_text))
         self._readings = self._together.readings
         self._readings.add(self._steps)
@@ -71,16 +80,48 @@ class Analysis:
 
     @property
     def length(self) -> int:
-        """How many vectors the value has, for every text encoder. No table is read for it.
+        """How many vectors the value has, of the tokenizer group that has the most. No table is read for it.
 
         Raises: `problem`.
         """
         return self.size.length
 
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        """How many vectors the value has, by tokenizer group. No table is read for it.
+
+        Raises: `problem`.
+        """
+        return dict(zip(self._readings.groups, self.size.lengths, strict=True))
+
+    def length_in(self, group: str) -> int:
+        """Return how many vectors the value has in a tokenizer group, or in the first where the model has not that.
+
+        Raises: `problem`.
+        """
+        lengths = self.lengths
+        return lengths[group if group in lengths else next(iter(lengths))]
+
+    def standing(self, *, begins: bool) -> Analysis:
+        """Return the analysis of the same expression where no blank is before it, or one is; itself where it is that.
+
+        Only tokenizers other than CLIP's make a difference between the two.
+        """
+        return self if begins == self.begins or self.model_is_clip else self._elsewhere
+
+    @property
+    def model_is_clip(self) -> bool:
+        """Whether all text encoders of the model are CLIP's, which read blanks as nothing."""
+        return self._readings.groups == (CLIP,)
+
+    @cached_property
+    def _elsewhere(self) -> Analysis:
+        return Analysis(self.entered, self.model, begins=not self.begins, beside=self._together)
+
     def value(self) -> Embedding:
         """Return the vectors: float32, in memory of their own, the same object every time.
 
-        Shapes: (n, width) per encoder of the model, the same n for all; n may be 0.
+        Shapes: (n, width) per encoder of the model, the same n for all of a tokenizer group; n may be 0.
         Raises: `problem`; NotFinite and WrongArgument for what only the numbers show; ModelNotLoaded where a table
         cannot be read.
         """
@@ -110,7 +151,7 @@ class Analysis:
         """
         return [
             *remark_on_writing(self.entered.expression),
-            *remark_on_reading(self._steps, self._readings, self.length),
+            *remark_on_reading(self._steps, self._readings, self.lengths),
         ]
 
     def remarks_on_value(self) -> list[Remark]:
@@ -148,7 +189,7 @@ def analyse(entered: Sequence[Entered], model: TextModel) -> list[Analysis]:
     if not entered:
         return []
     shared = Computations(Readings(model))
-    made = [Analysis(one, model, beside=shared) for one in entered]
+    made = [Analysis(one, model, begins=one.begins, beside=shared) for one in entered]
     for one in made:
         one.problem  # noqa: B018 - measured now, so that the first value reads the rows of all
     return made

@@ -89,8 +89,8 @@ def _apply_together(group: Sequence[_Waiting]) -> None:
     one = group[0]
     joined = tuple([torch.cat(rows) for rows in zip(*(each.operand for each in group), strict=True)])
     found = one.computation.apply(one.computation.steps[one.place], [joined])
-    lengths = [len(each.operand[0]) for each in group]
-    parts = zip(*(torch.split(rows, lengths) for rows in found), strict=True)
+    lengths = zip(*([len(rows) for rows in each.operand] for each in group), strict=True)
+    parts = zip(*map(torch.split, found, map(list, lengths)), strict=True)
     for each, values in zip(group, parts, strict=True):
         each.computation.known[each.place] = each.first, values
 

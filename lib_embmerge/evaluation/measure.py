@@ -6,11 +6,11 @@ module, so that every limit and every range is checked before anything is alloca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import LimitExceeded, ShapeMismatch, WrongArgument
-from ..families import FAMILIES
+from ..families import ENCODERS, FAMILIES, GROUPS
 from ..host_protocol import TextModel
 from ..limits import Limits
 from ..operations import OPERATIONS
@@ -23,11 +23,20 @@ AT_ONCE = 64
 """Values of full size that may be in work at once: `mean(repeat('a', 1024), repeat('a', 1024), …)`."""
 
 
-class Size(NamedTuple):
-    """The number of vectors of a value, and the work that it takes: see `Limits.work`."""
+Lengths = tuple[int, ...]
+"""Numbers of vectors by tokenizer group, in the order of the model's."""
 
-    length: int
+
+class Size(NamedTuple):
+    """The numbers of vectors of a value by tokenizer group, and the work that it takes: see `Limits.work`."""
+
+    lengths: Lengths
     work: int
+
+    @property
+    def length(self) -> int:
+        """The largest number of vectors."""
+        return max(self.lengths)
 
 
 def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
@@ -35,7 +44,7 @@ def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
 
     Raises: ExpressionError with the span of the first step that cannot be.
     """
-    stack: list[int] = []
+    stack: list[Lengths] = []
     live = work = 0
     for step in steps:
         name, operands = step.name, step.operands
@@ -43,23 +52,24 @@ def measure(steps: Plan, readings: Readings, limits: Limits) -> Size:
             readings.tables(step)
             continue
         if step.reads:
-            length = readings.leaf(step).length
-            work += length
+            lengths = readings.leaf(step).lengths
+            work += sum(lengths)
         else:
-            lengths = stack[len(stack) - operands :]
+            given = stack[len(stack) - operands :]
             del stack[len(stack) - operands :]
-            live -= sum(lengths)
-            length = _length(step, lengths, readings)
-            work += OPERATIONS[name].work * max(length, *lengths, 0)
-        if length > limits.vectors:
+            live -= sum(map(sum, given))
+            lengths = _lengths(step, given, readings)
+            cost = OPERATIONS[name].work
+            work += sum([cost * max(of_group, default=0) for of_group in zip(lengths, *given, strict=True)])
+        if max(lengths) > limits.vectors:
             raise LimitExceeded(
-                f"This has {_shown(length, 'vectors')}; at most {limits.vectors} are allowed.", span=step.span
+                f"This has {_shown(max(lengths), 'vectors')}; at most {limits.vectors} are allowed.", span=step.span
             )
         if work > limits.work:
             raise LimitExceeded(describe_work(limits), span=step.span)
-        stack.append(length)
-        live += length
-        if live > AT_ONCE * limits.vectors:
+        stack.append(lengths)
+        live += sum(lengths)
+        if live > AT_ONCE * limits.vectors * len(lengths):
             raise LimitExceeded(
                 f"This needs more than {AT_ONCE * limits.vectors} vectors at once.", span=step.span
             )
@@ -76,20 +86,26 @@ def describe_work(limits: Limits) -> str:
     return f"This would take too long: it calculates more than {limits.work:,} vectors, where one {shown} counts."
 
 
-def _length(step: Step, lengths: list[int], readings: Readings) -> int:
+def _lengths(step: Step, given: Sequence[Lengths], readings: Readings) -> Lengths:
     operation = OPERATIONS[step.name]
     check = _CHECKS.get(step.name)
     if check is not None:
-        check(step, lengths, readings)
-    if len(lengths) == 1 and lengths[0] == 0 and operation.is_function:
-        return 0  # of functions of one embedding: no vectors in, none out
-    return operation.length(*lengths, *step.values)
+        check(step, given, readings)
+    if not given:  # as of `random`: equally many for all
+        return (operation.length(*step.values),) * len(readings.groups)
+    if operation.is_function and len(given) == 1:  # of functions of one embedding: no vectors in, none out
+        return tuple([operation.length(n, *step.values) if n else 0 for n in given[0]])
+    return tuple([operation.length(*of_group, *step.values) for of_group in zip(*given, strict=True)])
 
 
-def _check_index(step: Step, lengths: list[int], readings: Readings) -> None:
+def _check_index(step: Step, given: Sequence[Lengths], readings: Readings) -> None:
     number = step.values[0]
-    if isinstance(number, int) and not -lengths[0] <= number < lengths[0]:
-        raise WrongArgument(f"There is no vector {_shown(number)}: {_describe_indices(lengths[0])}.", span=step.span)
+    for group, length in zip(readings.groups, given[0], strict=True):
+        if isinstance(number, int) and not -length <= number < length:
+            place = "" if len(given[0]) == 1 else f" in {GROUPS.get(group, group)}"
+            raise WrongArgument(
+                f"There is no vector {_shown(number)}{place}: {_describe_indices(length)}.", span=step.span
+            )
 
 
 def _describe_indices(length: int) -> str:
@@ -99,19 +115,19 @@ def _describe_indices(length: int) -> str:
     return "there is one vector, 0" if length == 1 else f"the vectors are 0 to {length - 1}"
 
 
-def _check_norms(step: Step, lengths: list[int], readings: Readings) -> None:
-    if len(lengths) > 1 and not lengths[1]:
+def _check_norms(step: Step, given: Sequence[Lengths], readings: Readings) -> None:
+    if len(given) > 1 and (not any(given[1]) or any(n and not norms for n, norms in zip(*given, strict=True))):
         raise WrongArgument("The embedding that gives the norms has no vectors.", span=step.span)
 
 
-def _check_letter(step: Step, lengths: list[int], readings: Readings) -> None:
+def _check_letter(step: Step, given: Sequence[Lengths], readings: Readings) -> None:
     if len(step.values) > 1 and step.values[1] is not None and not {"clip_l", "clip_g"} <= _expected(readings):
         raise ShapeMismatch(
             f"L and G need a model with two text encoders (SDXL); {_this_model(readings.model)}.", span=step.span
         )
 
 
-def _check_encoder(step: Step, lengths: list[int], readings: Readings) -> None:
+def _check_encoder(step: Step, given: Sequence[Lengths], readings: Readings) -> None:
     if step.name not in _expected(readings):
         raise ShapeMismatch(
             f"{step.name} needs a model with that text encoder; {_this_model(readings.model)}, "
@@ -139,11 +155,10 @@ def _shown(number: int, what: str = "") -> str:
     return f"an enormous number of {what}" if what else "an enormous number"
 
 
-_CHECKS: Mapping[str, Callable[[Step, list[int], Readings], None]] = {
+_CHECKS: Mapping[str, Callable[[Step, Sequence[Lengths], Readings], None]] = {
     "index": _check_index,
     "normalize": _check_norms,
     "divide": _check_letter,
     "scale": _check_letter,
-    "clip_l": _check_encoder,
-    "clip_g": _check_encoder,
+    **dict.fromkeys(ENCODERS, _check_encoder),
 }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 from ..errors import Span
+from ..families import ENCODERS
 from ..language.nodes import Apply, At, Expression, Number, Text
 from ..vectors.registry import READ_FROM_TABLES
 
@@ -27,7 +28,8 @@ class Step(NamedTuple):
 
     `name` is a key of `operations.OPERATIONS`, `QUOTED` or `CHECKPOINT`. `values` are the arguments that are not
     embeddings; they always stand behind those. `checkpoint` is the innermost `@` around it. `reads` says that it reads
-    vectors rather than computes them.
+    vectors rather than computes them. `encoder` is the name of the innermost function of a text encoder around it.
+    `begins` says that nothing stands before its text, not even a blank.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Step(NamedTuple):
     node: Expression
     checkpoint: At | None
     reads: bool = False
+    encoder: str = ""
+    begins: bool = False
 
     @property
     def span(self) -> Span:
@@ -46,24 +50,31 @@ class Step(NamedTuple):
 Plan = Sequence[Step]
 
 
-def plan(expression: Expression) -> list[Step]:
-    """Return the steps that compute the expression, in the order of its text."""
+def plan(expression: Expression, *, begins: bool = False) -> list[Step]:
+    """Return the steps that compute the expression, in the order of its text.
+
+    `begins` says that the expression stands where nothing is before it, as at the very beginning of a prompt; of what
+    it concatenates, this holds for the first.
+    """
     backwards: list[Step] = []
-    pending: list[tuple[Expression, At | None]] = [(expression, None)]
+    pending: list[tuple[Expression, At | None, str, bool]] = [(expression, None, "", begins)]
     while pending:
-        node, at = pending.pop()
+        node, at, encoder, begins = pending.pop()
         if isinstance(node, Text):
-            backwards.append(Step(QUOTED, 0, (node.value,), node, at, True))
+            backwards.append(Step(QUOTED, 0, (node.value,), node, at, True, encoder, begins))
         elif isinstance(node, At):
             backwards.append(Step(CHECKPOINT, 1, (), node, node))
-            pending.append((node.operand, node))
+            pending.append((node.operand, node, encoder, begins))
         elif node.name in READ_FROM_TABLES:
-            backwards.append(Step(node.name, 0, tuple(map(_value, node.arguments)), node, at, True))
+            values = tuple(map(_value, node.arguments))
+            backwards.append(Step(node.name, 0, values, node, at, True, encoder, begins))
         else:
-            operands = [(a, at) for a in node.arguments if isinstance(a, (Text, Apply, At))]
-            values = tuple(map(_value, node.arguments[len(operands) :]))
-            backwards.append(Step(node.name, len(operands), values, node, at))
-            pending.extend(operands)
+            own = [a for a in node.arguments if isinstance(a, (Text, Apply, At))]
+            values = tuple(map(_value, node.arguments[len(own) :]))
+            backwards.append(Step(node.name, len(own), values, node, at))
+            inner = node.name if node.name in ENCODERS else encoder
+            joins = node.name == "concat"
+            pending.extend((a, at, inner, begins and not (joins and place)) for place, a in enumerate(own))
     backwards.reverse()
     return backwards
 

@@ -17,10 +17,13 @@ from itertools import chain, islice, zip_longest
 import torch
 from torch import Tensor
 
+from ..errors import EmbeddingMergeError
 from ..host_protocol import InstalledEmbedding
 from ..language.nodes import Apply, Argument, At, Expression, Number, Text
 from ..language.write import write
-from .plan import CHECKPOINT, QUOTED, Plan, Step
+from ..limits import Limits
+from .measure import measure
+from .plan import CHECKPOINT, QUOTED, Plan, Step, plan
 from .reading import Leaf, Readings, Run
 
 __all__ = ["Provenance", "resolve"]
@@ -90,10 +93,37 @@ def _resolve_text(step: Step, readings: Readings) -> Expression:
     text, leaf = str(step.values[0]), readings.leaf(step)
     if not leaf.embeddings():
         return _literal(text)
+    if len(readings.groups) > 1:
+        return _among_groups(text, leaf, readings)
     pieces = _together(leaf)
     if pieces is not None:
         return _joined(_written(text, pieces, readings, range(len(readings.names))))
     return _each_alone(text, leaf, readings)
+
+
+def _among_groups(text: str, leaf: Leaf, readings: Readings) -> Expression:
+    """Resolve a text that several tokenizers read: as one reads it that finds the embeddings, if all read that alike.
+
+    Otherwise it stays as it is: what one tokenizer reads at a place need not be there for another.
+    """
+    columns = [_column(runs) for runs in leaf.runs]
+    longest = max(map(len, columns))
+    places = [place for place, column in enumerate(columns) if len(column) == longest]
+    words = _written(text, list(zip(*(columns[place] for place in places), strict=True)), readings, places)
+    resolved = _joined(words)
+    return resolved if _reads_alike(resolved, leaf, readings) else Text(text)
+
+
+def _reads_alike(resolved: Expression, leaf: Leaf, readings: Readings) -> bool:
+    steps = plan(resolved)
+    readings.add(steps)
+    try:
+        lengths = measure(steps, readings, Limits().of_recipes()).lengths
+    except EmbeddingMergeError:  # a token by its id belongs to one tokenizer
+        return False
+    leaves = [readings.leaf(step) for step in steps if step.reads]
+    columns = [list(chain.from_iterable(one.runs[place] for one in leaves)) for place in range(len(readings.names))]
+    return lengths == leaf.lengths and [*map(_column, columns)] == [*map(_column, leaf.runs)]
 
 
 def _together(leaf: Leaf) -> list[Piece] | None:
@@ -170,7 +200,7 @@ def _read_as(
     words: str, ids: Sequence[Sequence[int]], readings: Readings, places: Sequence[int]
 ) -> list[Expression] | None:
     """Write words out if they have exactly these ids for the encoders at `places`; None if they have others."""
-    tokens = readings.tokenize([words])[0] if words else [[] for _ in readings.names]
+    tokens = readings.tokenize([readings.behind_blank(words)])[0] if words else [[] for _ in readings.names]
     if [tokens[place] for place in places] != ids:
         return None
     wanted = max(map(len, ids))
@@ -220,7 +250,7 @@ def _fingerprint(read: Sequence[tuple[Step, Leaf]], readings: Readings) -> str:
         by_checkpoint.setdefault(step.checkpoint.checkpoint if step.checkpoint else "", []).append((step, leaf))
     for checkpoint, readers in sorted(by_checkpoint.items()):
         for place, encoder in sorted(enumerate(readings.tables(readers[0][0])), key=lambda pair: pair[1].name):
-            rows = _rows_by_id([leaf for _, leaf in readers], place)
+            rows = _rows_by_id([leaf for _, leaf in readers], place, encoder.name)
             ids = sorted(rows)
             digest.update(f"{checkpoint}\n{encoder.name} {encoder.width} {ids}\n".encode())
             if ids:
@@ -228,14 +258,14 @@ def _fingerprint(read: Sequence[tuple[Step, Leaf]], readings: Readings) -> str:
     return digest.hexdigest()
 
 
-def _rows_by_id(leaves: Sequence[Leaf], place: int) -> Mapping[int, Tensor]:
+def _rows_by_id(leaves: Sequence[Leaf], place: int, encoder: str) -> Mapping[int, Tensor]:
     """Pick each id's row out of the vectors that were gathered."""
     rows: dict[int, Tensor] = {}
     for leaf in leaves:
         at = 0
         for run in leaf.runs[place]:
             if isinstance(run, InstalledEmbedding):
-                at += run.length
+                at += len(run.vectors[encoder])
                 continue
             for token in run:
                 if token not in rows:

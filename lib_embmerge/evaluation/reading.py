@@ -24,7 +24,7 @@ from ..errors import (
     WrongArgument,
     closest_names,
 )
-from ..families import Family, family_of
+from ..families import CLIP, GROUPS, Family, by_group, family_of, group_of, is_for
 from ..host_protocol import EXTENSIONS, InstalledEmbedding, TextEncoder, TextModel, TextPieces
 from ..language.nodes import Apply, Text
 from ..language.write import quote, write_checkpoint
@@ -42,19 +42,15 @@ Values = tuple[Tensor, ...]
 class Leaf:
     """What one reading step reads: per encoder its runs, their count, and, once gathered, its vectors.
 
-    `length` is the longest of `counts`; an encoder with fewer vectors is padded with zero vectors.
+    `lengths` are by tokenizer group, each the longest of its encoders' counts; an encoder with fewer vectors is padded
+    with zero vectors.
     """
 
     runs: tuple[Sequence[Run], ...]
     checkpoint: str | None
-    counts: tuple[int, ...] = ()
-    length: int = 0
+    counts: tuple[int, ...]
+    lengths: tuple[int, ...]
     values: Values = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        """Count the vectors."""
-        self.counts = tuple([_count(runs[0]) if len(runs) == 1 else sum(map(_count, runs)) for runs in self.runs])
-        self.length = max(self.counts)
 
     def embeddings(self) -> list[InstalledEmbedding]:
         """Return the installed embeddings that it reads, in order, of whichever encoder reads the most."""
@@ -79,6 +75,10 @@ class Readings:
         self.model = model
         self.encoders = tuple(model.encoders)
         self.names = tuple(encoder.name for encoder in self.encoders)
+        self.groups = tuple(dict.fromkeys(map(group_of, self.names)))
+        """The model's tokenizer groups, in the order of its encoders."""
+        self.group_places = tuple([self.groups.index(group_of(name)) for name in self.names])
+        """The place of each encoder's group among them."""
         self.stays_text = stays_text.casefold()
         self._quoted: dict[str, Mapping[str, TextPieces] | None] = {}
         self._literal: dict[str, tuple[list[int], ...] | None] = {}
@@ -89,16 +89,16 @@ class Readings:
         """Take a plan's texts, to be tokenized together with all others'."""
         for step in steps:
             if step.name == QUOTED:
-                self._quoted.setdefault(str(step.values[0]))
+                self._quoted.setdefault(self._as_typed(step))
             elif step.name == "text":
-                self._literal.setdefault(str(step.values[0]))
+                self._literal.setdefault(self._as_typed(step))
 
     def leaf(self, step: Step) -> Leaf:
         """Return what a reading step reads; the same leaf for equal steps.
 
         Raises: ExpressionError with the step's span.
         """
-        key = (step.name, step.checkpoint and step.checkpoint.checkpoint, *step.values)
+        key = (step.name, step.checkpoint and step.checkpoint.checkpoint, step.encoder, step.begins, *step.values)
         leaf = self._leaves.get(key)
         if leaf is None:
             leaf = self._leaves[key] = self._read(step)
@@ -131,7 +131,10 @@ class Readings:
                 groups.setdefault(leaf.checkpoint, []).append(leaf)
         for checkpoint, leaves in groups.items():
             encoders = self.encoders if checkpoint is None else self._checkpoints[checkpoint]
-            columns = [_gather(leaves, place, encoder) for place, encoder in enumerate(encoders)]
+            columns = [
+                _gather(leaves, place, group, encoder)
+                for place, (group, encoder) in enumerate(zip(self.group_places, encoders, strict=True))
+            ]
             for leaf, values in zip(leaves, zip(*columns, strict=True), strict=True):
                 leaf.values = values
 
@@ -139,6 +142,17 @@ class Readings:
         """Return the tokens of literal texts: for each its ids by the place of the encoder."""
         columns = [encoder.tokenize(texts) for encoder in self.encoders]
         return [tuple(map(list, ids)) for ids in zip(*columns, strict=True)]
+
+    def behind_blank(self, text: str) -> str:
+        """Return a text as it is given to tokenizers where a blank stands before it.
+
+        To CLIP's a blank means nothing; others cut a word with one before it in another way.
+        """
+        return text if self.groups == (CLIP,) or text[:1].isspace() else f" {text}"
+
+    def _as_typed(self, step: Step) -> str:
+        text = str(step.values[0])
+        return text if step.begins else self.behind_blank(text)
 
     def _pieces_of(self, text: str) -> Mapping[str, TextPieces]:
         found = self._quoted[text]
@@ -188,25 +202,58 @@ class Readings:
         return tuple(by_name[name] for name in self.names)
 
     def _read(self, step: Step) -> Leaf:
-        checkpoint = None if step.checkpoint is None else step.checkpoint.checkpoint
         encoders = self.tables(step)
-        if step.name == QUOTED:
-            pieces = self._pieces_of(str(step.values[0]))
-            leaf = Leaf(tuple([pieces[name] for name in self.names]), checkpoint)
-        elif step.name == "text":
-            leaf = Leaf(tuple([[ids] for ids in self._literal_of(str(step.values[0]))]), checkpoint)
-        elif step.name == "emb":
-            return Leaf(([self._installed(step)],) * len(encoders), checkpoint)
-        elif step.name == "token":
-            leaf = Leaf(([[int(step.values[0] or 0)]],) * len(encoders), checkpoint)
-        else:
-            leaf = Leaf(tuple([[[getattr(e, _SPECIAL[step.name])]] for e in encoders]), checkpoint)
-        self._check_runs(step, leaf, encoders)
-        return leaf
+        runs = self._runs(step, encoders)
+        self._check_runs(step, runs, encoders)
+        counts = tuple([_count_all(own, name) for own, name in zip(runs, self.names, strict=True)])
+        checkpoint = None if step.checkpoint is None else step.checkpoint.checkpoint
+        return Leaf(runs, checkpoint, counts, self._lengths(counts, step))
 
-    def _check_runs(self, step: Step, leaf: Leaf, encoders: Sequence[TextEncoder]) -> None:
-        for encoder, runs in zip(encoders, leaf.runs, strict=True):
-            for run in runs:
+    def _runs(self, step: Step, encoders: Sequence[TextEncoder]) -> tuple[Sequence[Run], ...]:
+        if step.name == QUOTED:
+            pieces = self._pieces_of(self._as_typed(step))
+            return tuple([pieces[name] for name in self.names])
+        if step.name == "text":
+            return tuple([[ids] for ids in self._literal_of(self._as_typed(step))])
+        if step.name == "emb":
+            return self._runs_of_installed(self._installed(step), step)
+        group = group_of(step.encoder) if step.encoder else ""
+        if step.name == "token" and not group and len(self.groups) > 1:
+            raise self._unclear_token(step)
+        return tuple([[[_token(step, e)]] if group_of(e.name) == (group or group_of(e.name)) else [] for e in encoders])
+
+    def _runs_of_installed(self, embedding: InstalledEmbedding, step: Step) -> tuple[Sequence[Run], ...]:
+        """Return an embedding where it has vectors, and its name where it has none: so it reads in a prompt, too."""
+        if all(name in embedding.vectors for name in self.names):
+            return ([embedding],) * len(self.names)
+        name = self._as_typed(step)
+        self._literal.setdefault(name)
+        literal = self._literal_of(name)
+        return tuple([[embedding] if n in embedding.vectors else [literal[i]] for i, n in enumerate(self.names)])
+
+    def _lengths(self, counts: tuple[int, ...], step: Step) -> tuple[int, ...]:
+        least = 1 if step.name in _ONE_TOKEN else 0
+        if len(self.groups) == 1:
+            return (max(least, *counts),)
+        lengths = [least] * len(self.groups)
+        for place, count in zip(self.group_places, counts, strict=True):
+            lengths[place] = max(lengths[place], count)
+        return tuple(lengths)
+
+    def _unclear_token(self, step: Step) -> WrongArgument:
+        groups = " and ".join(GROUPS.get(group, group) for group in self.groups)
+        return WrongArgument(
+            f"A token's id is of one tokenizer; this model has those of {groups}.",
+            span=step.span,
+            suggestion=f"Write {self.names[-1]}(token({step.values[0]})).",
+            alternatives=[f"{name}(token({step.values[0]}))" for name in self.names],
+        )
+
+    def _check_runs(
+        self, step: Step, runs: tuple[Sequence[Run], ...], encoders: Sequence[TextEncoder]
+    ) -> None:
+        for encoder, own in zip(encoders, runs, strict=True):
+            for run in own:
                 if isinstance(run, InstalledEmbedding):
                     if not fits(run, self.model):
                         raise _misfit(run, self.model, step.span)
@@ -256,7 +303,25 @@ class Readings:
         return [embedding for embedding in self.model.embeddings_named(name) if fits(embedding, self.model)]
 
 
-_SPECIAL: Mapping[str, str] = {"pad": "padding_id", "end": "end_id", "start": "start_id"}
+_SPECIAL: Mapping[str, tuple[str, str]] = {
+    "pad": ("padding_id", "padding"),
+    "end": ("end_id", "end"),
+    "start": ("start_id", "start"),
+}
+"""By the function of a special token what an encoder calls its id, and its name for people."""
+_ONE_TOKEN = frozenset({"token", *_SPECIAL})
+"""Functions that read one token."""
+
+
+def _token(step: Step, encoder: TextEncoder) -> int:
+    """Return the id that `token(id)`, `pad()`, `end()` or `start()` reads of an encoder."""
+    if step.name == "token":
+        return int(step.values[0] or 0)
+    attribute, said = _SPECIAL[step.name]
+    token = getattr(encoder, attribute)
+    if token is None:
+        raise WrongArgument(f"{encoder.name} has no {said} token.", span=step.span)
+    return int(token)
 
 
 def _name_span(step: Step) -> Span:
@@ -266,11 +331,12 @@ def _name_span(step: Step) -> Span:
 
 
 def fits(embedding: InstalledEmbedding, model: TextModel) -> bool:
-    """Return whether an embedding has vectors for exactly the model's encoders, by width, equally many for each."""
-    shapes = {name: tuple(rows.shape) for name, rows in embedding.vectors.items()}
-    lengths = {shape[0] if shape else 0 for shape in shapes.values()}
-    widths = {name: shape[1:] for name, shape in shapes.items()}
-    return len(lengths) == 1 and widths == {encoder.name: (encoder.width,) for encoder in model.encoders}
+    """Return whether an embedding has vectors for this model, by width, equally many for the encoders of a group."""
+    wanted = {encoder.name: (encoder.width,) for encoder in model.encoders}
+    if not is_for({name: tuple(rows.shape[1:]) for name, rows in embedding.vectors.items()}, wanted):
+        return False
+    lengths = by_group({name: int(rows.shape[0]) for name, rows in embedding.vectors.items() if name in wanted})
+    return all(len(set(of_group.values())) == 1 for of_group in lengths.values())
 
 
 def describe_sizes(sizes: Mapping[str, int], family: Family | None = None) -> str:
@@ -299,8 +365,12 @@ def _misfit(embedding: InstalledEmbedding, model: TextModel, span: Span) -> Embe
     )
 
 
-def _count(run: Run) -> int:
-    return run.length if isinstance(run, InstalledEmbedding) else len(run)
+def _count_all(runs: Sequence[Run], encoder: str) -> int:
+    return _count(runs[0], encoder) if len(runs) == 1 else sum([_count(run, encoder) for run in runs])
+
+
+def _count(run: Run, encoder: str) -> int:
+    return int(run.vectors[encoder].shape[0]) if isinstance(run, InstalledEmbedding) else len(run)
 
 
 def _joined(runs: Sequence[Run], name: str, ids: Sequence[int]) -> TextPieces:
@@ -318,22 +388,21 @@ def _joined(runs: Sequence[Run], name: str, ids: Sequence[int]) -> TextPieces:
     return joined
 
 
-def _gather(leaves: Sequence[Leaf], place: int, encoder: TextEncoder) -> list[Tensor]:
-    """Return each leaf's vectors of one encoder, all its rows read in one call."""
+def _gather(leaves: Sequence[Leaf], place: int, group: int, encoder: TextEncoder) -> list[Tensor]:
+    """Return each leaf's vectors of one encoder, all its rows read in one call; `group` is the place of its group."""
     own = [run for leaf in leaves for run in leaf.runs[place] if not isinstance(run, InstalledEmbedding)]
     ids = list(chain.from_iterable(own))
     table = encoder.rows(ids) if ids else torch.zeros((0, encoder.width))
     rows = iter(torch.split(table, [len(run) for run in own]) if own else ())
-    return [_assemble(leaf, place, encoder, rows) for leaf in leaves]
+    return [_assemble(leaf, place, leaf.lengths[group], encoder, rows) for leaf in leaves]
 
 
-def _assemble(leaf: Leaf, place: int, encoder: TextEncoder, rows: Iterator[Tensor]) -> Tensor:
+def _assemble(leaf: Leaf, place: int, length: int, encoder: TextEncoder, rows: Iterator[Tensor]) -> Tensor:
     runs = leaf.runs[place]
-    if len(runs) == 1 and leaf.counts[place] == leaf.length and not isinstance(runs[0], InstalledEmbedding):
+    if len(runs) == 1 and leaf.counts[place] == length and not isinstance(runs[0], InstalledEmbedding):
         return next(rows)
     pieces = [_vectors(run, encoder) if isinstance(run, InstalledEmbedding) else next(rows) for run in runs]
-    missing = leaf.length - leaf.counts[place]
-    return torch.cat([*pieces, torch.zeros((missing, encoder.width))])
+    return torch.cat([*pieces, torch.zeros((length - leaf.counts[place], encoder.width))])
 
 
 def _vectors(embedding: InstalledEmbedding, encoder: TextEncoder) -> Tensor:

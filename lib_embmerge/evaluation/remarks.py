@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 
 from ..errors import Span
+from ..families import CLIP
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..language.decimal_comma import find_decimal_commas
 from ..language.nodes import Expression
@@ -43,11 +44,12 @@ def _describe_comma(expression: str, span: Span) -> str:
     return f"{whole},{rest} means {scaled}, then token {rest}. A decimal number has a point: {whole}.{rest}."
 
 
-def remark_on_reading(steps: Plan, readings: Readings, length: int) -> list[Remark]:
+def remark_on_reading(steps: Plan, readings: Readings, lengths: Mapping[str, int]) -> list[Remark]:
     """Return the remarks on what a measured plan reads, in the order of its text, and on how many vectors it has."""
     quoted = [step for step in steps if step.name == QUOTED]
     strangers = _find_strangers([(str(step.values[0]), step.span) for step in quoted], readings.model)
     remarks = [remark for step in steps if step.reads for remark in _of_reading(step, readings, strangers)]
+    length = lengths.get(CLIP, 0)
     if length > CHUNK:
         remarks.append(Remark("too long", f"This has {length} vectors; a text encoder's chunk holds {CHUNK}."))
     return list(dict.fromkeys(remarks))
@@ -64,8 +66,8 @@ def _of_reading(
     step: Step, readings: Readings, strangers: Mapping[tuple[str, Span], Sequence[Remark]]
 ) -> Iterator[Remark]:
     leaf = readings.leaf(step)
-    if len(set(leaf.counts)) > 1:
-        counts = " and ".join(f"{n} in {name}" for n, name in zip(leaf.counts, readings.names, strict=True))
+    for uneven in _uneven(leaf.counts, readings):
+        counts = " and ".join(f"{n} in {name}" for name, n in uneven.items())
         yield Remark(
             "uneven",
             f"'{step.values[0]}' has a different number of vectors per text encoder, {counts}; "
@@ -77,6 +79,17 @@ def _of_reading(
         for sentence in plain_text_warnings(text, readings.model.prompt_rules):
             yield Remark("prompt syntax", sentence, step.span)
         yield from strangers.get((text, step.span), ())
+
+
+def _uneven(counts: Sequence[int], readings: Readings) -> Iterator[Mapping[str, int]]:
+    """Yield the counts by encoder for each tokenizer group whose encoders have different ones."""
+    if len(set(counts)) == 1:
+        return
+    for group in range(len(readings.groups)):
+        by_place = zip(readings.names, readings.group_places, counts, strict=True)
+        own = {name: count for name, of, count in by_place if of == group}
+        if len(set(own.values())) > 1:
+            yield own
 
 
 def _find_strangers(

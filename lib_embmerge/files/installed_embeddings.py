@@ -11,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import FileError
+from ..families import CLIP, group_of, is_for
 from ..host_protocol import EXTENSIONS
+from ..language.quoted_text import divide_text
 from .paths import size_of, walk_folders
 from .reading import EmbeddingFile, load_embedding
 
@@ -21,6 +23,8 @@ Pieces = list["Sequence[int] | EmbeddingFile"]
 """A text's tokens for one encoder, and in their place the embeddings whose names stood there."""
 
 Tokenize = Callable[[Sequence[str]], "list[list[int]]"]
+Wanted = tuple[Sequence[str], str]
+"""The encoders that an embedding is to fit, and the one that is to read it."""
 
 
 class EmbeddingFolder:
@@ -65,7 +69,7 @@ class EmbeddingFolder:
 
     def names(self, encoders: Iterable[str]) -> list[str]:
         """Return the names of the embeddings that fit these encoders, sorted. Reads every file."""
-        wanted = set(encoders)
+        wanted = list(encoders)
         return sorted((name for name in self._files if self._fitting(name, wanted)), key=str.casefold)
 
     def named(self, *stems: str) -> list[tuple[Path, EmbeddingFile | str]]:
@@ -76,14 +80,33 @@ class EmbeddingFolder:
         wanted = dict.fromkeys(stem.casefold() for stem in stems)
         return [(path, self._load(path)) for stem in wanted for path in self._by_caseless_name.get(stem, ())]
 
-    def split(self, encoder: str, ids: Sequence[int], tokenize: Tokenize, encoders: Iterable[str]) -> Pieces:
+    def read(self, encoder: str, texts: Sequence[str], tokenize: Tokenize, encoders: Sequence[str]) -> list[Pieces]:
+        """Tokenize texts for one encoder, and split each where an embedding that fits the encoders is named.
+
+        To CLIP's tokenizers a name is a run of tokens wherever it stands. Others cut it by what is around it, so its
+        letters are looked for.
+        """
+        if group_of(encoder) == CLIP:
+            if not self._files:
+                return [[ids] if ids else [] for ids in tokenize(texts)]
+            return [self.split(encoder, ids, tokenize, encoders) for ids in tokenize(texts)]
+        return [self._split_text(text, encoder, tokenize, encoders) for text in texts]
+
+    def _split_text(self, text: str, encoder: str, tokenize: Tokenize, encoders: Sequence[str]) -> Pieces:
+        def find(name: str) -> EmbeddingFile | None:
+            same = [self._by_caseless_name[name][-1].stem] if name in self._by_caseless_name else []
+            return next((found for one in same if (found := self._fitting(one, encoders, encoder))), None)
+
+        return divide_text(text, find, tokenize)
+
+    def split(self, encoder: str, ids: Sequence[int], tokenize: Tokenize, encoders: Sequence[str]) -> Pieces:
         """Split one encoder's token ids where an embedding that fits the encoders is named.
 
         A name is a run of tokens, so case and spacing are the tokenizer's; the longest run wins. What fits another
         family, or cannot be read, is no name: a host puts it aside.
         """
         lookup = self._lookup(encoder, tokenize)
-        wanted = set(encoders)
+        wanted = encoders, encoder
         pieces: Pieces = []
         text: list[int] = []
         at = 0
@@ -101,10 +124,10 @@ class EmbeddingFolder:
         return [*pieces, text] if text else pieces
 
     def _find(
-        self, lookup: Mapping[int, list[tuple[list[int], str]]], ids: Sequence[int], at: int, wanted: set[str]
+        self, lookup: Mapping[int, list[tuple[list[int], str]]], ids: Sequence[int], at: int, wanted: Wanted
     ) -> tuple[EmbeddingFile, int] | None:
         for run, name in lookup.get(ids[at], ()):
-            if list(ids[at : at + len(run)]) == run and (embedding := self._fitting(name, wanted)):
+            if list(ids[at : at + len(run)]) == run and (embedding := self._fitting(name, *wanted)):
                 return embedding, len(run)
         return None
 
@@ -120,9 +143,12 @@ class EmbeddingFolder:
             self._by_first_token[encoder] = lookup
         return self._by_first_token[encoder]
 
-    def _fitting(self, name: str, encoders: set[str]) -> EmbeddingFile | None:
+    def _fitting(self, name: str, encoders: Iterable[str], encoder: str = "") -> EmbeddingFile | None:
+        """Return the embedding of a name that fits the encoders, and has vectors for the one that reads it."""
+        wanted = dict.fromkeys(encoders)
         found = [self._load(path) for path in self._files[name]]
-        fitting = [e for e in found if isinstance(e, EmbeddingFile) and set(e.vectors) == encoders]
+        fitting = [e for e in found if isinstance(e, EmbeddingFile) and is_for(dict.fromkeys(e.all_vectors), wanted)]
+        fitting = [e for e in fitting if not encoder or encoder in e.all_vectors]
         return fitting[-1] if fitting else None
 
     def _load(self, path: Path) -> EmbeddingFile | str:

@@ -65,6 +65,11 @@ class EmbeddingFile:
         """The word that stands for it in a prompt."""
         return self.path.stem
 
+    @property
+    def all_vectors(self) -> Mapping[str, Tensor]:
+        """The vectors for all encoders, CLIP's first."""
+        return {**self.vectors, **self.others}
+
 
 def read_embedding(path: Path) -> EmbeddingFile:
     """Read an embedding whose encoders have equally many vectors.

@@ -10,6 +10,7 @@ from functools import reduce
 from torch import Tensor, float32
 
 from ..errors import ShapeMismatch
+from ..families import CLIP, group_of
 from ..host_protocol import TextEncoder, TextModel
 from ..language.nodes import Apply, Expression, Number, Text
 from ..language.write import write
@@ -100,6 +101,8 @@ def _common_encoders(embedding: Embedding, model: TextModel) -> list[TextEncoder
     if not found:
         own, others = " and ".join(embedding), " and ".join(encoder.name for encoder in model.encoders)
         raise ShapeMismatch(f"This embedding is for {own}; {model.title} has {others}.")
+    group = group_of(found[0].name)  # a token's id is of one tokenizer
+    found = [encoder for encoder in found if group_of(encoder.name) == group]
     for encoder in found:
         width = int(embedding[encoder.name].shape[1])
         if width != encoder.width:
@@ -119,7 +122,8 @@ class _Words:
     def is_whole(self, token: int) -> bool:
         """Return whether a token is a whole word, not a piece of one."""
         spelled = self.encoders[0].spell([token])[0]
-        return spelled.endswith(" ") and spelled.strip().isalpha()
+        is_word = spelled.endswith(" ") if group_of(self.encoders[0].name) == CLIP else spelled.startswith(" ")
+        return is_word and spelled.strip().isalpha()
 
     def explain(self, index: int, fit: WordFit, vector: Sequence[Tensor]) -> ExplainedVector:
         names = [encoder.name for encoder in self.encoders]
@@ -190,9 +194,11 @@ def _term(word: WeightedWord, weights: Mapping[str, float], model: TextModel) ->
 
 def _written(word: WeightedWord, model: TextModel) -> Expression:
     """Return what stands for a token in an expression: its word where that is read as this token alone."""
-    if all(pieces == [[word.id]] for pieces in model.pieces([word.text])[0].values()):
+    groups = {group_of(encoder.name) for encoder in model.encoders}
+    typed = word.text if groups == {CLIP} else f" {word.text}"
+    if all(pieces == [[word.id]] for pieces in model.pieces([typed])[0].values()):
         return Text(word.text)
-    if all(encoder.tokenize([word.text]) == [[word.id]] for encoder in model.encoders):
+    if all(encoder.tokenize([typed]) == [[word.id]] for encoder in model.encoders):
         return Apply("text", (Text(word.text),))  # an embedding has this name
     return Apply("token", (Number(word.id),))
 

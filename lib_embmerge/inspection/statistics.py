@@ -71,7 +71,7 @@ def measure_embedding(embedding: Embedding, model: TextModel | None = None) -> l
     return [
         _figures(rows[place : place + 1], ShownToken(name, place, "", None), place, vocabularies.get(name))
         for name, rows in embedding.items()
-        for place in range(embedding.length)
+        for place in range(len(rows))
     ]
 
 

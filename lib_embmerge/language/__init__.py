@@ -24,7 +24,16 @@ from .literal_text import literal_text
 from .nodes import Apply, Argument, At, Expression, Number, Text, walk
 from .parse import parse
 from .quoted_text import plain_text_warnings
-from .scan import Brackets, Island, find_islands, holds_expression, is_expression, make_placeholder_error, splice
+from .scan import (
+    Brackets,
+    Island,
+    begins_text,
+    find_islands,
+    holds_expression,
+    is_expression,
+    make_placeholder_error,
+    splice,
+)
 from .unfinished import close_text, is_unfinished
 from .write import write
 
@@ -37,6 +46,7 @@ __all__ = [
     "Island",
     "Number",
     "Text",
+    "begins_text",
     "close_text",
     "find_decimal_commas",
     "find_intended",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Span, UnknownFunction, WrongArgument, closest_names, shorten
+from ..families import ENCODERS
 from ..operations import FUNCTIONS, OPERATIONS, Operation, Parameter, signature
 from .nodes import Apply, Expression, Number, Text
 from .numbers import LeadingZeros, plain
@@ -39,7 +40,8 @@ def _unknown(name: str, span: Span) -> UnknownFunction:
     if name in OPERATIONS:
         suggestion = f"It is an operator: {OPERATIONS[name].example}."
     elif not close:
-        suggestion = f"The functions are {', '.join(FUNCTIONS)}."
+        others = [other for other in FUNCTIONS if other not in ENCODERS]
+        suggestion = f"The functions are {', '.join(others)}, and the name of each text encoder."
     return UnknownFunction(
         f"There is no function {shorten(name)}.", span=span, suggestion=suggestion, alternatives=close
     )

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar, Union
 
 from ..errors import shorten
 from ..prompt_rules import WEBUI, PromptRules, Syntax
 
-__all__ = ["plain_text_warnings"]
+__all__ = ["divide_text", "plain_text_warnings"]
+
+LONGEST_NAME = 4
+"""Words of a text that are tried together as the name of an embedding."""
+
+WORD = re.compile(r"[^\s,]+")
+
+T = TypeVar("T")
 
 MEANINGS: tuple[tuple[Syntax, re.Pattern[str], str], ...] = (
     (
@@ -45,3 +54,40 @@ def plain_text_warnings(text: str, rules: PromptRules = WEBUI) -> list[str]:
         if syntax in rules.syntax and match is not None:
             warnings.append(sentence.format(found=shorten(match[0])))
     return warnings
+
+
+def divide_text(
+    text: str, find: Callable[[str], T | None], tokenize: Callable[[Sequence[str]], list[list[int]]]
+) -> list[Union[Sequence[int], T]]:
+    """Tokenize a text where names in it may stand for embeddings: runs of ids, and what `find` gives for a name.
+
+    For tokenizers that cut a word by what is around it. `find` takes small letters and gives None for what is no name;
+    of several names at a place the longest counts. The blank before a name belongs to it.
+    """
+    words = list(WORD.finditer(text))
+    pieces: list[str | T] = []
+    at = number = 0
+    while number < len(words):
+        found, used = _name_at(text, words[number : number + LONGEST_NAME], find)
+        if found is not None:
+            pieces += [text[at : words[number].start()].removesuffix(" "), found]
+            at = words[number + used - 1].end()
+        number += max(1, used)
+    pieces.append(text[at:])
+    divided: list[Union[Sequence[int], T]] = []
+    for piece in pieces:
+        ids = tokenize([piece])[0] if isinstance(piece, str) and piece else []
+        if not isinstance(piece, str):
+            divided.append(piece)
+        elif ids:
+            divided.append(ids)
+    return divided
+
+
+def _name_at(text: str, words: Sequence[re.Match[str]], find: Callable[[str], T | None]) -> tuple[T | None, int]:
+    """Return what the longest name made of the first of some words stands for, and how many words it takes."""
+    for count in range(len(words), 0, -1):
+        found = find(text[words[0].start() : words[count - 1].end()].casefold())
+        if found is not None:
+            return found, count
+    return None, 0

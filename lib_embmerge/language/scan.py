@@ -19,6 +19,8 @@ __all__ = [
     "CANDIDATE",
     "Brackets",
     "Island",
+    "begins_text",
+    "find_glue",
     "find_islands",
     "holds_expression",
     "is_expression",
@@ -38,6 +40,9 @@ STOP = {
     closing: re.compile(rf"""{closing}|{TEXT}|(?P<unclosed>['"])""")
     for closing in CLOSING.values()
 }
+
+BEFORE_WORDS = "\n(["
+"""Characters behind which a word has no blank before it."""
 
 PLACEHOLDER = re.compile(r"'(EM[_\-/][0-9]+)'")
 
@@ -113,6 +118,27 @@ def splice(
         position = island.span.end
         spliced += _spaced(replacement, spliced[-1:], prompt[position : position + 1])
     return spliced + _without_escapes(prompt[position:], brackets)
+
+
+def begins_text(prompt: str, island: Island) -> bool:
+    """Return whether an island stands where no blank is before it, nor one will be put there for its words.
+
+    That is at a prompt's beginning, on a new line, and behind a bracket that gives a weight.
+    """
+    start = island.span.start
+    return start == 0 or prompt[start - 1] in BEFORE_WORDS
+
+
+def find_glue(prompt: str, islands: Sequence[Island]) -> list[tuple[bool, bool]]:
+    """Return for each island whether `splice` will put a blank before it, and one behind it."""
+    ends = {island.span.end for island in islands}
+    return [
+        (
+            start > 0 and start not in ends and not prompt[start - 1].isspace(),
+            end < len(prompt) and not prompt[end].isspace(),
+        )
+        for start, end in ((island.span.start, island.span.end) for island in islands)
+    ]
 
 
 def is_expression(text: str) -> bool:

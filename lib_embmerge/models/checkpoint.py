@@ -174,10 +174,7 @@ class CheckpointModel:
         return [{name: pieces[i] for name, pieces in by_encoder.items()} for i in range(len(texts))]
 
     def _pieces_of(self, encoder: FileEncoder, texts: Sequence[str]) -> list[TextPieces]:
-        if not self.installed.paths():
-            return [[ids] if ids else [] for ids in encoder.tokenize(texts)]
-        names = self._encoder_names
-        found = [self.installed.split(encoder.name, ids, encoder.tokenize, names) for ids in encoder.tokenize(texts)]
+        found = self.installed.read(encoder.name, texts, encoder.tokenize, self._encoder_names)
         return [[_installed(one) if isinstance(one, EmbeddingFile) else one for one in pieces] for pieces in found]
 
     @property
@@ -240,7 +237,7 @@ class CheckpointModel:
 
 
 def _installed(file: EmbeddingFile) -> InstalledEmbedding:
-    return InstalledEmbedding(file.name, file.vectors, path=file.path)
+    return InstalledEmbedding(file.name, file.all_vectors, path=file.path)
 
 
 def _close_to(name: str, paths: Sequence[Path]) -> list[str]:

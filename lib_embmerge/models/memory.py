@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, closest_names
-from ..families import FAMILIES, Family, family_of
+from ..families import FAMILIES, Family, family_of, is_for
 from ..host_protocol import InstalledEmbedding, TextPieces
+from ..language.quoted_text import divide_text
 from ..prompt_rules import WEBUI
 from ..vectors.vocabulary import Vocabulary
 
@@ -32,8 +33,12 @@ WORDS = ("cat", "adult", "child", "kitten", "dog", "red", "blue", "a", "photo", 
 class MemoryEncoder:
     """A text encoder with a tokenizer of words and UTF-8 bytes, and a table in memory.
 
-    Ids: the words from 0 on, then the 256 bytes, then start and end token. `calls` counts the calls of each method.
+    Ids: the words from 0 on, then the 256 bytes, then start and end token. With `blanks` it is as those of language
+    models: a word without a blank before it is another token than with one, before other bytes a blank is one, too, and
+    there is no start token; the ids of the words without a blank follow all others. `calls` counts each method's calls.
     """
+
+    start_id: int | None
 
     def __init__(
         self,
@@ -43,13 +48,17 @@ class MemoryEncoder:
         words: Sequence[str] = WORDS,
         table: Tensor | None = None,
         padding_id: int | None = None,
+        blanks: bool = False,
     ) -> None:
         """Make the table unless one is given."""
         self.name = name
         self.width = width
         self.words = tuple(words)
+        self.blanks = blanks
         self.size = len(self.words) + 256 + 2
         self.start_id, self.end_id = self.size - 2, self.size - 1
+        if blanks:
+            self.start_id, self.size = None, self.size + len(self.words)
         self.padding_id = self.end_id if padding_id is None else padding_id
         self.table = _make_table(name, self.size, width, len(self.words)) if table is None else table
         self._numbers: np.ndarray = self.table.to(torch.float32).numpy()
@@ -77,7 +86,10 @@ class MemoryEncoder:
         self.calls["vocabulary"] += 1
         if self._vocabulary is None:
             self._vocabulary = Vocabulary(
-                self._read, size=self.size, width=self.width, excluded=(self.start_id, self.end_id)
+                self._read,
+                size=self.size,
+                width=self.width,
+                excluded=[token for token in (self.start_id, self.end_id) if token is not None],
             )
         return self._vocabulary
 
@@ -86,16 +98,22 @@ class MemoryEncoder:
 
     def _tokenize(self, text: str) -> list[int]:
         ids: list[int] = []
-        for word in re.findall(r"[^\W\d_]+|\d|[^\w\s]|_", text.lower()):
+        for blank, word in re.findall(r"( ?)([^\W\d_]+|\d|[^\w\s]|_)", text.lower()):
             known = self._ids.get(word)
-            ids += [known] if known is not None else [len(self.words) + byte for byte in word.encode(errors="replace")]
+            if known is None:
+                read = blank + word if self.blanks else word
+                ids += [len(self.words) + byte for byte in read.encode(errors="replace")]
+            else:
+                ids.append(known if blank or not self.blanks else self.end_id + 1 + known)
         return ids
 
     def _spell(self, token: int) -> str:
         if token < len(self.words):
             return self.words[token] + " "
-        if token >= self.start_id:
-            return "<|startoftext|>" if token == self.start_id else "<|endoftext|>"
+        if token > self.end_id:
+            return self.words[token - self.end_id - 1]
+        if token >= self.end_id - 1:
+            return "<|startoftext|>" if token < self.end_id else "<|endoftext|>"
         byte = token - len(self.words)
         return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
 
@@ -161,6 +179,20 @@ class MemoryModel:
         ]
         return cls(encoders, title=title, family=FAMILIES["sdxl"])
 
+    @classmethod
+    def flux(cls, *, widths: tuple[int, int] = (12, 20), title: str = "memory-flux") -> MemoryModel:
+        """Return a model with a CLIP and a T5 encoder, which knows fewer words and cuts the others into bytes."""
+        encoders = [
+            MemoryEncoder("clip_l", width=widths[0]),
+            MemoryEncoder("t5xxl", width=widths[1], words=WORDS[:3], blanks=True),
+        ]
+        return cls(encoders, title=title, family=FAMILIES["flux"])
+
+    @classmethod
+    def qwen(cls, *, width: int = 20, title: str = "memory-qwen") -> MemoryModel:
+        """Return a model with a language model's encoder alone."""
+        return cls([MemoryEncoder("qwen3_4b", width=width, blanks=True)], title=title)
+
     @property
     def identity(self) -> str:
         """A hash of all tables."""
@@ -214,10 +246,13 @@ class MemoryModel:
 
     def _fits(self, embedding: InstalledEmbedding) -> bool:
         widths = {name: int(rows.shape[-1]) for name, rows in embedding.vectors.items()}
-        return widths == {encoder.name: encoder.width for encoder in self.encoders}
+        return is_for(widths, {encoder.name: encoder.width for encoder in self.encoders})
 
     def _pieces(self, encoder: MemoryEncoder, texts: Sequence[str]) -> list[TextPieces]:
-        fitting = [embedding for embedding in self.installed if self._fits(embedding)]
+        fitting = [one for one in self.installed if self._fits(one) and encoder.name in one.vectors]
+        if encoder.blanks:
+            by_name = {embedding.name.casefold(): embedding for embedding in fitting}
+            return [divide_text(text, by_name.get, encoder.tokenize) for text in texts]
         names = encoder.tokenize([embedding.name for embedding in fitting]) if fitting else []
         by_ids = sorted(zip(names, fitting, strict=True), key=lambda pair: -len(pair[0]))
         return [_divide(ids, by_ids) for ids in encoder.tokenize(texts)]

@@ -6,6 +6,7 @@ Source: A1111 1.10.1, modules/sd_hijack_clip.py:83-161 `tokenize_line`, modules/
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,9 @@ from typing import Union
 from ..entered import Entered
 from ..errors import EmbeddingMergeError
 from ..evaluation import Analysis, analyse
+from ..families import CLIP, group_of
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
-from ..language import Brackets, Island, find_islands, make_placeholder_error, parse, splice
+from ..language import Brackets, Island, begins_text, find_islands, make_placeholder_error, parse, splice
 from ..limits import CHUNK, Limits
 from .text import plain_pieces, split_at_and, split_at_break, without_weight
 
@@ -40,8 +42,13 @@ class Found:
 
     @property
     def vectors(self) -> int:
-        """How many vectors it has; 0 where that is not known."""
-        return 0 if self.analysis is None or self.problem is not None else self.analysis.length
+        """How many vectors it has, of the tokenizer group that has the most; 0 where that is not known."""
+        return max(self.lengths.values(), default=0)
+
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        """How many vectors it has by tokenizer group; none where that is not known."""
+        return {} if self.analysis is None or self.problem is not None else self.analysis.lengths
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What stands in one chunk, in order; it may hold more than 75 places where an installed embedding does."""
+    """What stands in one chunk, in order; it may hold more than 75 places where an installed embedding does.
+
+    An encoder that is no CLIP's has one chunk for all.
+    """
 
     blocks: Sequence[Block] = ()
 
@@ -136,7 +146,8 @@ def _read(prompt: str, island: Island, limits: Limits) -> Found:
     if island.placeholder is not None:
         return Found(island, problem=make_placeholder_error(prompt, island))
     try:
-        return Found(island, Entered(prompt, island.text, island.offset, parse(island.text, limits=limits), limits))
+        tree, begins = parse(island.text, limits=limits), begins_text(prompt, island)
+        return Found(island, Entered(prompt, island.text, island.offset, tree, limits, begins))
     except EmbeddingMergeError as problem:
         return Found(island, problem=problem.located(prompt, island.offset))
 
@@ -178,6 +189,8 @@ class _Packer:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
+        self.group = group_of(encoder.name)
+        self.room = CHUNK if self.group == CLIP else math.inf
         self.comma = encoder.tokenize([","])[0]
         self.full: list[list[Block | int]] = []
         self.chunk: list[Block | int] = []  # single tokens are joined at the end
@@ -195,28 +208,33 @@ class _Packer:
                 self.behind_comma = (len(self.chunk), self.places)
 
     def add_expression(self, number: int, found: Found) -> None:
-        for _ in range(found.vectors):  # each has a placeholder of its own
+        for _ in range(found.lengths.get(self.group, 0)):  # each has a placeholder of its own
             self.add(Block(found.island.text, 1, expression=number))
 
     def add(self, block: Block) -> None:
         """Add a block that is never divided: where it does not fit it goes to the next chunk."""
         self._make_room(divides=True)
-        if self.places + block.places > CHUNK:
+        if self.places + block.places > self.room:
             self.end_chunk()
         self.chunk.append(block)
         self.places += block.places
 
     def end_chunk(self) -> None:
+        if self.room > CHUNK:  # one for all
+            return
+        self._end()
+
+    def _end(self) -> None:
         self.full.append(self.chunk)
         self.chunk, self.places, self.behind_comma = [], 0, None
 
     def finish(self) -> Sequence[Chunk]:
         if self.chunk or not self.full:
-            self.end_chunk()
+            self._end()
         return [Chunk(list(self._join(entries))) for entries in self.full]
 
     def _make_room(self, *, divides: bool) -> None:
-        if self.places < CHUNK:
+        if self.places < self.room:
             return
         if divides and self.behind_comma is not None and self.places - self.behind_comma[1] < COMMA_REACH:
             entries, places = self.behind_comma

@@ -1,4 +1,4 @@
-"""The value of an expression: for every text encoder the same number of vectors."""
+"""The value of an expression: for every text encoder of one tokenizer group the same number of vectors."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 import torch
 from torch import Tensor
 
-__all__ = ["Embedding", "Rows", "digest_vectors", "former_digests", "shapes_of"]
+from ..families import GROUPS, group_of
+
+__all__ = ["Embedding", "Rows", "describe_lengths", "digest_vectors", "former_digests", "shapes_of"]
 
 Rows = Tensor
 """Vectors of one encoder, one per row: (n, width), float32 or float64, on the CPU."""
 
 
 class Embedding(Mapping[str, Tensor]):
-    """Vectors by encoder name: `embedding["clip_l"]` has shape (n, 768); n is the same for every encoder.
+    """Vectors by encoder name: `embedding["clip_l"]` has shape (n, 768).
 
-    Raises: ValueError where the encoders' lengths differ; a programming error, never a user's.
+    Encoders of one tokenizer group have the same n. `lengths` has it by group; `length` is the largest.
+    Raises: ValueError where lengths differ within a group; a programming error, never a user's.
     """
 
-    __slots__ = ("_rows", "length")
+    __slots__ = ("_rows", "length", "lengths")
 
     def __init__(self, rows: Mapping[str, Tensor]) -> None:
         """Take the vectors by encoder name."""
-        lengths = {tensor.shape[0] for tensor in rows.values()}
-        if len(lengths) > 1:
-            raise ValueError(f"encoders of unequal length: { {k: tuple(v.shape) for k, v in rows.items()} }")
         self._rows = dict(rows)
-        self.length: int = lengths.pop() if lengths else 0
+        self.lengths: Mapping[str, int] = {}
+        for name, tensor in self._rows.items():
+            if self.lengths.setdefault(group_of(name), tensor.shape[0]) != tensor.shape[0]:
+                raise ValueError(f"encoders of unequal length: { {k: tuple(v.shape) for k, v in rows.items()} }")
+        self.length: int = max(self.lengths.values(), default=0)
 
     def __getitem__(self, encoder: str) -> Tensor:
         """Return one encoder's vectors."""
@@ -56,7 +60,7 @@ class Embedding(Mapping[str, Tensor]):
         return f"Embedding({shapes})"
 
     def is_empty(self) -> bool:
-        """Return whether it has no vectors."""
+        """Return whether it has no vectors for any encoder."""
         return self.length == 0
 
     def largest(self) -> float:
@@ -66,6 +70,21 @@ class Embedding(Mapping[str, Tensor]):
     def equals(self, other: Embedding) -> bool:
         """Return whether both have the same encoders with the same vectors, to the bit."""
         return set(self) == set(other) and all(torch.equal(self[name], other[name]) for name in self)
+
+
+def describe_lengths(lengths: Mapping[str, int]) -> str:
+    """Write how many vectors there are by tokenizer group: `3 vectors`, and each group where they differ.
+
+    Example:
+        >>> describe_lengths({"clip": 3, "t5": 4})
+        '3 vectors in CLIP, 4 in T5'
+    """
+    count, *others = lengths.values() or (0,)
+    if all(other == count for other in others):
+        return f"{count:,} vector{'' if count == 1 else 's'}"
+    first, *rest = (f"in {GROUPS.get(group, group)}" for group in lengths)
+    shown = [f"{n:,} {place}" for n, place in zip(others, rest, strict=True)]
+    return ", ".join([f"{count:,} vector{'' if count == 1 else 's'} {first}", *shown])
 
 
 def shapes_of(vectors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:

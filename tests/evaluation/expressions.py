@@ -48,16 +48,25 @@ def _joining(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expressi
     return st.one_of(two, blend, many)
 
 
-LEAVES: st.SearchStrategy[Expression] = st.one_of(
+WORDS_READ: st.SearchStrategy[Expression] = st.one_of(
     st.sampled_from(TEXTS).map(Text),
     st.sampled_from(TEXTS).map(lambda text: Apply("text", (Text(text),))),
+)
+
+LEAVES: st.SearchStrategy[Expression] = st.one_of(
+    WORDS_READ,
     st.integers(0, 12).map(lambda token: Apply("token", (Number(token),))),
     st.sampled_from(["pad", "end", "start"]).map(lambda name: Apply(name, ())),
 )
 
-EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
-    LEAVES, lambda inner: st.one_of(_unary(inner), _joining(inner)), max_leaves=8
-)
+
+def _composed(leaves: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    return st.recursive(leaves, lambda inner: st.one_of(_unary(inner), _joining(inner)), max_leaves=8)
+
+
+EXPRESSIONS = _composed(LEAVES)
+OF_WORDS = _composed(WORDS_READ)
+"""Expressions that any model can read, whatever its tokenizers are."""
 
 
 def by_numpy(node: Expression, encoder: MemoryEncoder) -> np.ndarray:

@@ -122,16 +122,35 @@ def test_word_ids_and_other_arguments_reach_the_host(comfy: FakeComfyUI, host: C
     assert [token[2] for token in tokens["l"][0][:5]] == [0, 1, 1, 1, 0]
 
 
-def test_t5_reads_the_words(comfy: FakeComfyUI, host: ComfyUI) -> None:
+SETTINGS = {
+    "vectors": {},
+    "words": {"vectors": False},
+    "refuse": {"vectors": False, "words": False},
+}
+
+
+@pytest.mark.parametrize("kind", ["flux", "wan"])
+@pytest.mark.parametrize("others", SETTINGS)
+def test_what_t5_gets_is_a_setting(comfy: FakeComfyUI, host: ComfyUI, kind: str, others: str) -> None:
+    comfy.set(**SETTINGS[others])
+    clip = host.answering(comfy.clip(kind))
+    assert encoded(clip, "a cat, on") == encoded(comfy.clip(kind), "a cat, on")
+    if others == "vectors" or (others == "words" and kind == "flux"):
+        assert encoded(clip, "a <'cat'>, on") == encoded(comfy.clip(kind), "a cat, on")
+        found = encoded(clip, "a <'dog' - 'dog' + 'cat'>, on") == encoded(comfy.clip(kind), "a cat, on")
+        assert found == (others == "vectors")
+    else:
+        with pytest.raises(UnsupportedHost, match="T5 or a language model"):
+            clip.tokenize("a <'cat'>")
+
+
+def test_t5_gets_its_own_vectors(comfy: FakeComfyUI, host: ComfyUI) -> None:
     clip = comfy.clip("flux")
-    assert encoded(host.answering(clip), "a <'cat'>, on") == encoded(clip, "a cat, on")
-
-
-def test_a_model_without_clip_says_so(comfy: FakeComfyUI, host: ComfyUI) -> None:
-    clip = host.answering(comfy.clip("wan"))
-    assert encoded(clip, "a cat") == encoded(comfy.clip("wan"), "a cat")
-    with pytest.raises(UnsupportedHost, match="no CLIP text encoder"):
-        clip.tokenize("a <'cat'>")
+    found = encoded(host.answering(clip), "a <'cat' + t5xxl('dog')> on")[0][0]
+    cat, dog = rows(clip, "cat"), rows(clip, "dog")
+    for name in clip.tokenizer.keys:
+        wanted = cat[name][0] + (dog[name][0] if name == "t5xxl" else 0)
+        assert found[name][2][0] == wanted.tolist()
 
 
 def test_an_encoder_that_is_not_in_the_file(comfy: FakeComfyUI, host: ComfyUI) -> None:

@@ -531,7 +531,7 @@ MISTAKES = [
     ("xyz('a')",
      "^^^",
      "UnknownFunction",
-     "There is no function xyz. The functions are lerp, slerp, mean, sum, pool, concat, repeat, normalize, project, remove, clip_l, clip_g, token, pad, end, start, text, emb, nearest, random."),
+     "There is no function xyz. The functions are lerp, slerp, mean, sum, pool, concat, repeat, normalize, project, remove, token, pad, end, start, text, emb, nearest, random, and the name of each text encoder."),
     ("scale('a', 2)",
      "^^^^^",
      "UnknownFunction",

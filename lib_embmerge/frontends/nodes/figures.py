@@ -19,7 +19,7 @@ from ...inspection import (
 )
 from ...limits import Limits
 from ...saving import Saved
-from ...vectors.embedding import Embedding
+from ...vectors.embedding import Embedding, describe_lengths
 from ..figures import align, amount, figure, name_neighbours
 from ..source import Source, StoredFile, compute_source, read_stored
 
@@ -86,7 +86,7 @@ def _below(sentences: Iterable[str]) -> list[str]:
 
 
 def _size(vectors: Embedding) -> str:
-    return f"{amount(vectors.length, 'vector')} ({', '.join(vectors)})"
+    return f"{describe_lengths(vectors.lengths)} ({', '.join(vectors)})"
 
 
 def _tokens(tokens: Sequence[ShownToken]) -> list[str]:

@@ -9,7 +9,7 @@ from ...errors import EmbeddingMergeError
 from ...evaluation import Analysis
 from ...host_protocol import TextModel
 from ...prompts.layout import Found, count_found, find_expressions
-from ..figures import amount
+from ...vectors.embedding import describe_lengths
 from .nodes import NodeHost
 
 __all__ = ["answer_line"]
@@ -37,7 +37,7 @@ def _of_expression(text: str, host: NodeHost, model: TextModel | None) -> str:
     if not text.strip() or text.strip().startswith("embedding:"):
         return ""
     entered = read_expression(text, limits=host.settings().limits)
-    return amount(Analysis(entered, model).length, "vector") if model else ""
+    return describe_lengths(Analysis(entered, model).lengths) if model else ""
 
 
 def _of_prompt(text: str, host: NodeHost, model: TextModel | None) -> str:
@@ -54,4 +54,4 @@ def _of_prompt(text: str, host: NodeHost, model: TextModel | None) -> str:
 def _short(one: Found, is_counted: bool) -> str:
     words = " ".join(one.island.text.split())
     shown = words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
-    return f"{shown}: {amount(one.analysis.length, 'vector')}" if is_counted and one.analysis else shown
+    return f"{shown}: {describe_lengths(one.analysis.lengths)}" if is_counted and one.analysis else shown

@@ -24,7 +24,7 @@ from ...language.scan import holds_expression
 from ...merge import MergeSettings
 from ..encoders.installed_lookup import file_state, mentioned_states
 from ..webui.checkpoint_list import CheckpointList
-from ..webui.settings import read_brackets, read_limits
+from ..webui.settings import Others, read_brackets, read_limits, read_others
 from .answering import answering, every_clip, tokenize
 from .text_model import ComfyTextModel
 
@@ -162,7 +162,7 @@ class ComfyUI:
         files = {name: str(path) for name, paths in self.installed().paths().items() for path in paths}
         states = mentioned_states(files, text)
         others = self.checkpoints.states(text)
-        return json.dumps([sorted(states.items()), sorted(others), repr(self.settings())])
+        return json.dumps([sorted(states.items()), sorted(others), repr(self.settings()), self.others()])
 
     def file_state(self, path: Path) -> tuple[int, int]:
         """Return a file's time of change and size, zeros where there is none."""
@@ -174,6 +174,10 @@ class ComfyUI:
         """Read the brackets and the limits that the page's settings hold."""
         opts = SimpleNamespace(**self._saved())
         return MergeSettings(read_brackets(opts), read_limits(opts))
+
+    def others(self) -> Others:
+        """Read what is set for text encoders that are no CLIP's."""
+        return read_others(SimpleNamespace(**self._saved()))
 
     def follow_settings(self) -> None:
         """Let every CLIP object answer expressions, or none, as the switch in the settings is."""

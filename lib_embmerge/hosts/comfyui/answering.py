@@ -17,9 +17,10 @@ import torch
 
 from ...language.scan import holds_expression
 from ...merge import Merged, merge_prompts
-from ..encoders.beyond_vocabulary import BeyondVocabulary, PlaceholderTokenizer, WordsTokenizer
+from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, PlaceholderTokenizer, WordsTokenizer
 from ..pipeline.hooks import Hook
-from .encoders import CLIP, cut, with_tokenizers
+from ..webui.settings import Others
+from .encoders import cut, takes_vectors, with_tokenizers
 
 if TYPE_CHECKING:
     from .adapter import ComfyUI
@@ -57,20 +58,22 @@ def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, 
     # The host runs in torch's inference mode, but a table's statistics are kept for other uses.
     with torch.inference_mode(False), torch.no_grad():
         merged = merge_prompts([text], model, host.settings())
-    beyond = BeyondVocabulary()
+    beyond, others = BeyondVocabulary(), host.others()
     twin = copy.copy(clip)
-    twin.tokenizer = with_tokenizers(clip.tokenizer, lambda tokenizer: _cutter(tokenizer, merged, beyond))
-    with _replaced():
+    twin.tokenizer = with_tokenizers(clip.tokenizer, lambda tokenizer: _cutter(tokenizer, merged, beyond, others))
+    # The vectors of a word at a text's beginning may be asked for only here.
+    with _replaced(), torch.inference_mode(False), torch.no_grad():
         tokens = original(twin, merged.prompts[0], *args, **kwargs)
     return beyond.fill(tokens)
 
 
-def _cutter(tokenizer: Any, merged: Merged, beyond: BeyondVocabulary) -> Any:
+def _cutter(tokenizer: Any, merged: Merged, beyond: BeyondVocabulary, others: Others) -> Any:
     key = tokenizer.embedding_key
-    if key not in CLIP:
+    has_vectors = all(key in value for value in merged.vectors.values())  # else the model's file lacks the encoder
+    if not has_vectors or not takes_vectors(tokenizer, others):
         return WordsTokenizer(tokenizer.tokenizer, merged.words)
-    lent = {name: beyond.lend(value[key]) for name, value in merged.vectors.items() if key in value}
-    return PlaceholderTokenizer(tokenizer.tokenizer, lambda text: cut(tokenizer, text), lent, key)
+    lending = Lending(beyond, merged.rows, merged.vectors, key)
+    return PlaceholderTokenizer(tokenizer.tokenizer, lambda text: cut(tokenizer, text), lending)
 
 
 @contextlib.contextmanager

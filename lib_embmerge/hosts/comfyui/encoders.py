@@ -18,13 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...families import ENCODERS
 from ..encoders.encoder import HostEncoder
 from ..encoders.token_table import CalledTable
+from ..webui.settings import Others
 
-__all__ = ["ComfyEncoder", "ComfyTable", "cut", "find_encoders", "find_tokenizers", "with_tokenizers"]
-
-CLIP = ("clip_l", "clip_h", "clip_g")
-"""Keys of the encoders that take vectors; others read an expression's words."""
+__all__ = ["ComfyEncoder", "ComfyTable", "cut", "find_encoders", "find_tokenizers", "takes_vectors", "with_tokenizers"]
 
 
 class ComfyTable(CalledTable):
@@ -44,8 +43,7 @@ class _Cutter:
     def __init__(self, tokenizer: Any) -> None:
         self._whole = tokenizer
         self.tokenizer = tokenizer.tokenizer
-        special = (tokenizer.start_token, tokenizer.end_token, tokenizer.pad_token)
-        self.id_start, self.id_end, self.id_pad = (-1 if token is None else token for token in special)
+        self.id_start, self.id_end, self.id_pad = tokenizer.start_token, tokenizer.end_token, tokenizer.pad_token
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's ids, without special tokens."""
@@ -53,7 +51,7 @@ class _Cutter:
 
 
 class ComfyEncoder(HostEncoder):
-    """One CLIP text encoder: its tokenizer, and its table, which is brought into memory before it is read."""
+    """One text encoder: its tokenizer, and its table, which is brought into memory before it is read."""
 
     def __init__(self, tokenizer: Any, model: Any, load: Callable[[], object]) -> None:
         """Take the tokenizer and the model of one encoder, and what loads the model."""
@@ -92,21 +90,38 @@ def find_tokenizers(tokenizer: Any) -> Iterator[tuple[str, Any]]:
             yield name, part
 
 
-def find_encoders(clip: Any, load: Callable[[], object]) -> tuple[list[ComfyEncoder], bool]:
+def takes_vectors(tokenizer: Any, others: Others) -> bool:
+    """Return whether an encoder gets vectors by its tokenizer: CLIP's do, others as the user has set it."""
+    kind = ENCODERS.get(tokenizer.embedding_key)
+    return kind is not None and (kind.is_clip or others == "vectors")
+
+
+def find_encoders(clip: Any, load: Callable[[], object], others: Others) -> tuple[list[ComfyEncoder], bool]:
     """Return the encoders that take vectors, and whether one that takes only text stands beside them.
 
-    `load` brings the models into memory.
+    `load` brings the models into memory; `others` is what the user has set for encoders that are no CLIP's.
     """
     encoders, has_words = [], False
     for name, tokenizer in find_tokenizers(clip.tokenizer):
-        model = getattr(clip.cond_stage_model, name, None)
+        model = _find_model(clip, name)
         if model is None:  # a file of fewer encoders than the model family has
             continue
-        if tokenizer.embedding_key in CLIP:
+        if takes_vectors(tokenizer, others):
             encoders.append(ComfyEncoder(tokenizer, model, load))
         else:
             has_words = True
     return encoders, has_words
+
+
+def _find_model(clip: Any, name: str) -> Any | None:
+    """Return the model of an encoder by its tokenizer's attribute; a model of one may have it under another.
+
+    Source: comfy/sd1_clip.py at a125cd84, `SD1ClipModel.clip`, and comfy/text_encoders/wan.py, genmo.py, pixart_t5.py.
+    """
+    whole = clip.cond_stage_model
+    found = getattr(whole, name, None)
+    is_only = len(list(find_tokenizers(clip.tokenizer))) == 1
+    return getattr(whole, getattr(whole, "clip", name), None) if found is None and is_only else found
 
 
 def with_tokenizers(tokenizer: Any, replace: Callable[[Any], Any]) -> Any:

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...errors import UnknownEmbedding, UnsupportedHost
-from ...families import family_of
+from ...families import ENCODERS, family_of, is_for
 from ...files.reading import EmbeddingFile
 from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ...prompt_rules import PromptRules
 from ..webui.checkpoint_list import read_record
+from ..webui.settings import say_no_vectors
 from .encoders import ComfyEncoder, find_encoders
 
 if TYPE_CHECKING:
     from .adapter import ComfyUI
 
 __all__ = ["ComfyTextModel"]
+
+_ORDER = ("clip_l", *(key for key in ENCODERS if key != "clip_l"))
+"""In which order a model's encoders are shown."""
 
 NAMED = re.compile(r"(?:(?<=\s)|^)embedding:([^\s\[<]+)")
 """How the host's prompts name an embedding; the commas behind it are text. Source: comfy/sd1_clip.py at 443393b4."""
@@ -37,7 +41,7 @@ class ComfyTextModel:
     def __init__(self, clip: Any, host: ComfyUI, title: str | None = None) -> None:
         """Take the host's object, the adapter, and the name of the checkpoint where it is known.
 
-        Raises: UnsupportedHost where there is no CLIP text encoder.
+        Raises: UnsupportedHost where there is no text encoder that takes vectors.
         """
         # The host runs nodes in torch's inference mode; what it loads meanwhile has to be of the mode it is used in.
         is_inference = torch.is_inference_mode_enabled()
@@ -46,10 +50,11 @@ class ComfyTextModel:
             with torch.inference_mode(is_inference), torch.no_grad():
                 clip.load_model()
 
-        found, has_words = find_encoders(clip, load)
-        if not found:
-            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
-        self.encoders: Sequence[ComfyEncoder] = sorted(found, key=lambda encoder: encoder.name == "clip_g")
+        others = host.others()
+        found, has_words = find_encoders(clip, load, others)
+        if not found or (has_words and others == "refuse"):
+            raise UnsupportedHost(say_no_vectors(others, any_clip=bool(found)))
+        self.encoders: Sequence[ComfyEncoder] = sorted(found, key=lambda encoder: _ORDER.index(encoder.name))
         self.family = family_of((encoder.name for encoder in found), has_words=has_words)
         self.info = host.checkpoint_info(title) if title else None
         self.title = title or "the loaded model"
@@ -77,7 +82,7 @@ class ComfyTextModel:
         return [
             InstalledEmbedding(path.stem, {}, file, path)
             if isinstance(file, str)
-            else InstalledEmbedding(file.name, file.vectors, path=path)
+            else InstalledEmbedding(file.name, file.all_vectors, path=path)
             for path, file in self.installed.named(*stems)
         ]
 
@@ -101,14 +106,19 @@ class ComfyTextModel:
         for found in NAMED.finditer(text):
             yield from self._bare(text[at : found.start()], encoder)
             name = found[1].strip(",")
-            yield self._named(name)
+            embedding = self._named(name)
+            if encoder.name in embedding.vectors:  # the host leaves the name out of what an encoder reads, too
+                yield embedding
             at = found.start(1) + found[1].index(name) + len(name)
         yield from self._bare(text[at:], encoder)
 
     def _bare(self, text: str, encoder: ComfyEncoder) -> Iterator[Sequence[int] | InstalledEmbedding]:
-        for ids in encoder.tokenize([text]) if text.strip() else ():
-            for piece in self.installed.split(encoder.name, ids, encoder.tokenize, self._names):
+        for pieces in self.installed.read(encoder.name, [text], encoder.tokenize, self._names) if text.strip() else ():
+            for piece in pieces:
                 yield _handed_over(piece) if isinstance(piece, EmbeddingFile) else piece
+
+    def _is_for_this(self, file: EmbeddingFile) -> bool:
+        return is_for(dict.fromkeys(file.all_vectors), dict.fromkeys(self._names))
 
     def _named(self, name: str) -> InstalledEmbedding:
         stem = re.split(r"[/\\]", name)[-1]
@@ -116,7 +126,7 @@ class ComfyTextModel:
             file
             for each in dict.fromkeys((stem, stem.rpartition(".")[0]))
             for path, file in (self.installed.named(each) if each else ())
-            if isinstance(file, EmbeddingFile) and set(file.vectors) == set(self._names) and _is_called(path, name)
+            if isinstance(file, EmbeddingFile) and self._is_for_this(file) and _is_called(path, name)
         ]
         if not fitting:
             raise UnknownEmbedding(f"No embedding {name} that fits this model is in ComfyUI's folders.")
@@ -138,4 +148,4 @@ def _is_called(path: Path, name: str, *, any_case: bool = True) -> bool:
 
 
 def _handed_over(file: EmbeddingFile) -> InstalledEmbedding:
-    return InstalledEmbedding(file.name, file.vectors, path=file.path)
+    return InstalledEmbedding(file.name, file.all_vectors, path=file.path)

@@ -1,17 +1,24 @@
-"""A CLIP text encoder of a running WebUI: the host's tokenizer, and its token table read in place."""
+"""A text encoder of a running WebUI: the host's tokenizer, and its token table read in place."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
+from ...families import CLIP, group_of
 from ...vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
 from .token_table import HostTable
 
-__all__ = ["HostEncoder"]
+__all__ = ["HostEncoder", "spell_token"]
+
+BLANK = "▁"
+"""What stands for a blank in pieces of SentencePiece."""
+BYTES = re.compile("[!-~¡-¬®-ÿ\u0100-\u0143]+")
+"""What a token of a byte-level tokenizer looks like. Source: openai/gpt-2 encoder.py, `bytes_to_unicode`."""
 
 WORD_ENDS: dict[int, bool] = {}
 """Whether a token is the last of its word, for those that were met: a property of CLIP's vocabulary."""
@@ -20,7 +27,8 @@ WORD_ENDS: dict[int, bool] = {}
 class HostEncoder:
     """What the host's own encoder object, here called engine, offers as a `TextEncoder`.
 
-    The engine has `tokenize`, `tokenizer` (transformers'), `id_start`, `id_end` and `id_pad`.
+    The engine has `tokenize`, `tokenizer` (transformers'), `id_start`, `id_end` and `id_pad`, each None where there is
+    no such token.
     """
 
     def __init__(self, engine: Any, layer: Any, *, name: str, key: str) -> None:
@@ -30,9 +38,9 @@ class HostEncoder:
         self.name = name
         self.key = key
         self.size, self.width = self.table.size, self.table.width
-        self.start_id = int(engine.id_start)
-        self.end_id = int(engine.id_end)
-        self.padding_id = int(engine.id_pad)
+        special = (engine.id_start, engine.id_end, engine.id_pad)
+        self.start_id, self.end_id, self.padding_id = (None if token is None else int(token) for token in special)
+        self.is_clip = group_of(name) == CLIP
 
     def make_table(self, layer: Any) -> HostTable:
         """Return what reads the rows of the table's layer."""
@@ -44,11 +52,15 @@ class HostEncoder:
 
     def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the same, with the tokens that a name of an embedding has there."""
+        if not self.is_clip:  # whose words depend on what stands beside them
+            return [list(ids) for ids in self.engine.tokenize(list(texts))] if texts else []
         return tokenize_together(self.engine.tokenize, self._ends_word, texts)
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """Return each token's spelling, a blank for the end of a word."""
         tokenizer = self.engine.tokenizer
+        if not self.is_clip:
+            return [spell_token(tokenizer, int(i)) for i in ids]
         return [_spelling(tokenizer, tokenizer.convert_ids_to_tokens(i)) for i in ids]
 
     def rows(self, ids: Sequence[int]) -> Tensor:
@@ -60,7 +72,7 @@ class HostEncoder:
 
     def vocabulary(self) -> Vocabulary:
         """Return the table's statistics, kept for as long as the table's values stay."""
-        return self.table.vocabulary((self.start_id, self.end_id))
+        return self.table.vocabulary([token for token in (self.start_id, self.end_id) if token is not None])
 
     def fingerprint(self) -> tuple[object, ...]:
         """Change whenever the table may hold other values, not when the host moves them to another device."""
@@ -72,6 +84,21 @@ class HostEncoder:
         if known is None:
             known = WORD_ENDS[token] = self.spell([token])[0].endswith(" ")
         return known
+
+
+def spell_token(tokenizer: Any, token: int) -> str:
+    """Return the spelling of a token of T5 or a language model, as its tokenizer shows it alone.
+
+    The tokenizer is transformers', or ComfyUI's shell around `sentencepiece`.
+    """
+    if hasattr(tokenizer, "convert_ids_to_tokens"):
+        piece = tokenizer.convert_ids_to_tokens(token)
+        piece = f"<{token}>" if piece is None else str(piece)
+        if BYTES.fullmatch(piece):  # byte-level pairs show as the letters that stand for bytes
+            return str(tokenizer.convert_tokens_to_string([piece]))
+        return piece.replace(BLANK, " ")
+    pieces = getattr(tokenizer, "tokenizer", tokenizer)
+    return str(pieces.id_to_piece(token)).replace(BLANK, " ") if token < pieces.get_piece_size() else f"<{token}>"
 
 
 def _spelling(tokenizer: Any, token: str) -> str:

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 from ...language.scan import Brackets
 from ...limits import LIMITED, Limits
 
-__all__ = ["LIMIT_SETTINGS", "SETTINGS", "allows_words", "read_brackets", "read_limits"]
+__all__ = [
+    "LIMIT_SETTINGS",
+    "SETTINGS",
+    "Others",
+    "allows_words",
+    "read_brackets",
+    "read_limits",
+    "read_others",
+    "say_no_vectors",
+]
+
+Others = Literal["vectors", "words", "refuse"]
+"""What text encoders that are no CLIP's, T5 and language models, get for an expression: its vectors, its words, or
+nothing, as such models are refused."""
 
 BRACKET_SETTINGS = {
     "embmerge_angle_brackets": "Expressions in angle brackets: <'cat' + 'dog'>",
     "embmerge_curly_brackets": "Expressions in curly brackets: {'cat' + 'dog'}",
 }
+VECTORS = "embmerge_vectors"
 WORDS = "embmerge_words"
 LINES = "embmerge_prompt_lines"
 """Read in the page, by javascript/prompts.js."""
 SETTINGS = {
     **BRACKET_SETTINGS,
     LINES: "Under prompts, what their expressions are",
-    WORDS: "Expressions also in models with T5, which takes no embeddings (SD 3, Flux): it reads their words",
+    VECTORS: "Expressions as vectors in T5 and language models (Flux, SD 3, Chroma, Qwen-Image, …), too",
+    WORDS: "Where T5 or a language model gets no vectors it reads an expression's words; else such models are refused",
 }
 """Each a box to tick that is ticked at first; a label by key."""
 
@@ -41,6 +56,24 @@ def read_brackets(opts: Any) -> Brackets:
     """Return the brackets that the host's options leave switched on; both before the settings are known."""
     angle, curly = (bool(getattr(opts, key, True)) for key in BRACKET_SETTINGS)
     return BRACKETS[angle, curly]
+
+
+def read_others(opts: Any) -> Others:
+    """Return what the host's options set for text encoders that are no CLIP's; vectors before they are known."""
+    if bool(getattr(opts, VECTORS, True)):
+        return "vectors"
+    return "words" if allows_words(opts) else "refuse"
+
+
+def say_no_vectors(others: Others, *, any_clip: bool) -> str:
+    """Return the sentence for a model in which expressions can be no vectors; `any_clip` says that it has a CLIP."""
+    if others == "vectors":
+        return "This model has no text encoder that embmerge knows: expressions cannot be used with it."
+    beside = "beside CLIP " if any_clip else ""
+    return (
+        f"This model reads prompts {beside}with T5 or a language model, "
+        "and expressions as vectors in these are switched off in the settings."
+    )
 
 
 def allows_words(opts: Any) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...families import ENCODERS
 from ..registry import operator
 
-__all__ = ["add", "divide", "lerp", "mean", "negate", "only_clip_g", "only_clip_l", "scale", "subtract"]
+__all__ = ["add", "divide", "lerp", "mean", "negate", "scale", "subtract"]
 
 
 @operator("add")
@@ -82,19 +83,15 @@ def mean(a: Tensor, *others: Tensor) -> Tensor:
     return (total / (1 + len(others))).to(torch.float32)
 
 
-@operator("clip_l", needs=("encoder",), hides=True)
-def only_clip_l(a: Tensor, *, encoder: str) -> Tensor:
-    """Return CLIP-L's vectors as they are, and zero vectors for any other encoder.
+def _register_only(name: str) -> None:
+    @operator(name, needs=("encoder",), hides=True)
+    def only(a: Tensor, *, encoder: str) -> Tensor:
+        """Return the vectors of the encoder of that name as they are, and zero vectors for any other encoder.
 
-    Edge: no vectors in, none out.
-    """
-    return a if encoder == "clip_l" else torch.zeros_like(a)
+        Edge: no vectors in, none out.
+        """
+        return a if encoder == name else torch.zeros_like(a)
 
 
-@operator("clip_g", needs=("encoder",), hides=True)
-def only_clip_g(a: Tensor, *, encoder: str) -> Tensor:
-    """Return CLIP-G's vectors as they are, and zero vectors for any other encoder.
-
-    Edge: no vectors in, none out.
-    """
-    return a if encoder == "clip_g" else torch.zeros_like(a)
+for _name in ENCODERS:
+    _register_only(_name)

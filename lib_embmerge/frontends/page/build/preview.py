@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from ....entered import Entered, is_one_expression, read_expression
 from ....errors import EmbeddingMergeError
 from ....evaluation import Analysis, ReadPart
+from ....families import CLIP, group_of
 from ....host_protocol import PageHost, TextModel
 from ....inspection import ShownToken, list_tokens
 from ....limits import CHUNK
+from ....vectors.embedding import describe_lengths
 from ..html import draw, draw_error
 from ..prompt.view import COLOURS, preview_prompt
 from ..question import Answer, Question
@@ -105,13 +107,13 @@ def _empty(model: TextModel | None) -> Answer:
 
 def _preview_expression(entered: Entered, model: TextModel) -> Answer:
     analysis = Analysis(entered, model)
-    number, parts = analysis.length, analysis.parts()
+    parts = analysis.parts()
     remarks = [repair_remark(remark, entered) for remark in analysis.remarks()]
-    bars = [Bar(encoder.name, number) for encoder in model.encoders]
+    bars = [Bar(e.name, analysis.length_in(group_of(e.name))) for e in model.encoders if group_of(e.name) == CLIP]
     shown = view_parts(parts, model, entered.expression)
-    summary = draw("build/summary", count=number, bars=bars, parts=shown, model=model)
+    summary = draw("build/summary", count=describe_lengths(analysis.lengths), bars=bars, parts=shown, model=model)
     messages = draw("remarks", remarks=remarks)
-    state: dict[str, object] = {"count": number, "isLong": number > CHUNK}
+    state: dict[str, object] = {"count": analysis.length, "isLong": analysis.lengths.get(CLIP, 0) > CHUNK}
     return Answer(slots={"messages": messages, "summary": summary}, state=state, then="nearest")
 
 

@@ -11,6 +11,7 @@ from typing import cast
 from ....entered import Entered, read_expression
 from ....errors import EmbeddingMergeError, FileExists, NameProblem
 from ....evaluation import Analysis
+from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_new_name, folder_below
 from ....files.paths import exists
@@ -192,10 +193,11 @@ def check_length(entered: Entered, model: TextModel, long: str) -> int:
 
     Raises: TooLong for more than 75, unless `long`, one of `LONG_CHOICES`, says what becomes of them; and as `count`.
     """
-    length = Analysis(entered, model).length
-    if length > CHUNK and LONG.get(long) is None:
-        raise TooLong(length, suggestion=CHOOSE)
-    return length
+    analysis = Analysis(entered, model)
+    of_clip = analysis.lengths.get(CLIP, 0)
+    if of_clip > CHUNK and LONG.get(long) is None:
+        raise TooLong(of_clip, suggestion=CHOOSE)
+    return analysis.length
 
 
 def choose_length(target: str) -> list[Action]:

@@ -69,7 +69,7 @@ def answer_table(question: Question, host: PageHost) -> Answer:
     for row in rows:
         all_rows[row.figures.encoder].append(row)
     groups = {name: found[:SHOWN] for name, found in all_rows.items()}
-    totals = {name: box.vectors.length if by == "vector" else len(found) for name, found in all_rows.items()}
+    totals = {name: len(box.vectors[name]) if by == "vector" else len(found) for name, found in all_rows.items()}
     more = {name: totals[name] - len(found) for name, found in groups.items()}
     return Answer(slots={"table": draw("build/table", by=by, groups=groups, more=more, heads=HEADS)})
 

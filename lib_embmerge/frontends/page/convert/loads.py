@@ -15,6 +15,7 @@ from types import MappingProxyType
 from ....compatibility.facts import MODELS, FileFacts, describe_vectors
 from ....compatibility.rules import Verdict, judge
 from ....errors import NameProblem
+from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_name, check_new_name
 from ....host_protocol import PageHost, TextModel
@@ -202,7 +203,7 @@ def _read_name(question: Question) -> tuple[str, list[str]]:
 def _take_part(value: Embedding, long: str) -> tuple[Embedding, str]:
     """Return the vectors of the first file that is written, and what is added to its name."""
     choice = LONG[long]
-    if value.length <= CHUNK or choice in (None, "keep"):
+    if value.lengths.get(CLIP, 0) <= CHUNK or choice in (None, "keep"):
         return value, ""
     if choice == "pool":
         return Embedding({name: rows.mean(dim=0, keepdim=True) for name, rows in value.items()}), ""

@@ -113,7 +113,7 @@ def _say_differences(a: Source, b: Source) -> list[str]:
             "" if set(a.vectors) & set(b.vectors) else ": they have no encoder in common, so no figure says how far"
         )
         said.append(f"A is made for {_made_for(a)}, B for {_made_for(b)}{nothing}.")
-    if a.vectors.length != b.vectors.length:
+    if a.vectors.lengths != b.vectors.lengths and a.vectors.length != b.vectors.length:
         said.append(
             f"A has {a.vectors.length} and B {b.vectors.length} vectors; the shorter is compared as if zero vectors"
             " followed."

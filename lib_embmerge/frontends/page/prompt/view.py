@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ....errors import EmbeddingMergeError, Span, shorten
+from ....families import CLIP, group_of
 from ....host_protocol import TextModel
 from ....language import Brackets, find_intended, guess_intended
 from ....limits import CHUNK, Limits
 from ....prompts.layout import Block, Chunk, Found, PromptMap, count_found, find_expressions, lay_out
 from ....remarks import Remark
+from ....vectors.embedding import describe_lengths
 from ...figures import amount
 from ..html import draw, draw_error
 from ..question import Answer
@@ -36,7 +38,8 @@ LONGEST_LINE = 60
 class ExpressionLine:
     """An expression of a prompt: its number from 1, its colour, its text and place, and its count or its mistake.
 
-    `vectors` is None where the count is not known: no model is loaded, or there is a mistake.
+    `vectors` is None where the count is not known: no model is loaded, or there is a mistake. `counted` is the count as
+    people read it, by tokenizer group where they differ.
     """
 
     number: int
@@ -45,6 +48,7 @@ class ExpressionLine:
     span: Span
     vectors: int | None = None
     problem: EmbeddingMergeError | None = None
+    counted: str = ""
 
     @property
     def short(self) -> str:
@@ -91,7 +95,7 @@ def preview_prompt(text: str, model: TextModel, brackets: Brackets, limits: Limi
     maps = lay_out(text, found, model, brackets)
     lines = view_lines(found)
     tokens = {e.name: max(one.tokens(e.name) for one in maps) for e in model.encoders}
-    sizes = {name: _size(number, max(len(one.chunks[name]) for one in maps)) for name, number in tokens.items()}
+    sizes = {name: _size(name, number, max(len(one.chunks[name]) for one in maps)) for name, number in tokens.items()}
     summary = draw(
         "prompt/prompt",
         sizes=_together(sizes),
@@ -116,6 +120,7 @@ def view_lines(found: Sequence[Found], *, is_counted: bool = True) -> list[Expre
             span=one.island.span,
             vectors=one.vectors if is_counted and one.problem is None else None,
             problem=one.problem,
+            counted=describe_lengths(one.lengths),
         )
         for place, one in enumerate(found)
     ]
@@ -123,10 +128,12 @@ def view_lines(found: Sequence[Found], *, is_counted: bool = True) -> list[Expre
 
 def view_map(prompt: PromptMap) -> Mapping[str, Sequence[Strip]]:
     """Return the chunks for drawing, by the names of the encoders for which they are the same."""
-    return _together({name: [_view_chunk(chunk) for chunk in chunks] for name, chunks in prompt.chunks.items()})
+    return _together({name: [_view_chunk(name, one) for one in chunks] for name, chunks in prompt.chunks.items()})
 
 
-def _size(tokens: int, chunks: int) -> str:
+def _size(encoder: str, tokens: int, chunks: int) -> str:
+    if group_of(encoder) != CLIP:
+        return amount(tokens, "token")
     return f"{amount(tokens, 'token')} in {amount(chunks, 'chunk')}"
 
 
@@ -138,8 +145,9 @@ def _together(by_encoder: Mapping[str, T]) -> Mapping[str, T]:
     return by_encoder
 
 
-def _view_chunk(chunk: Chunk) -> Strip:
-    return Strip(chunk.places, [_view_block(block) for block in chunk.blocks])
+def _view_chunk(encoder: str, chunk: Chunk) -> Strip:
+    room = CHUNK if group_of(encoder) == CLIP else max(1, chunk.places)
+    return Strip(chunk.places, [_view_block(block) for block in chunk.blocks], room)
 
 
 def _view_block(block: Block) -> StripBlock:
