@@ -25,7 +25,7 @@ from lib_embmerge.errors import (
     UnknownEmbedding,
 )
 from lib_embmerge.families import DEMONSTRATION
-from lib_embmerge.files.convert import convert_file
+from lib_embmerge.files.convert import convert_embeddings
 from lib_embmerge.files.reading import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
 from lib_embmerge.host_protocol import InstalledEmbedding, TextPieces
@@ -326,7 +326,7 @@ def test_a_name_has_no_extension_but_a_file_that_has_one_keeps_it(
     (saved,) = save_expression(read_expression("'cat'"), "k", model, SaveOptions(tmp_path))
     old = saved.path.rename(tmp_path / f"{name}.safetensors")
     assert rebuild(read_embedding(old), model, SaveOptions(tmp_path, overwrite=True))[0].path == old
-    assert convert_file(old, tmp_path / "out").path.name == old.name
+    assert convert_embeddings(old, tmp_path / "out")[0].path.name == old.name
 
 
 def test_the_demonstration_replaces_no_file_of_a_real_checkpoint(model: MemoryModel, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ..families import ENCODER_WIDTHS, FAMILIES
+from ..errors import FileError, NotFinite
+from ..families import ENCODER_NAMES, ENCODER_WIDTHS, FAMILIES
+from ..files.convert import Treatment, clean_embeddings
 from ..files.layouts import ALL_WIDTHS, JOINED, find_embeddings
 from ..files.paths import is_file
 from ..files.reading import read_content, read_vectors
@@ -62,11 +64,12 @@ MODELS: Mapping[str, Target] = MappingProxyType(
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """Shape and number format of one tensor, and whether a pickle holds it as an `nn.Parameter`."""
+    """Shape and number format of one tensor, and whether a pickle holds it as an `nn.Parameter`, or as numpy's array."""
 
     shape: tuple[int, ...]
     dtype: str
     is_parameter: bool = False
+    is_array: bool = False
 
     @property
     def width(self) -> int:
@@ -85,9 +88,11 @@ class FileFacts:
 
     `tensors` is in the file's order; of a trainer's pickle (`is_trained`) the entries of `string_to_param`, of a list
     of rows (`container` "list") the first row's. `form` is what the file is whatever its ending, `globals` the names
-    that a pickle asks for, `entries` an archive's. `words` are the embeddings of a file that holds several.
+    that a pickle asks for, `protocol` its version, `entries` an archive's. `ending` is the extension as it is written. `words` are the embeddings of a file that holds several.
     `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
-    extension only.
+    extension only. `made_for` are the encoders that its vectors are read for. `repaired` are the files that converting
+    would make, by what is asked of it (a `Repair`); where it would refuse whatever is asked, there is none, and `refusal` is what
+    it would say.
     """
 
     name: str
@@ -105,9 +110,14 @@ class FileFacts:
     container: str = "dict"
     globals: frozenset[str] = frozenset()
     entries: tuple[str, ...] = ()
+    protocol: int = 0
+    ending: str = ""
     words: tuple[str, ...] = ()
     is_lora: bool = False
     lengths: tuple[int, ...] = ()
+    made_for: frozenset[str] = frozenset()
+    repaired: Mapping[str, tuple[FileFacts, ...]] = field(default_factory=dict, repr=False)
+    refusal: str = ""
 
     @property
     def length(self) -> int:
@@ -136,14 +146,23 @@ class FileFacts:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The model families that the vectors were made for, by their widths; with T5's only those that have T5."""
-        widths = [768, 1280] if self.is_joined else self.convertible_widths
-        if 4096 in self.widths or "t5xxl" in self.tensors:
-            fitting = [key for key in ("sd3", "flux") if MODELS[key].widths == widths]
-            return tuple(fitting) if fitting else ("flux", "chroma") if not widths else ()
-        clip = tuple(key for key, target in MODELS.items() if target.clip and target.widths == widths)
-        named = (key for key, target in MODELS.items() if not target.clip and target.encoders[0] in self.tensors)
-        return clip or tuple(named)
+        """The model families that the vectors were made for: those that have their encoders, and all of CLIP's or none."""
+        encoders = self.made_for or self._encoders_by_key_or_width()
+        clip = encoders & set(ENCODER_WIDTHS)
+        return tuple(
+            key
+            for key, target in MODELS.items()
+            if encoders and encoders <= set(target.encoders) and clip in (set(), set(target.clip))
+        )
+
+    def _encoders_by_key_or_width(self) -> frozenset[str]:
+        if self.is_joined:
+            return frozenset(["clip_l", "clip_g"])
+        fitting = (
+            key if ALL_WIDTHS.get(key) == tensor.width else ENCODER_NAMES.get(tensor.width, "")
+            for key, tensor in self.tensors.items()
+        )
+        return frozenset(filter(None, fitting))
 
     @property
     def convertible_widths(self) -> list[int]:
@@ -163,6 +182,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
     held = find_embeddings(content)
     vectors = read_vectors(path.name, held)
     inner = content.values.get("name")
+    repaired, refusal = _find_repaired(path)
     return FileFacts(
         name=path.stem,
         extension=path.suffix.lower(),
@@ -179,17 +199,48 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         container=content.container,
         globals=content.globals,
         entries=content.entries,
+        protocol=content.protocol,
+        ending=path.suffix,
         words=tuple(one.token for one in held) if len(held) > 1 or held[0].layout == "bundle_emb" else (),
         is_lora=held[0].layout == "bundle_emb",
         lengths=tuple(sum(map(_rows_of, pieces)) for one in held for pieces in one.tensors.values()),
+        made_for=frozenset(key for files in repaired.values() for one in files for key in one.made_for),
+        repaired=repaired,
+        refusal=refusal,
     )
+
+
+_TREATMENTS: Mapping[str, Treatment] = MappingProxyType(
+    {
+        "convert": Treatment(),
+        "drop bad": Treatment(drop_bad=True),
+        "equal lengths": Treatment(unequal="pad"),
+    }
+)
+"""What can be asked of converting, the least first."""
+
+
+def _find_repaired(path: Path) -> tuple[dict[str, tuple[FileFacts, ...]], str]:
+    """Return the facts of the files that converting would make, for the first treatment that it does not refuse.
+
+    Where it refuses all of them, also the sentence that it says.
+    """
+    refusal = ""
+    for repair, how in _TREATMENTS.items():
+        try:
+            made = clean_embeddings(path, how)
+        except (FileError, NotFinite) as error:
+            refusal = refusal or str(error)
+            continue
+        return {repair: tuple(describe_vectors(one.name, one.vectors) for one in made)}, ""
+    return {}, refusal
 
 
 def _tensors_of(content: Content) -> dict[str, TensorFacts]:
     trained = content.values.get("string_to_param")
     items = trained if isinstance(trained, Mapping) else content.rows[0] if content.rows else content.values
     return {
-        str(key): TensorFacts(value.shape, value.dtype, value.is_parameter)
+        str(key): TensorFacts(value.shape, value.dtype, value.is_parameter, value.is_array)
         for key, value in items.items()
         if isinstance(value, Stored)
     }
@@ -202,7 +253,8 @@ def describe_vectors(
     tensors = tensors_to_write(vectors, dtype=dtype)
     facts = {key: TensorFacts(tuple(rows.shape), _name_of(rows.dtype)) for key, rows in tensors.items()}
     is_zero = not any(_has_numbers(tensor) for tensor in tensors.values())
-    return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours), is_zero=is_zero)
+    made_for = frozenset(vectors)
+    return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours), is_zero=is_zero, made_for=made_for)
 
 
 def _rows_of(tensor: Stored) -> int:

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from ..families import OTHER_ENCODER_WIDTHS
-from ..files.layouts import ALIASES, ALL_WIDTHS
+from ..families import ENCODER_WIDTHS
+from ..files.layouts import ALL_WIDTHS
 from ..files.names import advise_on_name
 from ..limits import CHUNK
 from ..remarks import Remark, RemarkKind
@@ -29,22 +29,32 @@ from .facts import MODELS, FileFacts, TensorFacts, describe_file
 
 __all__ = ["HOSTS", "Host", "Problem", "Repair", "Verdict", "check_file", "judge"]
 
-Repair = Literal["convert", "equal lengths", "rename", "remake", "split"]
-"""What helps: `convert` (keys, shapes, extra tensors, extension), `equal lengths` (convert, padding or cutting),
-`rename`, `remake` (make the expression with a checkpoint of the other family), `split` (one file per encoder)."""
+Repair = Literal["convert", "drop bad", "equal lengths", "convert, rename", "rename", "remake", "split"]
+"""What helps: `convert` (keys, shapes, extra tensors, extension), the same with bad vectors left out, with the encoders
+padded or cut, or under another name; `rename`, `remake` (make the expression with a checkpoint of the other family),
+`split` (one file per encoder). Of the first six, that it helps is found out, by judging what it would make."""
 
 _TOTAL_WIDTH = MappingProxyType({"sd1": 768, "sd2": 1024, "sdxl": 2048, "sd3": 2048, "flux": 768})
 """Sum of the widths of a family's encoders, by which A1111 and Forge sort files."""
+
+NEWER_PROTOCOL = 4
+"""Version of pickle from which on torch's safe reader lacks the steps. Source: torch/_weights_only_unpickler.py."""
+
+PLAIN_NAME = "embedding"
+"""A name that every program takes."""
 
 _ZERO = "All its vectors are zero: it does nothing."
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a host will not load a file, and what helps; `is_served` says whether it takes any for the family."""
+    """Why a host will not load a file; `is_served` says whether it takes any for the family.
+
+    `splits` says that the host takes a file for each encoder instead.
+    """
 
     reason: str
-    repair: Repair | None = None
+    splits: bool = False
     is_served: bool = True
 
 
@@ -86,22 +96,58 @@ def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None 
 
 
 def _verdict(host: Host, facts: FileFacts, model: str, common: tuple[Remark, ...]) -> Verdict:
-    found = (rule(facts, model) for rule in (_has_vectors, *host.rules))
-    problems = [problem for problem in found if problem is not None]
+    problems = _find_problems(host, facts, model)
     if problems:
         is_served = all(problem.is_served for problem in problems)
-        return Verdict(host.name, model, False, problems[0].reason, _repair_of(problems), is_served=is_served)
+        repair = _find_repair(host, facts, model) if is_served else None
+        return Verdict(host.name, model, False, problems[0].reason, repair, is_served=is_served)
     said = (caution(facts, model) for caution in host.cautions)
-    own = tuple(Remark("program", text) for text in said if text is not None)
+    own = tuple(Remark("program", text) for text in (*said, _for_others(facts, model)) if text is not None)
     return Verdict(host.name, model, True, f"{host.name} loads it for {MODELS[model].title}.", None, own + common)
 
 
-def _repair_of(problems: Sequence[Problem]) -> Repair | None:
-    """Return what helps: nothing is promised where a further problem stays."""
-    repairs = [problem.repair for problem in problems]
-    if repairs[0] in ("split", "rename") or None in repairs:
-        return repairs[0] if repairs[0] in ("split", "rename") else None
-    return "remake" if "remake" in repairs else repairs[0]
+def _find_problems(host: Host, facts: FileFacts, model: str) -> list[Problem]:
+    found = (rule(facts, model) for rule in (_has_vectors, *host.rules))
+    return [problem for problem in found if problem is not None]
+
+
+def _find_repair(host: Host, facts: FileFacts, model: str) -> Repair | None:
+    """Return what helps: what makes files that the host loads; None where nothing does."""
+
+    def loads(files: Iterable[FileFacts], name: str | None = None) -> bool:
+        named = [one if name is None else replace(one, name=name) for one in files]
+        return bool(named) and not any(_find_problems(host, one, model) for one in named)
+
+    for repair, files in facts.repaired.items():
+        if loads(files):
+            return repair
+    if loads([facts], PLAIN_NAME):
+        return "rename"
+    clean = facts.repaired.get("convert", ())
+    if loads(clean, PLAIN_NAME):
+        return "convert, rename"
+    to_split = clean if facts.repaired else (facts,)
+    if len(to_split) == 1 and _split_helps(host, to_split[0], model):
+        return "split"
+    return "remake" if model not in facts.families and facts.length else None
+
+
+def _for_others(facts: FileFacts, model: str) -> str | None:
+    """Say that the vectors are for other encoders: of a tensor of the right width a program asks no more."""
+    if not facts.made_for or facts.made_for & set(MODELS[model].encoders):
+        return None
+    return f"Its vectors are for {' and '.join(sorted(facts.made_for))}; in another encoder they mean nothing."
+
+
+def _split_helps(host: Host, facts: FileFacts, model: str) -> bool:
+    """Return whether the host takes files of one encoder each that `convert --split` makes of a clean file."""
+    clip = MODELS[model].clip
+    if len(facts.tensors) < 2 or {key for key in facts.tensors if key in ENCODER_WIDTHS} != set(clip):
+        return False
+    if any(problem.splits for problem in _find_problems(host, facts, model)):
+        return True
+    parts = ({"emb_params" if key in ("clip_l", "clip_h") else key: facts.tensors[key]} for key in clip)
+    return any(not _find_problems(host, replace(facts, tensors=part, lengths=()), model) for part in parts)
 
 
 def _common_cautions(facts: FileFacts) -> list[Remark]:
@@ -110,7 +156,8 @@ def _common_cautions(facts: FileFacts) -> list[Remark]:
         chunk = f"a prompt's chunk holds {CHUNK}, so most hosts cut it or fail"
         cautions["too long"] = f"It has {facts.length} vectors; {chunk}."
     if not facts.is_finite:
-        cautions["not finite"] = "It holds infinity or NaN: pictures come out black."
+        helps = " convert can leave the bad vectors out." if "drop bad" in facts.repaired else ""
+        cautions["not finite"] = f"It holds infinity or NaN: pictures come out black.{helps}"
     if facts.is_zero:
         cautions["zero"] = _ZERO
     if facts.twins:
@@ -144,7 +191,7 @@ def _extension_in(*extensions: str) -> Rule:
         if facts.extension in extensions:
             return None
         shown = ", ".join(extension for extension in extensions if extension not in _PICTURES)
-        return Problem(f"It looks for {shown}, not {facts.extension}.", "convert")
+        return Problem(f"It looks for {shown}, not {facts.extension}.")
 
     return rule
 
@@ -153,7 +200,7 @@ def _ending_fits(facts: FileFacts, _model: str) -> Problem | None:
     """Refuse what is another kind of file than its ending says: each reads by the ending alone."""
     if not facts.form or _FORM_OF.get(facts.extension, facts.form) == facts.form:
         return None
-    return Problem(f"It opens {facts.extension} as another kind of file than it is, a {facts.form}.", "convert")
+    return Problem(f"It opens {facts.extension} as another kind of file than it is, a {facts.form}.")
 
 
 def _runs(*models: str) -> Rule:
@@ -172,9 +219,10 @@ def _has_vectors(facts: FileFacts, _model: str) -> Problem | None:
         key = name or "The tensor"  # a pickle may hold one without a name
         if 0 in tensor.shape:
             return Problem(f"{key} holds no vectors.")
+        if tensor.is_array:
+            return Problem(f"{key} is an array of numpy, not a tensor.")
         if len(tensor.shape) > 2:
-            repair: Repair | None = "convert" if len(tensor.shape) == 3 and tensor.shape[0] == 1 else None
-            return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].", repair)
+            return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].")
     return None
 
 
@@ -184,7 +232,7 @@ def _lines_up(facts: FileFacts, model: str) -> Problem | None:
     if len(set(rows.values())) < 2:
         return None
     shown = ", ".join(f"{key} {count}" for key, count in rows.items())
-    return Problem(f"The encoders have unequal numbers of vectors ({shown}), so the prompt shifts.", "equal lengths")
+    return Problem(f"The encoders have unequal numbers of vectors ({shown}), so the prompt shifts.")
 
 
 def _other_width(facts: FileFacts, model: str, widths: Sequence[int] | None = None) -> Problem:
@@ -192,30 +240,23 @@ def _other_width(facts: FileFacts, model: str, widths: Sequence[int] | None = No
     wanted = " and ".join(str(ALL_WIDTHS[encoder]) for encoder in target.clip or target.encoders)
     has = " and ".join(str(width) for width in (facts.widths if widths is None else widths)[:4])
     said = f"{target.title} takes vectors of {wanted} numbers; the file's have {has}."
-    return Problem(said, "convert" if _mends(facts, model) else "remake")
-
-
-def _mends(facts: FileFacts, model: str) -> bool:
-    """Return whether convert makes vectors for this family of the file: side by side, or under wrong keys."""
-    return facts.is_joined and MODELS[model].widths == [768, 1280]
-
-
-def _has_others(facts: FileFacts) -> bool:
-    """Return whether it has vectors for encoders beyond CLIP, which convert keeps."""
-    return bool({ALIASES.get(key, key) for key in facts.tensors} & set(OTHER_ENCODER_WIDTHS))
-
-
-def _unless_clean(facts: FileFacts, otherwise: Repair | None) -> Repair | None:
-    """Return "convert" where it would leave tensors out; a file of encoders' vectors alone stays as it is."""
-    return otherwise if set(facts.tensors) <= set(ALL_WIDTHS) else "convert"
+    return Problem(said)
 
 
 def _plain_only(facts: FileFacts, _model: str) -> Problem | None:
     """Refuse pickles that ask for more than tensors: torch.load takes no others since 2.6, unless it is told to."""
     others = sorted(name for name in facts.globals if not _PLAIN_GLOBALS.fullmatch(name))
-    if facts.form != "pickle" or not others:
+    if facts.form != "pickle":
         return None
-    return Problem(f"Its pickle asks for {others[0]}, which today's torch refuses.", "convert")
+    if facts.protocol >= NEWER_PROTOCOL:
+        return Problem(f"Its pickle is of version {facts.protocol}, which today's torch refuses.")
+    return Problem(f"Its pickle asks for {others[0]}, which today's torch refuses.") if others else None
+
+
+def _small_letters(facts: FileFacts, _model: str) -> Problem | None:
+    if facts.ending == facts.ending.lower():
+        return None
+    return Problem(f"It looks for {facts.extension}; {facts.ending} it finds on Windows only.")
 
 
 # --- A1111 and Forge -----------------------------------------------------------------------------------------------
@@ -236,9 +277,11 @@ def _a1111_check(facts: FileFacts, _model: str) -> Problem | None:
         return None
     odd = [entry for entry in facts.entries if not _A1111_ENTRIES.fullmatch(entry)]
     if odd:
-        return Problem(f"Its check refuses archives with {odd[0]} in them, as a new torch writes.", "convert")
+        return Problem(f"Its check refuses archives with {odd[0]} in them, as a new torch writes.")
+    if not facts.entries and any("ParameterDict" in name for name in facts.globals):
+        return Problem("Its check refuses a ParameterDict in a pickle of before torch 1.6.")
     names = sorted(name for name in facts.globals if not _A1111_GLOBALS.fullmatch(name))
-    return Problem(f"Its check refuses pickles that ask for {names[0]}.", "convert") if names else None
+    return Problem(f"Its check refuses pickles that ask for {names[0]}.") if names else None
 
 
 def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
@@ -246,23 +289,24 @@ def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
     if facts.is_trained:
         if len(facts.tensors) == 1:
             return None
-        return Problem("string_to_param must hold exactly one tensor.", "convert")
+        return Problem("string_to_param must hold exactly one tensor.")
     if facts.container != "dict":
         kinds = {"Tensor": "a bare tensor", "list": "a list", "OrderedDict": "an OrderedDict"}
-        return Problem(f"It takes a plain dict; the file holds {kinds[facts.container]}.", "convert")
+        return Problem(f"It takes a plain dict; the file holds {kinds[facts.container]}.")
     if facts.is_pair:
-        return None
+        wrong = next((key for key in ("clip_l", "clip_g") if facts.tensors[key].width != ALL_WIDTHS[key]), None)
+        return None if wrong is None else Problem(f"It fails at {wrong} of {facts.tensors[wrong].width} numbers.")
     if facts.single is not None:
         if facts.single.is_parameter:
-            return Problem("It takes a plain tensor; the file holds an nn.Parameter.", "convert")
+            return Problem("It takes a plain tensor; the file holds an nn.Parameter.")
         return None
     shown = ", ".join(list(facts.tensors)[:3]) + (", …" if len(facts.tensors) > 3 else "")
-    return Problem(f"A second tensor is an error to it; the file has {shown}.", _unless_clean(facts, "split"))
+    return Problem(f"A second tensor is an error to it; the file has {shown}.")
 
 
 def _trained_is_matrix(facts: FileFacts, _model: str) -> Problem | None:
     if facts.is_trained and facts.single is not None and len(facts.single.shape) == 1:
-        return Problem("string_to_param holds one dimension, which it reads as so many vectors.", "convert")
+        return Problem("string_to_param holds one dimension, which it reads as so many vectors.")
     return None
 
 
@@ -276,7 +320,7 @@ def _joint_width_fits(facts: FileFacts, model: str) -> Problem | None:
     if _joint_width(facts) != _TOTAL_WIDTH.get(model):
         return _other_width(facts, model, [768, 1280] if facts.is_pair else [_joint_width(facts)])
     if len(MODELS[model].clip) > 1 and not facts.is_pair:
-        return Problem("It takes one tensor of that width, and fails when the word is used.", "convert")
+        return Problem("It takes one tensor of that width, and fails when the word is used.")
     return None
 
 
@@ -285,11 +329,10 @@ def _forge_engines(facts: FileFacts, model: str) -> Problem | None:
     if model != "sd3":
         return _joint_width_fits(facts, model)
     if facts.is_pair:
-        return Problem(
-            "Its two engines for SD 3.5 want 768 and 1280 numbers each, so both put a file of the pair aside.", "split"
-        )
+        said = "Its two engines for SD 3.5 want 768 and 1280 numbers each, so both put a file of the pair aside."
+        return Problem(said, splits=True)
     if facts.widths[0] in (768, 1280):
-        return Problem("Only one of its two engines would take it; the other reads the name as text.", "remake")
+        return Problem("Only one of its two engines would take it; the other reads the name as text.")
     return _other_width(facts, model)
 
 
@@ -310,9 +353,9 @@ def _sdnext_pickle(facts: FileFacts, model: str) -> Problem | None:
     if facts.extension != ".pt":
         return None
     if not facts.is_trained or "*" not in facts.tensors:
-        return Problem("Of a .pt it reads string_to_param['*'] only.", "convert")
+        return Problem("Of a .pt it reads string_to_param['*'] only.")
     if model == "sdxl":
-        return Problem("A .pt never loads for SDXL.", "convert")
+        return Problem("A .pt never loads for SDXL.")
     return None
 
 
@@ -320,7 +363,7 @@ def _sdnext_matrix(facts: FileFacts, _model: str) -> Problem | None:
     flat = [key for key, tensor in facts.tensors.items() if len(tensor.shape) < 2]
     if not flat:
         return None
-    return Problem(f"{flat[0]} has one dimension, which it reads as rows of one number.", "convert")
+    return Problem(f"{flat[0]} has one dimension, which it reads as rows of one number.")
 
 
 def _sdnext_widths(facts: FileFacts, model: str) -> Problem | None:
@@ -331,7 +374,7 @@ def _sdnext_widths(facts: FileFacts, model: str) -> Problem | None:
         return None
     if facts.convertible_widths == wanted:
         said = "Every further tensor counts, so it skips a file with more than one per encoder."
-        return Problem(said, None if _has_others(facts) else "convert")
+        return Problem(said)
     return _other_width(facts, model)
 
 
@@ -354,13 +397,27 @@ def _comfy_name(facts: FileFacts, _model: str) -> Problem | None:
     if match is None:
         return None
     character = "a blank" if match[0].isspace() else match[0]
-    return Problem(f"embedding:{facts.name} cannot be written: the name ends at {character}.", "rename")
+    return Problem(f"embedding:{facts.name} cannot be written: the name ends at {character}.")
 
 
 def _comfy_container(facts: FileFacts, _model: str) -> Problem | None:
     if facts.container == "Tensor":
-        return Problem("It fails at a bare tensor; it wants one with a name.", "convert")
+        return Problem("It fails at a bare tensor; it wants one with a name.")
     return None
+
+
+def _comfy_raw(facts: FileFacts, model: str) -> Problem | None:
+    """Of an archive that torch's safe reader refuses, it takes the last tensor's bytes. Source: safe_load_embed_zip."""
+    problem = _plain_only(facts, model)
+    if problem is None:
+        return None
+    if not facts.entries:
+        return problem
+    last = list(facts.tensors.values())[-1]
+    width = 768 if last.rows * last.width % 768 == 0 else 1024
+    if last.dtype == "float32" and last.width == width and not facts.is_pair:
+        return None
+    return Problem(f"{problem.reason} It then takes the bytes for float32 vectors of {width} numbers.")
 
 
 def _comfy_tensor(facts: FileFacts, encoder: str) -> TensorFacts | None:
@@ -392,7 +449,7 @@ def _comfy_widths(facts: FileFacts, model: str) -> Problem | None:
     if set(target.clip or target.encoders) <= set(taken) or "t5xxl" in taken:
         return None
     if taken:
-        return Problem(f"Only {taken[0]} takes it; for the other it drops the vectors.", "remake")
+        return Problem(f"Only {taken[0]} takes it; for the other it drops the vectors.")
     return _other_width(facts, model)
 
 
@@ -423,6 +480,12 @@ def _comfy_unequal(facts: FileFacts, model: str) -> str | None:
     return None if problem is None else problem.reason.replace("so the prompt shifts", "which each reads for itself")
 
 
+def _comfy_bundles(facts: FileFacts, _model: str) -> str | None:
+    if len(facts.words) > 1 and facts.is_lora:
+        return f"It puts the LoRA's {len(facts.words)} embeddings one behind the other; convert makes a file of each."
+    return None
+
+
 def _first_word(facts: FileFacts, _model: str) -> str | None:
     if len(facts.words) > 1 and not facts.is_lora:
         return f"Of its {len(facts.words)} embeddings only {facts.words[0]} is read; convert makes a file of each."
@@ -431,7 +494,7 @@ def _first_word(facts: FileFacts, _model: str) -> str | None:
 
 def _swarm_name(facts: FileFacts, _model: str) -> Problem | None:
     if " " in facts.name:
-        return Problem(f"<embed:{facts.name}> fails: a name with a blank is cut off there.", "rename")
+        return Problem(f"<embed:{facts.name}> fails: a name with a blank is cut off there.")
     return None
 
 
@@ -441,17 +504,17 @@ def _swarm_name(facts: FileFacts, _model: str) -> Problem | None:
 def _diffusers_form(facts: FileFacts, _model: str) -> Problem | None:
     """It tries safetensors first, whatever the ending, then a pickle, but not one that is called safetensors."""
     if facts.form == "picture" or (facts.form == "pickle" and facts.extension == ".safetensors"):
-        return Problem(f"It cannot read a {facts.form} called {facts.extension}.", "convert")
+        return Problem(f"It cannot read a {facts.form} called {facts.extension}.")
     return None
 
 
 def _diffusers_dict(facts: FileFacts, model: str) -> Problem | None:
     if facts.is_trained:
         if not facts.inner_name:
-            return Problem("The trained file holds no name to be its token.", "convert")
-        return None if "*" in facts.tensors else Problem("string_to_param must have the key *.", "convert")
+            return Problem("The trained file holds no name to be its token.")
+        return None if "*" in facts.tensors else Problem("string_to_param must have the key *.")
     if facts.container == "Tensor":
-        return Problem("It wants token= for a bare tensor.", "convert")
+        return Problem("It wants token= for a bare tensor.")
     if facts.container == "dict" and len(facts.tensors) == 1:
         return None
     if facts.container == "OrderedDict" and len(facts.tensors) == 1:
@@ -462,9 +525,9 @@ def _diffusers_dict(facts: FileFacts, model: str) -> Problem | None:
         return Problem(
             "It has no joint loader: call load_textual_inversion once per encoder, with the tensor, tokenizer and"
             " text_encoder.",
-            "split",
+            splits=True,
         )
-    return Problem("It takes a file of one tensor only.", _unless_clean(facts, "split"))
+    return Problem("It takes a file of one tensor only.")
 
 
 def _diffusers_width(facts: FileFacts, model: str) -> Problem | None:
@@ -472,7 +535,7 @@ def _diffusers_width(facts: FileFacts, model: str) -> Problem | None:
     if facts.widths[0] not in [ALL_WIDTHS[encoder] for encoder in encoders]:
         return _other_width(facts, model)
     if len(encoders) > 1:
-        return Problem("It serves one encoder; the other needs a file and a call of its own.", "remake")
+        return Problem("It serves one encoder; the other needs a file and a call of its own.")
     return None
 
 
@@ -495,19 +558,19 @@ _INVOKE_NAME = re.compile(r"[A-Za-z0-9.,_\- ]+")
 def _invoke_name(facts: FileFacts, _model: str) -> Problem | None:
     if _INVOKE_NAME.fullmatch(facts.name):
         return None
-    return Problem("Its prompts find names of A-Z a-z 0-9 . , _ - and blank only.", "rename")
+    return Problem("Its prompts find names of A-Z a-z 0-9 . , _ - and blank only.")
 
 
 def _invoke_container(facts: FileFacts, _model: str) -> Problem | None:
     if facts.container in ("dict", "OrderedDict"):
         return None
-    return Problem("It takes a dict of tensors for an embedding, nothing else.", "convert")
+    return Problem("It takes a dict of tensors for an embedding, nothing else.")
 
 
 def _invoke_count(facts: FileFacts, _model: str) -> Problem | None:
     if len(facts.tensors) < 10:
         return None
-    return Problem("It takes files of fewer than ten tensors for embeddings.", "convert")
+    return Problem("It takes files of fewer than ten tensors for embeddings.")
 
 
 def _invoke_tensor(facts: FileFacts) -> TensorFacts:
@@ -529,24 +592,25 @@ def _invoke_width(facts: FileFacts) -> int | None:
 def _invoke_layout(facts: FileFacts, model: str) -> Problem | None:
     width = _invoke_width(facts)
     if width is None:
-        return Problem("string_to_param without string_to_token is unknown to it.", "convert")
+        return Problem("string_to_param without string_to_token is unknown to it.")
     if width not in (768, 1024, 1280):
         key = next(iter(facts.tensors))
         if facts.convertible_widths != MODELS[model].widths:
             return _other_width(facts, model)
         said = f"A matrix named {key} is unknown to it; it takes emb_params, or clip_g with clip_l."
-        return Problem(said, "split" if set(facts.tensors) <= set(ALL_WIDTHS) and len(facts.tensors) > 1 else "convert")
+        return Problem(said)
     if width != {"sd1": 768, "sd2": 1024, "sdxl": 1280}.get(model):
         return _other_width(facts, model)
-    if len(_invoke_tensor(facts).shape) == 1 and {"emb_params", "clip_g"} & set(facts.tensors):
-        return Problem("It takes emb_params for a matrix, and it has one dimension.", "convert")
+    is_matrix = facts.is_trained or bool({"emb_params", "clip_g"} & set(facts.tensors))
+    if is_matrix and len(_invoke_tensor(facts).shape) == 1:
+        return Problem("It takes the tensor for a matrix, and it has one dimension.")
     return None
 
 
 def _invoke_pair(facts: FileFacts, model: str) -> Problem | None:
-    if model != "sdxl" or facts.is_pair:
+    if model != "sdxl" or (not facts.is_trained and {"clip_l", "clip_g"} <= set(facts.tensors)):
         return None
-    return Problem("SDXL needs both clip_l and clip_g.", "remake")
+    return Problem("SDXL needs both clip_l and clip_g.")
 
 
 # --- Civitai -------------------------------------------------------------------------------------------------------
@@ -566,15 +630,19 @@ def _civitai_twins(_facts: FileFacts, _model: str) -> str | None:
 
 @dataclass(frozen=True)
 class Host:
-    """A host: the rules that a file must pass, in order, and the cautions for one that does."""
+    """A host: the rules that a file must pass, in order, and the cautions for one that does.
+
+    `is_site` is one that people load files up to, which does not look into them.
+    """
 
     name: str
     rules: tuple[Rule, ...]
     cautions: tuple[Caution, ...] = ()
+    is_site: bool = False
 
 
 _OF_A1111 = (".safetensors", *_PICKLES, *_PICTURES)
-_COMFY = (_extension_in(".safetensors", *_PICKLES), _ending_fits, _comfy_container)
+_COMFY = (_extension_in(".safetensors", *_PICKLES), _small_letters, _ending_fits, _comfy_container, _comfy_raw)
 
 _ENTRIES = (
     Host(
@@ -621,12 +689,12 @@ _ENTRIES = (
     Host(
         "ComfyUI",
         (_runs(*MODELS), *_COMFY, _comfy_name, _comfy_widths),
-        (_comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _first_word),
+        (_comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _comfy_bundles, _first_word),
     ),
     Host(
         "SwarmUI",
         (_runs(*MODELS), *_COMFY, _swarm_name, _comfy_name, _comfy_widths),
-        (_comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _first_word),
+        (_comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _comfy_bundles, _first_word),
     ),
     Host(
         "diffusers",
@@ -645,6 +713,7 @@ _ENTRIES = (
         (
             _runs("sd1", "sd2", "sdxl"),
             _extension_in(".safetensors", ".bin", ".pt", ".ckpt", ".pth"),
+            _small_letters,
             _ending_fits,
             _plain_only,
             _invoke_name,
@@ -660,6 +729,7 @@ _ENTRIES = (
         "Civitai",
         (_extension_in(".ckpt", ".pt", ".safetensors", ".sft", ".bin", ".zip"), _civitai_base, _lines_up),
         (_civitai_twins,),
+        is_site=True,
     ),
 )
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ..remarks import Remark
 from .facts import MODELS, FileFacts
-from .rules import Repair, Verdict
+from .rules import HOSTS, Repair, Verdict
 
 __all__ = ["LEGEND", "MARKS", "REPAIRS", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
 
@@ -19,7 +19,9 @@ LEGEND = "yes: loads · yes*: loads, with a remark below · –: does not load"
 REPAIRS: Mapping[Repair, str] = MappingProxyType(
     {
         "convert": "embmerge convert mends it.",
+        "drop bad": "embmerge convert --drop-bad mends it.",
         "equal lengths": "embmerge convert --unequal pad, or cut, mends it.",
+        "convert, rename": "embmerge convert --name mends it, under another name.",
         "rename": "Give the file another name.",
         "split": "embmerge convert --split makes a file for each encoder.",
         "remake": "It takes a file made for that family.",
@@ -38,16 +40,24 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict]) -> list[str]:
         said = f"It is a LoRA that carries {', '.join(facts.words[:4])}"
         lines.insert(0, f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder.")
     elif facts.words:
-        lines.insert(0, f"It holds {len(facts.words)} embeddings; embmerge convert makes a file of each.")
-    lines += [] if facts.families else ["It fits no family of models as it is."]
+        lines.insert(0, f"It holds {len(facts.words)} embeddings; convert makes a file of each.")
+    if not facts.families:
+        lines.append(f"It fits no family of models{' as it is' if facts.refusal else ''}.")
+        lines += [facts.refusal] if facts.refusal else []
+    if facts.made_for == {"clip_g"}:
+        lines.append("It serves clip_g alone; joined with a file for clip_l (convert --join) it serves SDXL.")
     return [*lines, "All its vectors are zero: it does nothing."] if facts.is_zero else lines
 
 
 def headline(verdicts: Sequence[Verdict], family: str) -> str:
     """Return the line for one family, of the programs that take embeddings for it."""
     own = [verdict for verdict in verdicts if verdict.model == family and verdict.is_served]
+    loading = [verdict.host for verdict in own if verdict.loads]
     missing = [verdict.host for verdict in own if not verdict.loads]
-    said = f"{MODELS[family].title}: loads in {len(own) - len(missing)} of {len(own)} programs"
+    title = MODELS[family].title
+    if all(HOSTS[host].is_site for host in loading):
+        return f"{title}: no program loads it" + ("; only the upload is taken, by " if loading else "") + ", ".join(loading)
+    said = f"{title}: loads in {len(loading)} of {len(own)} programs"
     return f"{said}; not in {', '.join(missing)}" if missing else said
 
 

@@ -183,10 +183,8 @@ def _left_out(content: Content, taken: Mapping[str, Stored]) -> list[str]:
     notes = [f"{name}: the tensor {_short(key)} was left out." for key in others[:5]]
     notes += [f"{name}: {len(others) - 5} more tensors were left out."] if len(others) > 5 else []
     if outputs:
-        shown = " and ".join(outputs)
-        notes.append(
-            f"{name}: {shown} was left out; such vectors belong behind the text encoder, where nothing is put."
-        )
+        shown = f"{' and '.join(outputs)} {'was' if len(outputs) == 1 else 'were'} left out"
+        notes.append(f"{name}: {shown}; such vectors belong behind the text encoder, where nothing is put.")
     return notes
 
 
@@ -200,12 +198,17 @@ def _single(content: Content) -> dict[str, Stored]:
     return {key: inputs[key] for key in ("emb_params", "emp_params") if key in inputs} or inputs
 
 
+def _may_be(content: Content) -> bool:
+    """Return whether there are tensors, and none is called as those of other kinds of files are."""
+    return bool(content.tensors) and recognise_keys(content.values) is None
+
+
 def _find_single(content: Content) -> list[Held]:
     ((key, tensor),) = _single(content).items()
     notes = tuple(_left_out(content, {key: tensor}))
     if key in ("emb_params", "emp_params"):
         return [Held(key, {"": [tensor]}, notes=notes)]
-    return [Held(f"one tensor named {_short(key)!r}", {"": [tensor]}, key, notes)]
+    return [Held(f"one tensor named {_short(key)!r}" if key else "a bare tensor", {"": [tensor]}, key, notes)]
 
 
 def _only_outputs(content: Content) -> bool:
@@ -255,9 +258,9 @@ LAYOUTS: Sequence[Layout] = (
     Layout("a LoRA's bundle", lambda content: any(map(_BUNDLE.fullmatch, content.tensors)), _find_bundles),
     Layout("vectors behind the encoder only", _only_outputs, _refuse_outputs),
     Layout("encoders by name", lambda content: bool(_named(content)), _find_named),
-    Layout("one tensor", lambda content: len(_single(content)) == 1, _find_single),
+    Layout("one tensor", lambda content: len(_single(content)) == 1 and _may_be(content), _find_single),
     Layout(
-        "one tensor for each width", lambda content: bool(content.tensors) and _is_by_width(content), _find_by_width
+        "one tensor for each width", lambda content: _may_be(content) and _is_by_width(content), _find_by_width
     ),
     Layout("several words", lambda content: bool(content.tensors) and _is_tokens(content), _find_tokens),
 )

@@ -18,6 +18,7 @@ from ..remarks import Remark
 from .paths import is_below
 
 __all__ = [
+    "CONVERTIBLE",
     "LONGEST_NAME",
     "KnownNames",
     "advise_on_name",
@@ -26,6 +27,9 @@ __all__ = [
     "folder_below",
     "is_path",
 ]
+
+CONVERTIBLE = (*EXTENSIONS, ".ckpt", ".pth", ".sft", ".pti", ".png", ".webp")
+"""Endings of the files in a folder that may hold embeddings, whether programs read them so or not."""
 
 LONGEST_NAME = 120
 """Characters."""

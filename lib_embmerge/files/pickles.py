@@ -15,8 +15,9 @@ import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -192,30 +193,39 @@ def _read_piece(path: Path, start: int, length: int) -> bytearray:
 
 def _content(path: Path, value: Any, machine: _Machine, entries: tuple[str, ...]) -> Content:
     value = _plain(value)
-    names = frozenset(machine.named)
     if machine.unknown:
         other = recognise_keys([str(name) for name in value]) if isinstance(value, dict) else None
         if other is not None:
             raise FileError(f"{path.name} is {other}, not an embedding.")
         _refuse(path, machine.unknown)
+    names = frozenset(machine.named)
+    made = partial(Content, path, "pickle", globals=names, entries=entries, protocol=machine.protocol)
     if isinstance(value, Stored):
-        return Content(path, "pickle", {"": value}, container="Tensor", globals=names, entries=entries)
+        return made({"": value}, container="Tensor")
     if isinstance(value, list):
-        rows = tuple({str(k): v for k, v in row.items()} for row in value if isinstance(row, dict))
-        return Content(path, "pickle", {}, rows=rows, container="list", globals=names, entries=entries)
+        rows = tuple({str(k): _plain(v) for k, v in row.items()} for row in value if isinstance(row, dict))
+        return made({}, rows=rows, container="list")
     if not isinstance(value, dict):
         raise FileError(f"{path.name} holds no tensors.")
     values = {str(name): _plain(value) for name, value in value.items()}
     container = "OrderedDict" if isinstance(value, OrderedDict) else "dict"
-    return Content(path, "pickle", values, container=container, globals=names, entries=entries)
+    return made(values, container=container)
 
 
 def _plain(value: Any) -> Any:
-    """Return the tensors of a ParameterDict as a dict; they stand in `_parameters`, whatever torch wrote it."""
+    """Return a ParameterDict's tensors as a dict (they stand in `_parameters`), and numpy's arrays as tensors."""
     if isinstance(value, _Module):
         parameters = value.state.get("_parameters")
         return dict(parameters) if isinstance(parameters, dict) else {}
+    if isinstance(value, _Array):
+        return replace(_array_tensor(value), is_array=True)
+    if isinstance(value, (dict, list)) and any(isinstance(one, _Array) for one in _inside(value)):
+        return type(value)((key, _plain(one)) for key, one in value.items()) if isinstance(value, dict) else [*map(_plain, value)]
     return value
+
+
+def _inside(value: dict[Any, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _refuse(path: Path, unknown: list[str]) -> NoReturn:
@@ -492,6 +502,7 @@ class _Machine:
         self.named: set[str] = set()
         self.unknown: list[str] = []
         self.item_sizes: dict[str, int] = {}
+        self.protocol = 0
         self.steps = 0
         self.start()
 
@@ -535,6 +546,10 @@ class _Machine:
         """Put a value on the stack."""
         self.stack.append(value)
 
+    def note_protocol(self, number: int) -> None:
+        """Remember the highest version of pickle that is used."""
+        self.protocol = max(self.protocol, number)
+
     def name(self, text: str) -> _Name:
         """Return a name; what is not in the tables is remembered as unknown."""
         self.named.add(text)
@@ -548,7 +563,13 @@ class _Machine:
         self.push(make(*arguments) if make is not None else _Unknown())
 
     def storage(self, saved: Any) -> None:
-        """Push the storage that a persistent id stands for: ("storage", kind, key, place, count, view)."""
+        """Push what a persistent id stands for: a storage ("storage", kind, key, place, count, view).
+
+        The old format also says so of a module's class, beside its source text: ("module", class, file, source).
+        """
+        if saved[0] == "module":
+            self.push(saved[1])
+            return
         _, kind, key, _, count, *view = saved
         word = kind.text.rpartition(".")[2].removesuffix("Storage") if isinstance(kind, _Name) else ""
         dtype, key = _STORAGES[word], str(key)
@@ -622,7 +643,8 @@ _VALUES = (
 _STEPS: Mapping[str, _Step] = MappingProxyType(
     {
         **dict.fromkeys(_VALUES, _push_argument),
-        **dict.fromkeys(("PROTO", "FRAME"), lambda m, _: None),
+        "PROTO": lambda m, number: m.note_protocol(number),
+        "FRAME": lambda m, _: None,
         "NONE": lambda m, _: m.push(None),
         "NEWTRUE": lambda m, _: m.push(True),
         "NEWFALSE": lambda m, _: m.push(False),

@@ -52,7 +52,7 @@ def read_picture(path: Path) -> Content:
         raw = path.read_bytes()
     except OSError as error:
         raise FileError(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    text = _text_of(raw)
+    text = _text_of(path, raw)
     data = _decode(path, text) if text is not None else _hidden(path)
     try:
         content = json.loads(data)
@@ -89,22 +89,33 @@ def _stored(path: Path, numbers: Any) -> Stored:
 # --- As a text -----------------------------------------------------------------------------------------------------
 
 
-def _text_of(raw: bytes) -> bytes | None:
+def _text_of(path: Path, raw: bytes) -> bytes | None:
     """Return the embedding's text of a PNG; None where it has none."""
     for kind, data in _chunks(raw):
         keyword, _, rest = data.partition(b"\0")
         if keyword == KEYWORD and kind == b"tEXt":
             return rest
         if keyword == KEYWORD and kind == b"zTXt":
-            return zlib.decompressobj().decompress(rest[1:], LARGEST_TEXT)
+            return _unpack(path, rest[1:])
+        if keyword == KEYWORD and kind == b"iTXt":
+            _language, _, rest = rest[2:].partition(b"\0")
+            text = rest.partition(b"\0")[2]
+            return _unpack(path, text) if data[len(KEYWORD) + 1 :][:1] == b"\1" else text
     return None
+
+
+def _unpack(path: Path, packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, LARGEST_TEXT)
+    except zlib.error as error:
+        raise FileError(f"{path.name} carries a damaged embedding.") from error
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 8
     while raw.startswith(b"\x89PNG") and at + 8 <= len(raw):
         length, kind = struct.unpack_from(">I4s", raw, at)
-        yield kind, raw[at + 8 : at + 8 + length] if kind in (b"tEXt", b"zTXt") else b""
+        yield kind, raw[at + 8 : at + 8 + length] if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
         at += 12 + length
 
 

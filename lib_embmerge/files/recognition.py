@@ -67,17 +67,27 @@ def _by_beginning(path: Path, start: bytes, size: int) -> str:
                 return kind
             raise FileError(f"{path.name} is {kind}.")
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+    if text.startswith(b"<"):
         raise FileError(f"{path.name} is a web page, not a file of tensors; the site wants you to log in, perhaps.")
     if text.startswith((b"{", b"[")):
         raise FileError(f"{path.name} is a text (JSON), not a file of tensors.{_quote(start, size)}")
     if start[:1] == b"\x80" or start[:1] in b"(]}c":
         return "pickle"
-    if all(byte >= 32 or byte in b"\t\r\n" for byte in start):
-        raise FileError(f"{path.name} is a text, not a file of tensors.")
+    if _is_text(start):
+        raise FileError(f"{path.name} is a text, not a file of tensors.{_quote(start, size)}")
     if path.suffix.lower() == ".bin" and size % 4 == 0:
         raise FileError(f"{path.name} holds bare bytes, as TensorFlow.js keeps its weights, not an embedding.")
     raise FileError(f"{path.name} is damaged, or none of the files that embeddings come in.")
+
+
+def _is_text(start: bytes) -> bool:
+    if any(byte < 32 and byte not in b"\t\r\n" for byte in start):
+        return False
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"  # a letter of several bytes that the last byte cuts
+    return True
 
 
 def _quote(start: bytes, size: int) -> str:

@@ -25,14 +25,15 @@ ITEM_SIZES: Mapping[str, int] = {
 class Stored:
     """A tensor in a file: its shape and number format, and `read`, which reads its numbers.
 
-    `is_parameter` says that the pickle holds an `nn.Parameter`, which some programs take for no tensor. `reason` says
-    why its numbers cannot be read, where they cannot.
+    `is_parameter` says that the pickle holds an `nn.Parameter`, which some programs take for no tensor, `is_array` that
+    it holds an array of numpy, which all do. `reason` says why its numbers cannot be read, where they cannot.
     """
 
     shape: tuple[int, ...]
     dtype: str
     read: Callable[[], Tensor] = field(repr=False, compare=False)
     is_parameter: bool = False
+    is_array: bool = False
     reason: str = ""
 
     @property
@@ -60,7 +61,7 @@ class Content:
 
     A list in a pickle is in `rows`, a tensor alone under the name "" of `values`. `globals` are the names of all that
     a pickle asks for, `entries` those of an archive without its folder's; `container` is what the outermost thing of a
-    pickle is called.
+    pickle is called, `protocol` the version of pickle that it is written in.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class Content:
     container: str = "dict"
     globals: frozenset[str] = frozenset()
     entries: tuple[str, ...] = ()
+    protocol: int = 0
 
     @property
     def tensors(self) -> dict[str, Stored]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..files.convert import Conversion
     from ..inspection import Neighbour
 
-__all__ = ["align", "amount", "duration", "figure", "name_neighbours", "size"]
+__all__ = ["align", "amount", "count_conversions", "duration", "figure", "name_neighbours", "size"]
 
 
 def figure(value: float | None, *, digits: int = 4) -> str:
@@ -29,6 +30,21 @@ def figure(value: float | None, *, digits: int = 4) -> str:
 def amount(number: int, thing: str) -> str:
     """Write how many: `1 vector`, `2 vectors`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def count_conversions(sources: int, done: Iterable[Sequence[Conversion]], refused: int) -> str:
+    """Write what came of files: `9 files: 6 made, 2 kept, 1 refused.`
+
+    `done` has for each source what was made of it; where that is another number of files, it is said: `7 made of 6`.
+    """
+    outcomes = list(done)
+    kept = sum(all(one.is_kept for one in outcome) for outcome in outcomes)
+    made = sum(not one.is_kept for outcome in outcomes for one in outcome)
+    of = sources - kept - refused
+    said = [f"{made:,} made" + (f" of {of:,}" if made != of else "")]
+    said += [f"{kept:,} kept"] if kept else []
+    said += [f"{refused:,} refused"] if refused else []
+    return f"{amount(sources, 'file')}: {', '.join(said)}."
 
 
 def size(count: int) -> str:

@@ -1,6 +1,6 @@
 """The verdicts, held to what the programs' own loading functions did with a file of every kind.
 
-`loaders.json` says for each file of `kinds`, program and family what happened when the program's function was run on it
+`loaders.json` says for each file of `kinds` and `variants`, program and family what happened when the program's function was run on it
 under torch 2.13: A1111 1.10.1 (check_pt, create_embedding_from_data, EmbeddingsWithFixes), Forge dfdcbab (its
 EmbeddingDatabase with each engine's width), SD.Next 431bcc3 (open_embeddings to insert_vectors), ComfyUI a125cd8
 (load_embed), InvokeAI 8e71a8a (load_state_dict, _get_base_or_raise, from_checkpoint), diffusers 0.42.1
@@ -18,6 +18,7 @@ from lib_embmerge.compatibility.rules import judge
 from lib_embmerge.errors import FileError
 
 from ..files.kinds import FILES, make
+from ..files.variants import VARIANTS
 
 TABLE = json.loads((Path(__file__).parent / "loaders.json").read_text())
 
@@ -29,7 +30,7 @@ ROWS = [(name, program) for name, programs in TABLE.items() for program in progr
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("kinds"))
+    return make(tmp_path_factory.mktemp("kinds"), {**FILES, **VARIANTS})
 
 
 @cache
@@ -46,7 +47,7 @@ def loads(program: str, family: str, did: str) -> bool:
 
 
 def test_every_kind_was_tried():
-    assert set(TABLE) == set(FILES)
+    assert set(TABLE) == {*FILES, *VARIANTS}
 
 
 @pytest.mark.parametrize(("name", "program"), ROWS, ids=["-".join(row) for row in ROWS])

@@ -1,25 +1,65 @@
-"""What `check` says helps is done, and the result passes `check`."""
+"""What `check` says helps is done as it says, and the result loads there."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 
 from lib_embmerge.compatibility.facts import describe_file
 from lib_embmerge.compatibility.rules import check_file, judge
-from lib_embmerge.files.convert import convert_embeddings
+from lib_embmerge.compatibility.view import REPAIRS
+from lib_embmerge.files.convert import Conversion, Treatment, convert_embeddings, split_file
 
 from ..files.kinds import FILES
+from ..files.variants import VARIANTS
 
-PROMISES = ("convert", "equal lengths")
+EVERY = {**FILES, **VARIANTS}
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "out_only.safetensors"])
-def test_what_convert_is_said_to_repair_it_repairs(name, tmp_path):
+def copy_as_plain_name(path, folder):
+    folder.mkdir()
+    return Conversion(Path(shutil.copy(path, folder / f"plain-name{path.suffix}")), ())
+
+
+DONE = {
+    "convert": lambda path, folder: convert_embeddings(path, folder),
+    "drop bad": lambda path, folder: convert_embeddings(path, folder, Treatment(drop_bad=True)),
+    "equal lengths": lambda path, folder: convert_embeddings(path, folder, Treatment(unequal="pad")),
+    "convert, rename": lambda path, folder: convert_embeddings(path, folder, name="plain-name"),
+    "rename": lambda path, folder: [copy_as_plain_name(path, folder)],
+    "split": lambda path, folder: split_file(path, folder),
+}
+
+
+def test_every_repair_is_tried():
+    assert set(DONE) | {"remake"} == set(REPAIRS)
+
+
+ONE_EACH = {("diffusers", "sdxl"), ("diffusers", "sd3"), ("Forge", "sd3")}
+"""Places that load a file for each encoder, so none of the files is enough for the family."""
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "out_only.safetensors"])
+def test_what_is_said_to_help_helps(name, tmp_path):
     source = tmp_path / name
-    source.write_bytes(FILES[name]())
-    promised = [verdict for verdict in judge(describe_file(source)) if verdict.repair in PROMISES]
-    done = convert_embeddings(source, tmp_path / "new", unequal="pad", drop_bad=True)
+    source.write_bytes(EVERY[name]())
+    promised = [verdict for verdict in judge(describe_file(source)) if verdict.repair in DONE]
+    for repair in {verdict.repair for verdict in promised}:
+        made = [one.path for one in DONE[repair](source, tmp_path / repair)]
+        loaded = [{(v.host, v.model) for v in check_file(path) if v.loads} for path in made]
+        needed = {(v.host, v.model) for v in promised if v.repair == repair}
+        if repair == "split":  # a file for each encoder, of which diffusers takes one for each call, Forge for each engine
+            assert len(made) > 1
+            needed = {place for place in needed if place not in ONE_EACH}
+            assert needed <= set().union(*loaded)
+        else:
+            assert all(needed <= there for there in loaded)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "out_only.safetensors"])
+def test_nothing_that_is_clean_is_said_to_need_converting(name, tmp_path):
+    source = tmp_path / name
+    source.write_bytes(EVERY[name]())
+    done = convert_embeddings(source, tmp_path / "new", Treatment(unequal="pad", drop_bad=True))
     for one in done:
-        after = check_file(one.path)
-        assert not [verdict for verdict in after if verdict.repair in PROMISES]
-        loaded = {(verdict.host, verdict.model) for verdict in after if verdict.loads}
-        helped = {(verdict.host, verdict.model) for verdict in after if verdict.repair in ("remake", "split", "rename")}
-        assert {(verdict.host, verdict.model) for verdict in promised} <= loaded | helped
+        assert not [v for v in check_file(one.path) if v.repair in ("convert", "drop bad", "equal lengths")]

@@ -7,11 +7,12 @@ from safetensors.torch import save_file
 from lib_embmerge.compatibility.facts import MODELS, FileFacts, TensorFacts, describe_file, describe_vectors
 from lib_embmerge.compatibility.rules import HOSTS, check_file, judge
 from lib_embmerge.errors import FileError
-from lib_embmerge.files.convert import convert_file
 
 
 def file(name="my_style", extension=".safetensors", dtype="float32", **options):
     tensors = {key: TensorFacts(shape, dtype) for key, shape in options.pop("tensors", SD1).items()}
+    if "after" in options:
+        options["repaired"] = {options.pop("by", "convert"): (file(tensors=options.pop("after")),)}
     return FileFacts(name, extension, tensors, **options)
 
 
@@ -127,19 +128,19 @@ REASONS = [
     ("SDXL on SD 1, SD.Next", file(tensors=SDXL), "SD.Next", "sd1", "SD 1 takes vectors of 768", "remake"),
     ("SDXL on SD 1, diffusers", file(tensors=SDXL), "diffusers", "sd1", "SD 1 takes vectors of 768", "remake"),
     ("no Flux", file(), "A1111", "flux", "It takes no embeddings for Flux.", None),
-    ("an extension", file(extension=".bin"), "SD.Next", "sd1", "It looks for .safetensors, .pt, not .bin.", "convert"),
+    ("an extension", file(extension=".bin", after=SD1), "SD.Next", "sd1", "It looks for .safetensors, .pt, not .bin.", "convert"),
     ("a second tensor", file(tensors=FLUX), "A1111", "sd1", "A second tensor is an error to it", "split"),
-    ("a tensor too many", file(tensors=WITH_T5), "SD.Next", "sdxl", "Every further tensor counts", None),
-    ("a key", file(tensors={"cat": (2, 768)}), "InvokeAI", "sd1", "A matrix named cat is unknown to it", "convert"),
+    ("a tensor too many", file(tensors=WITH_T5), "SD.Next", "sdxl", "Every further tensor counts", "remake"),
+    ("a key", file(tensors={"cat": (2, 768)}, after=SD1), "InvokeAI", "sd1", "A matrix named cat is unknown", "convert"),
     (
         "unequal rows",
-        file(tensors=UNEQUAL),
+        file(tensors=UNEQUAL, after=SDXL, by="equal lengths"),
         "A1111",
         "sdxl",
         "(clip_l 2, clip_g 3), so the prompt shifts",
         "equal lengths",
     ),
-    ("three dimensions", file(tensors={"x": (1, 1, 768)}), "A1111", "sd1", "x has the shape [1, 1, 768];", "convert"),
+    ("three dimensions", file(tensors={"x": (1, 1, 768)}, after=SD1), "A1111", "sd1", "x has the shape [1, 1, 768];", "convert"),
     ("no vectors", file(tensors={"clip_l": (0, 768)}), "ComfyUI", "sd1", "clip_l holds no vectors.", None),
     ("a name", file("my style"), "ComfyUI", "sd1", "the name ends at a blank", "rename"),
     ("a name", file("a+b"), "InvokeAI", "sd1", "A-Z a-z 0-9 . , _ - and blank only", "rename"),
@@ -272,30 +273,3 @@ def test_a_file_without_tensors_is_an_error(tmp_path):
     torch.save({"a": 1}, tmp_path / "a.pt")
     with pytest.raises(FileError, match="holds no tensors"):
         check_file(tmp_path / "a.pt")
-
-
-REPAIRABLE = [
-    ("trained", "x.pt", {"string_to_param": {"*": torch.zeros(2, 768)}}),
-    ("a flat vector", "x.bin", {"<x>": torch.zeros(768)}),
-    (
-        "extra tensors",
-        "x.safetensors",
-        {"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280), "s": torch.ones(1)},
-    ),
-    ("unequal rows", "x.safetensors", {"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(3, 1280)}),
-]
-
-
-@pytest.mark.parametrize(("name", "content"), [row[1:] for row in REPAIRABLE], ids=[row[0] for row in REPAIRABLE])
-def test_what_convert_is_said_to_repair_it_repairs(tmp_path, name, content):
-    source = tmp_path / name
-    save_file(content, source) if name.endswith("safetensors") else torch.save(content, source)
-    before = check_file(source)
-    done = convert_file(source, tmp_path / "out", unequal="pad")
-    after = {(v.host, v.model): v for v in check_file(done.path)}
-    repaired = [v for v in before if not v.loads and v.repair in ("convert", "equal lengths")]
-    assert repaired
-    for old in repaired:
-        new = after[old.host, old.model]
-        assert new.loads or new.repair in ("remake", "split", None), (old, new)
-    assert not [v for v in after.values() if v.repair in ("convert", "equal lengths")]

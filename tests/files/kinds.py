@@ -26,10 +26,10 @@ def rows(encoder: str, count: int = 2, *, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, WIDTHS[encoder], generator=generator) * 0.4
 
 
-def packed(content: Any, *extra: str) -> bytes:
+def packed(content: Any, *extra: str, protocol: int = 2) -> bytes:
     """Give a torch archive: the pickle and the storages as this torch writes them, the other entries as wished."""
     written, result = io.BytesIO(), io.BytesIO()
-    torch.save(content, written)
+    torch.save(content, written, pickle_protocol=protocol)
     with zipfile.ZipFile(written) as old, zipfile.ZipFile(result, "w") as new:
         for name in old.namelist():
             entry = name.partition("/")[2]
@@ -158,9 +158,9 @@ FILES: dict[str, Callable[[], bytes]] = {
 """What each file holds, by its name."""
 
 
-def make(folder: Path) -> dict[str, Path]:
+def make(folder: Path, files: dict[str, Callable[[], bytes]] = FILES) -> dict[str, Path]:
     """Write all files, and give their paths by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in FILES.items():
+    for name, content in files.items():
         (folder / name).write_bytes(content())
-    return {name: folder / name for name in FILES}
+    return {name: folder / name for name in files}

@@ -5,8 +5,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lib_embmerge.errors import FileError, FileExists, NameProblem, NotFinite
-from lib_embmerge.files.convert import convert_embeddings, convert_file, equal_lengths, join_files, split_file
+from lib_embmerge.files.convert import Treatment, convert_embeddings, equal_lengths, join_files, split_file
 from lib_embmerge.files.reading import read_embedding
+
+
+def convert_one(*arguments, **options):
+    (done,) = convert_embeddings(*arguments, **options)
+    return done
+
 
 L1, L2, G3 = torch.full((1, 768), 0.5), torch.ones(2, 768), torch.ones(3, 1280)
 
@@ -44,7 +50,7 @@ REPAIRS = [
 def test_repairs(tmp_path, name, content, shapes, notes):
     source = tmp_path / name
     save_file(content, source) if name.endswith("safetensors") else torch.save(content, source)
-    done = convert_file(source, tmp_path / "clean")
+    done = convert_one(source, tmp_path / "clean")
     written = load_file(done.path)
     assert {key: tuple(tensor.shape) for key, tensor in written.items()} == shapes
     assert all(tensor.dtype == torch.float32 for tensor in written.values())
@@ -58,7 +64,7 @@ def test_repairs(tmp_path, name, content, shapes, notes):
 def test_float8(tmp_path, dtype, how):
     g = (G3 if how != "refuse" else G3[:2]).to(dtype).contiguous()
     save_file({"clip_l": L2.to(dtype), "clip_g": g}, tmp_path / "x.safetensors")
-    done = convert_file(tmp_path / "x.safetensors", tmp_path / "out", unequal=how)
+    done = convert_one(tmp_path / "x.safetensors", tmp_path / "out", Treatment(unequal=how))
     assert torch.equal(load_file(done.path)["clip_l"][:2], L2)
     assert any("are float32 now" in note for note in done.notes)
 
@@ -70,7 +76,7 @@ def unequal(tmp_path):
 
 def test_unequal_rows_are_refused_unless_asked_for(tmp_path):
     with pytest.raises(FileError, match="unequal numbers of vectors: 2 for clip_l and 3 for clip_g"):
-        convert_file(unequal(tmp_path), tmp_path / "out")
+        convert_one(unequal(tmp_path), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ def test_unequal_rows_are_refused_unless_asked_for(tmp_path):
     [("pad", 3, "clip_l was padded from 2 to 3 vectors."), ("cut", 2, "clip_g was cut from 3 to 2 vectors.")],
 )
 def test_unequal_rows_are_padded_or_cut(tmp_path, how, length, note):
-    done = convert_file(unequal(tmp_path), tmp_path / "out", unequal=how)
+    done = convert_one(unequal(tmp_path), tmp_path / "out", Treatment(unequal=how))
     vectors = read_embedding(done.path).vectors
     assert {name: len(rows) for name, rows in vectors.items()} == {"clip_l": length, "clip_g": length}
     assert note in done.notes
@@ -89,7 +95,7 @@ def test_unequal_rows_are_padded_or_cut(tmp_path, how, length, note):
 def test_a_recipe_goes_where_the_vectors_change(tmp_path):
     recipe = {"embmerge.resolved": "text('a b c')", "embmerge.expression": "'a b c'"}
     save_file({"clip_l": L2, "clip_g": G3}, tmp_path / "x.safetensors", metadata=recipe)
-    metadata = read_embedding(convert_file(tmp_path / "x.safetensors", tmp_path / "out", unequal="cut").path).metadata
+    metadata = read_embedding(convert_one(tmp_path / "x.safetensors", tmp_path / "out", Treatment(unequal="cut")).path).metadata
     assert "embmerge.resolved" not in metadata
     assert metadata["embmerge.expression"] == "'a b c'"
 
@@ -104,19 +110,19 @@ def test_equal_rows_stay():
 def test_numbers_that_are_none_are_refused(tmp_path, bad):
     save_file({"emb_params": torch.full((1, 768), bad)}, tmp_path / "x.safetensors")
     with pytest.raises(NotFinite):
-        convert_file(tmp_path / "x.safetensors", tmp_path / "out")
+        convert_one(tmp_path / "x.safetensors", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_half_precision_overflow_is_refused(tmp_path):
     save_file({"emb_params": torch.full((1, 768), 1e6)}, tmp_path / "x.safetensors")
     with pytest.raises(NotFinite, match="float16 ends at 65,504"):
-        convert_file(tmp_path / "x.safetensors", tmp_path / "out", dtype=torch.float16)
+        convert_one(tmp_path / "x.safetensors", tmp_path / "out", Treatment(dtype=torch.float16))
 
 
 def test_metadata_are_kept_and_completed(tmp_path):
     save_file({"q": L2}, tmp_path / "x.safetensors", metadata={"embmerge.expression": "'a'", "modelspec.title": "mine"})
-    metadata = read_embedding(convert_file(tmp_path / "x.safetensors", tmp_path / "out").path).metadata
+    metadata = read_embedding(convert_one(tmp_path / "x.safetensors", tmp_path / "out").path).metadata
     assert metadata["embmerge.expression"] == "'a'"
     assert metadata["modelspec.title"] == "mine"
     assert metadata["modelspec.architecture"] == "stable-diffusion-v1/textual-inversion"
@@ -125,22 +131,22 @@ def test_metadata_are_kept_and_completed(tmp_path):
 
 def test_name_and_overwrite(tmp_path):
     save_file({"q": L2}, tmp_path / "x.safetensors", metadata={"modelspec.title": "x"})
-    renamed = convert_file(tmp_path / "x.safetensors", tmp_path, name="y").path
+    renamed = convert_one(tmp_path / "x.safetensors", tmp_path, name="y").path
     assert renamed.name == "y.safetensors"
     assert read_embedding(renamed).metadata["modelspec.title"] == "y"
     with pytest.raises(FileExists):
-        convert_file(tmp_path / "x.safetensors", tmp_path)
-    convert_file(tmp_path / "x.safetensors", tmp_path, overwrite=True)
+        convert_one(tmp_path / "x.safetensors", tmp_path)
+    convert_one(tmp_path / "x.safetensors", tmp_path, overwrite=True)
     assert set(load_file(tmp_path / "x.safetensors")) == {"emb_params"}
     with pytest.raises(NameProblem):
-        convert_file(tmp_path / "x.safetensors", tmp_path, name="a/b")
+        convert_one(tmp_path / "x.safetensors", tmp_path, name="a/b")
 
 
 def test_a_pair_is_split_into_two_files(tmp_path):
     source = tmp_path / "pair.safetensors"
     recipe = {"embmerge.resolved": "text('a')", "embmerge.tokens": "{}", "embmerge.expression": "'a'", "note": "kept"}
     save_file({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, source, metadata=recipe)
-    done = split_file(source, tmp_path / "out", dtype=torch.float16)
+    done = split_file(source, tmp_path / "out", Treatment(dtype=torch.float16))
     assert [one.path.name for one in done] == ["pair_l.safetensors", "pair_g.safetensors"]
     for one, encoder in zip(done, ("clip_l", "clip_g"), strict=True):
         made = read_embedding(one.path)
@@ -192,7 +198,7 @@ def test_good_vectors_are_kept_and_the_bad_ones_said(tmp_path):
     save_file({"emb_params": torch.cat([L2, L2[:1] * float("nan")])}, tmp_path / "x.safetensors")
     with pytest.raises(NotFinite):
         convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new")
-    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new", drop_bad=True)
+    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new", Treatment(drop_bad=True))
     assert "Left out for NaN or infinity: vector 3 of 3." in done.notes
     assert torch.equal(read_embedding(done.path).vectors["clip_l"], L2)
 
@@ -224,5 +230,5 @@ def test_an_encoder_that_the_file_does_not_say_is_asked_for(tmp_path):
     save_file({"x": torch.ones(2, 4096)}, tmp_path / "x.safetensors")
     with pytest.raises(FileError, match="convert --as t5xxl says so"):
         convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new")
-    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new", encoder="umt5xxl")
+    (done,) = convert_embeddings(tmp_path / "x.safetensors", tmp_path / "new", Treatment(encoder="umt5xxl"))
     assert list(load_file(done.path)) == ["umt5xxl"]

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
 from textwrap import wrap
-from typing import cast
 
 import torch
 
@@ -16,17 +15,14 @@ from ...compatibility.facts import MODELS
 from ...compatibility.rules import HOSTS, Verdict
 from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
 from ...errors import EmbeddingMergeError, FileError
-from ...files.convert import Conversion, Unequal, convert_embeddings, join_files, split_file
+from ...files.convert import Conversion, Treatment, convert_embeddings, join_files, split_file
+from ...files.names import CONVERTIBLE
 from ...files.paths import exists, is_folder, list_folder
-from ...host_protocol import EXTENSIONS
 from ...library import check
-from ..figures import align
+from ..figures import align, count_conversions
 from .report import Progress, Report, describe_error
 
 __all__ = ["check_files", "convert_files"]
-
-CONVERTIBLE = (*EXTENSIONS, ".ckpt", ".pth", ".sft", ".pti", ".png", ".webp")
-"""Endings of the files in a folder that may be embeddings."""
 
 WIDTH = 118
 """Columns of a line about a file."""
@@ -41,6 +37,7 @@ def convert_files(options: argparse.Namespace) -> Report:
         raise FileError("The files that are joined need a name.", suggestion="Give --name NAME.")
     report = Report({}, [])
     converted: list[dict[str, object]] = []
+    outcomes: list[list[Conversion]] = []
     taken: set[str] = set()
     progress = Progress(len(files))
     for group in [files] if options.join else [[path] for path in files]:
@@ -50,33 +47,27 @@ def convert_files(options: argparse.Namespace) -> Report:
         except EmbeddingMergeError as error:
             report.errors.append(f"{group[0]}:\n{describe_error(error)}")
             continue
+        outcomes.append(done)
         for one in done:
-            converted.append({"source": str(group[0]), "path": str(one.path), "notes": list(one.notes)})
+            notes = list(one.notes)
+            converted.append({"source": str(group[0]), "path": str(one.path), "notes": notes, "kept": one.is_kept})
             report.lines += [str(one.path), *(f"  {note}" for note in one.notes)]
     progress.finish()
+    refused = len(files) if options.join and report.errors else len(report.errors)
     if len(files) > 1:
-        report.lines.append(f"{len(files):,} files: {len(converted):,} made, {len(report.errors):,} refused.")
+        report.lines.append(count_conversions(len(files), outcomes, refused))
     report.figures["converted"] = converted
     return report
 
 
 def _convert(group: list[Path], options: argparse.Namespace, taken: set[str]) -> list[Conversion]:
-    dtype, unequal = getattr(torch, options.dtype), cast(Unequal, options.unequal or "refuse")
+    how = Treatment(options.unequal or "refuse", getattr(torch, options.dtype), options.encoder, options.drop_bad)
+    name, overwrite = options.name, options.overwrite
     if options.join:
-        return [join_files(group, options.dir, options.name, unequal=unequal, dtype=dtype, overwrite=options.overwrite)]
+        return [join_files(group, options.dir, name, how, overwrite=overwrite)]
     if options.split:
-        return split_file(group[0], options.dir, name=options.name, dtype=dtype, overwrite=options.overwrite)
-    return convert_embeddings(
-        group[0],
-        options.dir,
-        name=options.name,
-        unequal=unequal,
-        dtype=dtype,
-        overwrite=options.overwrite,
-        encoder=options.encoder,
-        drop_bad=options.drop_bad,
-        taken=taken,
-    )
+        return split_file(group[0], options.dir, how, name=name, overwrite=overwrite)
+    return convert_embeddings(group[0], options.dir, how, name=name, overwrite=overwrite, taken=taken)
 
 
 def _find_files(paths: Sequence[Path]) -> list[Path]:
