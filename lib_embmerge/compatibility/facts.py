@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,7 +21,12 @@ from ..files.stored import Content, Stored
 from ..files.writing import tensors_to_write
 from ..host_protocol import EXTENSIONS
 
-__all__ = ["MODELS", "FileFacts", "Target", "TensorFacts", "describe_file", "describe_vectors"]
+__all__ = ["MODELS", "FileFacts", "Repair", "Target", "TensorFacts", "describe_file", "describe_vectors"]
+
+Repair = Literal["convert", "drop bad", "equal lengths", "convert, rename", "rename", "remake", "split"]
+"""What helps: `convert` (keys, shapes, extra tensors, extension), the same with bad vectors left out, with the encoders
+padded or cut, or under another name; `rename`, `remake` (make the expression with a checkpoint of the other family),
+`split` (one file per encoder). Of the first six, that it helps is found out, by judging what it would make."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ MODELS: Mapping[str, Target] = MappingProxyType(
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """Shape and number format of one tensor, and whether a pickle holds it as an `nn.Parameter`, or as numpy's array."""
+    """Shape and number format of one tensor, and whether a pickle holds it as an `nn.Parameter` or numpy's array."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -87,12 +93,13 @@ class FileFacts:
     """What the loaders look at in a file.
 
     `tensors` is in the file's order; of a trainer's pickle (`is_trained`) the entries of `string_to_param`, of a list
-    of rows (`container` "list") the first row's. `form` is what the file is whatever its ending, `globals` the names
-    that a pickle asks for, `protocol` its version, `entries` an archive's. `ending` is the extension as it is written. `words` are the embeddings of a file that holds several.
+    of rows (`container` "list") the first row's. `form` is what the file is whatever its ending, `ending` that as it is
+    written. `globals` are the names that a pickle asks for, `protocol` its version, `entries` an archive's. `words` are
+    the embeddings of a file that holds several, `made_for` the encoders that its vectors are read for.
+
     `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
-    extension only. `made_for` are the encoders that its vectors are read for. `repaired` are the files that converting
-    would make, by what is asked of it (a `Repair`); where it would refuse whatever is asked, there is none, and `refusal` is what
-    it would say.
+    extension only. `repaired` are the files that converting would make, by what has to be asked of it; where it would
+    refuse whatever is asked, there is none, and `refusal` is what it would say.
     """
 
     name: str
@@ -116,7 +123,7 @@ class FileFacts:
     is_lora: bool = False
     lengths: tuple[int, ...] = ()
     made_for: frozenset[str] = frozenset()
-    repaired: Mapping[str, tuple[FileFacts, ...]] = field(default_factory=dict, repr=False)
+    repaired: Mapping[Repair, tuple[FileFacts, ...]] = field(default_factory=dict, repr=False)
     refusal: str = ""
 
     @property
@@ -146,7 +153,7 @@ class FileFacts:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The model families that the vectors were made for: those that have their encoders, and all of CLIP's or none."""
+        """The model families that the vectors were made for: those with their encoders, and all of CLIP's or none."""
         encoders = self.made_for or self._encoders_by_key_or_width()
         clip = encoders & set(ENCODER_WIDTHS)
         return tuple(
@@ -210,7 +217,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
     )
 
 
-_TREATMENTS: Mapping[str, Treatment] = MappingProxyType(
+_TREATMENTS: Mapping[Repair, Treatment] = MappingProxyType(
     {
         "convert": Treatment(),
         "drop bad": Treatment(drop_bad=True),
@@ -220,7 +227,7 @@ _TREATMENTS: Mapping[str, Treatment] = MappingProxyType(
 """What can be asked of converting, the least first."""
 
 
-def _find_repaired(path: Path) -> tuple[dict[str, tuple[FileFacts, ...]], str]:
+def _find_repaired(path: Path) -> tuple[dict[Repair, tuple[FileFacts, ...]], str]:
     """Return the facts of the files that converting would make, for the first treatment that it does not refuse.
 
     Where it refuses all of them, also the sentence that it says.

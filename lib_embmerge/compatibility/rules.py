@@ -18,21 +18,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from ..families import ENCODER_WIDTHS
 from ..files.layouts import ALL_WIDTHS
 from ..files.names import advise_on_name
 from ..limits import CHUNK
 from ..remarks import Remark, RemarkKind
-from .facts import MODELS, FileFacts, TensorFacts, describe_file
+from .facts import MODELS, FileFacts, Repair, TensorFacts, describe_file
 
-__all__ = ["HOSTS", "Host", "Problem", "Repair", "Verdict", "check_file", "judge"]
-
-Repair = Literal["convert", "drop bad", "equal lengths", "convert, rename", "rename", "remake", "split"]
-"""What helps: `convert` (keys, shapes, extra tensors, extension), the same with bad vectors left out, with the encoders
-padded or cut, or under another name; `rename`, `remake` (make the expression with a checkpoint of the other family),
-`split` (one file per encoder). Of the first six, that it helps is found out, by judging what it would make."""
+__all__ = ["HOSTS", "Host", "Problem", "Verdict", "check_file", "judge"]
 
 _TOTAL_WIDTH = MappingProxyType({"sd1": 768, "sd2": 1024, "sdxl": 2048, "sd3": 2048, "flux": 768})
 """Sum of the widths of a family's encoders, by which A1111 and Forge sort files."""

@@ -6,15 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..remarks import Remark
-from .facts import MODELS, FileFacts
-from .rules import HOSTS, Repair, Verdict
+from .facts import MODELS, FileFacts, Repair
+from .rules import HOSTS, Verdict
 
-__all__ = ["LEGEND", "MARKS", "REPAIRS", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
+__all__ = ["LEGEND", "MARKS", "REPAIRS", "SAID", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
 
 MARKS: Mapping[str, str] = MappingProxyType({"yes": "yes", "care": "yes*", "no": "–"})
 """What stands in a cell of a table of text."""
 
-LEGEND = "yes: loads · yes*: loads, with a remark below · –: does not load"
+SAID: Mapping[str, str] = MappingProxyType(
+    {"yes": "loads", "care": "loads, with a remark below", "no": "does not load"}
+)
+"""What the marks mean."""
+
+LEGEND = " · ".join(f"{MARKS[kind]}: {said}" for kind, said in SAID.items())
 
 REPAIRS: Mapping[Repair, str] = MappingProxyType(
     {
@@ -30,12 +35,13 @@ REPAIRS: Mapping[Repair, str] = MappingProxyType(
 """What helps, on the command line."""
 
 
-def headlines(facts: FileFacts, verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a line for each family that a file was made for: in how many programs it loads, and in which not.
+def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[str] | None = None) -> list[str]:
+    """Return a line for each family: in how many programs a file loads, and in which not.
 
-    Before them stands what the file is, where that is no plain embedding; behind them, that it does nothing.
+    The families are those that it was made for unless others are given. Before them stands what the file is, where that
+    is no plain embedding; behind them, that it does nothing.
     """
-    lines = [headline(verdicts, family) for family in facts.families]
+    lines = [headline(verdicts, family) for family in (facts.families if families is None else families)]
     if facts.is_lora:
         said = f"It is a LoRA that carries {', '.join(facts.words[:4])}"
         lines.insert(0, f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder.")
@@ -45,7 +51,7 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict]) -> list[str]:
         lines.append(f"It fits no family of models{' as it is' if facts.refusal else ''}.")
         lines += [facts.refusal] if facts.refusal else []
     if facts.made_for == {"clip_g"}:
-        lines.append("It serves clip_g alone; joined with a file for clip_l (convert --join) it serves SDXL.")
+        lines.append("It serves clip_g alone; joined with a file for clip_l (--join) it serves SDXL.")
     return [*lines, "All its vectors are zero: it does nothing."] if facts.is_zero else lines
 
 
@@ -56,7 +62,8 @@ def headline(verdicts: Sequence[Verdict], family: str) -> str:
     missing = [verdict.host for verdict in own if not verdict.loads]
     title = MODELS[family].title
     if all(HOSTS[host].is_site for host in loading):
-        return f"{title}: no program loads it" + ("; only the upload is taken, by " if loading else "") + ", ".join(loading)
+        site = f"; only the upload is taken, by {', '.join(loading)}" if loading else ""
+        return f"{title}: no program loads it{site}"
     said = f"{title}: loads in {len(loading)} of {len(own)} programs"
     return f"{said}; not in {', '.join(missing)}" if missing else said
 

@@ -81,7 +81,7 @@ class Conversion:
 def convert_embeddings(
     source: Path,
     folder: Path,
-    how: Treatment = Treatment(),  # noqa: B008 (it cannot be changed)
+    how: Treatment = Treatment(),
     *,
     name: str | None = None,
     overwrite: bool = False,
@@ -245,7 +245,7 @@ def join_files(
     sources: Sequence[Path],
     folder: Path,
     name: str,
-    how: Treatment = Treatment(),  # noqa: B008
+    how: Treatment = Treatment(),
     *,
     overwrite: bool = False,
 ) -> Conversion:
@@ -271,7 +271,7 @@ def join_files(
 def split_file(
     source: Path,
     folder: Path,
-    how: Treatment = Treatment(),  # noqa: B008
+    how: Treatment = Treatment(),
     *,
     name: str | None = None,
     overwrite: bool = False,

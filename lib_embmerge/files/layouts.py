@@ -148,6 +148,17 @@ def _find_bundles(content: Content) -> list[Held]:
     return [Held("bundle_emb", tensors, name, (note,)) for name, tensors in by_name.items()]
 
 
+def _words_beside_lora(content: Content) -> dict[str, Stored]:
+    return {key: tensor for key, tensor in content.tensors.items() if key.startswith("<") and key.endswith(">")}
+
+
+def _find_beside_lora(content: Content) -> list[Held]:
+    """Take the words that a LoRA has beside its tensors. Source: cloneofsimo/lora lora_diffusion/lora.py save_all."""
+    note = f"{content.path.name} is a LoRA with embeddings in it; the LoRA itself was left out."
+    words = _words_beside_lora(content).items()
+    return [Held("words beside a LoRA", {"": [tensor]}, key, (note,)) for key, tensor in words]
+
+
 def _named(content: Content) -> dict[str, Stored]:
     return {key: value for key, value in content.tensors.items() if key in ALL_WIDTHS or key in ALIASES}
 
@@ -256,6 +267,11 @@ LAYOUTS: Sequence[Layout] = (
     Layout("a trained file", _has_trained, _find_trained),
     Layout("a list of rows", lambda content: bool(content.rows), _find_rows),
     Layout("a LoRA's bundle", lambda content: any(map(_BUNDLE.fullmatch, content.tensors)), _find_bundles),
+    Layout(
+        "words beside a LoRA",
+        lambda content: bool(_words_beside_lora(content)) and recognise_keys(content.values) == "a LoRA",
+        _find_beside_lora,
+    ),
     Layout("vectors behind the encoder only", _only_outputs, _refuse_outputs),
     Layout("encoders by name", lambda content: bool(_named(content)), _find_named),
     Layout("one tensor", lambda content: len(_single(content)) == 1 and _may_be(content), _find_single),

@@ -15,7 +15,7 @@ import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -219,13 +219,9 @@ def _plain(value: Any) -> Any:
         return dict(parameters) if isinstance(parameters, dict) else {}
     if isinstance(value, _Array):
         return replace(_array_tensor(value), is_array=True)
-    if isinstance(value, (dict, list)) and any(isinstance(one, _Array) for one in _inside(value)):
-        return type(value)((key, _plain(one)) for key, one in value.items()) if isinstance(value, dict) else [*map(_plain, value)]
+    if isinstance(value, dict) and any(isinstance(one, _Array) for one in value.values()):
+        return type(value)((key, _plain(one)) for key, one in value.items())
     return value
-
-
-def _inside(value: dict[Any, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
 
 
 def _refuse(path: Path, unknown: list[str]) -> NoReturn:

@@ -253,5 +253,7 @@ def _unknown_width(name: str, key: str, width: int) -> FileError:
     if not possible:
         return FileError(f"{said}; SD 1 has 768, SD 2 1024, SDXL 768 and 1280.")
     return FileError(
-        f"{said}, which may be for {' or '.join(possible)}.", suggestion=f"convert --as {possible[0]} says so."
+        f"{said}, which may be for {' or '.join(possible)}.",
+        suggestion=f"convert --as {possible[0]} says so.",
+        alternatives=possible,
     )

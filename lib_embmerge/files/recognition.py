@@ -24,7 +24,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 )
 
 _OTHERS: tuple[tuple[str, str], ...] = (
-    (r"(^|\.)lora_|\.lora_(up|down|A|B)\b|\.(hada|lokr)_w|\.oft_", "a LoRA"),
+    (r"^(unet|text_encoder):\d+:(up|down)$|(^|\.)lora_|\.lora_(up|down|A|B)\b|\.(hada|lokr)_w|\.oft_", "a LoRA"),
     (r"^control_model\.|^controlnet_|\.zero_convs\.", "a ControlNet"),
     (r"^(model\.diffusion_model|cond_stage_model|conditioner\.embedders)\.|^state_dict$", "a checkpoint"),
     (r"^(double_blocks|single_blocks|joint_blocks|down_blocks|input_blocks|transformer_blocks)\.", "an image model"),
@@ -86,7 +86,7 @@ def _is_text(start: bytes) -> bool:
     try:
         start.decode("utf-8")
     except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"  # a letter of several bytes that the last byte cuts
+        return error.start >= len(start) - 3  # a letter of several bytes that the end cuts
     return True
 
 

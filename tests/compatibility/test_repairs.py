@@ -48,7 +48,7 @@ def test_what_is_said_to_help_helps(name, tmp_path):
         made = [one.path for one in DONE[repair](source, tmp_path / repair)]
         loaded = [{(v.host, v.model) for v in check_file(path) if v.loads} for path in made]
         needed = {(v.host, v.model) for v in promised if v.repair == repair}
-        if repair == "split":  # a file for each encoder, of which diffusers takes one for each call, Forge for each engine
+        if repair == "split":
             assert len(made) > 1
             needed = {place for place in needed if place not in ONE_EACH}
             assert needed <= set().union(*loaded)

@@ -95,7 +95,8 @@ def test_unequal_rows_are_padded_or_cut(tmp_path, how, length, note):
 def test_a_recipe_goes_where_the_vectors_change(tmp_path):
     recipe = {"embmerge.resolved": "text('a b c')", "embmerge.expression": "'a b c'"}
     save_file({"clip_l": L2, "clip_g": G3}, tmp_path / "x.safetensors", metadata=recipe)
-    metadata = read_embedding(convert_one(tmp_path / "x.safetensors", tmp_path / "out", Treatment(unequal="cut")).path).metadata
+    done = convert_one(tmp_path / "x.safetensors", tmp_path / "out", Treatment(unequal="cut"))
+    metadata = read_embedding(done.path).metadata
     assert "embmerge.resolved" not in metadata
     assert metadata["embmerge.expression"] == "'a b c'"
 

@@ -89,7 +89,7 @@ LAYOUTS = [
         "string_to_param",
         0,
     ),
-    ("a bare tensor in a pickle", "x.pt", L2, {"clip_l": L2}, "one tensor named ''", 0),
+    ("a bare tensor in a pickle", "x.pt", L2, {"clip_l": L2}, "a bare tensor", 0),
     ("a parameter", "x.bin", {"a": torch.nn.Parameter(L2)}, {"clip_l": L2}, "one tensor named 'a'", 0),
 ]
 

@@ -1,4 +1,4 @@
-"""Further files of the kinds that people have: other keys, widths, values and numbers of vectors, and what is no embedding.
+"""Further files of the kinds that people have: other keys, widths, values and lengths, and what is no embedding.
 
 `VARIANTS` are embeddings, `OTHERS` files that are none or cannot be read; both by file name, as `kinds.FILES`.
 """
@@ -129,7 +129,9 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     "rows75.safetensors": lambda: save({"emb_params": rows("l", 75)}),
     "rows154.safetensors": lambda: save({"emb_params": rows("l", 154)}),
     "three_d_pair.safetensors": lambda: save({"clip_l": L[None].clone(), "clip_g": G[None].clone()}),
-    "metadata_odd.safetensors": lambda: save({"emb_params": L}, {"modelspec.title": 'a "b"\n<c>', "x" * 300: "y" * 3000}),
+    "metadata_odd.safetensors": lambda: save(
+        {"emb_params": L}, {"modelspec.title": 'a "b"\n<c>', "x" * 300: "y" * 3000}
+    ),
     # several in one file
     "three_words.bin": lambda: old_torch({"<s1>": L[0].clone(), "<s2>": L[1].clone(), "<s 3>": L[0] * 2}),
     "two_long_words.safetensors": lambda: save({"<a>": L, "<b>": rows("l", 4)}),
@@ -143,8 +145,13 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     "lora_two.safetensors": lambda: save(
         {"bundle_emb.one.string_to_param.*": L, "bundle_emb.two.string_to_param.*": L * 2, **LORA}
     ),
-    "lora_dotted.safetensors": lambda: save({"bundle_emb.v1.5 style.clip_l": L, "bundle_emb.v1.5 style.clip_g": G, **LORA}),
+    "lora_dotted.safetensors": lambda: save(
+        {"bundle_emb.v1.5 style.clip_l": L, "bundle_emb.v1.5 style.clip_g": G, **LORA}
+    ),
     "lora_emb_params.safetensors": lambda: save({"bundle_emb.word.emb_params": L, **LORA}),
+    "lora_beside_words.safetensors": lambda: save(
+        {"<s1>": L[0], "<s2>": L[1], "text_encoder:0:up": torch.ones(4, 768), "text_encoder:0:down": torch.ones(768, 4)}
+    ),
     "lora_flux.safetensors": lambda: save({"bundle_emb.word.clip_l": L, "bundle_emb.word.t5xxl": T5, **LORA}),
     # pickles
     "of_a_gpu.pt": lambda: before_zip(trained(L)).replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"),
@@ -164,7 +171,10 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     "needs_grad.pt": lambda: old_torch(trained(L.clone().requires_grad_())),
     "parameter_in_dict.pt": lambda: old_torch(trained(torch.nn.Parameter(L))),
     "before_zip_parameter_dict.pt": lambda: before_zip(
-        {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(L)})}
+        {
+            "string_to_token": {"*": torch.tensor(265)},
+            "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(L)}),
+        }
     ),
     "ordered_trained.pt": lambda: old_torch(OrderedDict(trained(L))),
     "ordered_pair.pt": lambda: old_torch(OrderedDict(PAIR)),
@@ -197,18 +207,30 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty.png": (lambda: b"", "is empty"),
     "cut.bin": (lambda: old_torch({"x": L})[:2000], "damaged"),
     "cut_header.safetensors": (lambda: save({"x": L})[:20], "cut off"),
-    "site.zip": (lambda: zipped({"style.safetensors": b"x", "readme.txt": b"y"}), "Unpack it first; it holds style.safetensors"),
+    "site.zip": (
+        lambda: zipped({"style.safetensors": b"x", "readme.txt": b"y"}),
+        "Unpack it first; it holds style.safetensors",
+    ),
     "site.pt": (lambda: zipped({"a/b.png": b"x"}), "a zip archive, not an embedding"),
     "packed.pt": (lambda: gzip.compress(b"x"), "gzip archive"),
     "model.gguf": (lambda: b"GGUF" + bytes(60), "GGUF"),
     "photo.jpg": (lambda: b"\xff\xd8\xff\xe0" + bytes(60), "JPEG"),
     "plain.png": (plain_png, "picture without an embedding"),
-    "checkpoint.safetensors": (lambda: save({"model.diffusion_model.x.weight": L, "first_stage_model.y": L}), "a checkpoint"),
-    "checkpoint.ckpt": (lambda: old_torch({"state_dict": {"model.diffusion_model.x": L}, "global_step": 1}), "a checkpoint"),
+    "checkpoint.safetensors": (
+        lambda: save({"model.diffusion_model.x.weight": L, "first_stage_model.y": L}),
+        "a checkpoint",
+    ),
+    "checkpoint.ckpt": (
+        lambda: old_torch({"state_dict": {"model.diffusion_model.x": L}, "global_step": 1}),
+        "a checkpoint",
+    ),
     "vae.pt": (lambda: old_torch({"state_dict": {"encoder.conv_in.weight": L}}), "not an embedding"),
     "vae.safetensors": (lambda: save({"encoder.down.0.weight": L, "decoder.up.0.weight": L}), "a VAE"),
     "lora.safetensors": (lambda: save(LORA), "a LoRA"),
-    "lora_peft.safetensors": (lambda: save({"base_model.model.x.lora_A.weight": L, "base_model.model.x.lora_B.weight": L}), "a LoRA"),
+    "lora_peft.safetensors": (
+        lambda: save({"base_model.model.x.lora_A.weight": L, "base_model.model.x.lora_B.weight": L}),
+        "a LoRA",
+    ),
     "lokr.safetensors": (lambda: save({"lycoris_x.lokr_w1": L, "lycoris_x.lokr_w2": L}), "a LoRA"),
     "hypernetwork.pt": (
         lambda: old_torch({768: [{"linear.0.weight": L}], "layer_structure": [1, 2, 1], "name": "x", "step": 1}),
@@ -216,7 +238,10 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "clip.safetensors": (lambda: save({"text_model.encoder.layers.0.mlp.fc1.weight": L}), "a text encoder"),
     "controlnet.safetensors": (lambda: save({"control_model.x": L}), "a ControlNet"),
-    "optimizer.pt": (lambda: old_torch({"optimizer_state_dict": {"state": {}}, "name": "x", "hash": 1}), "optimizer state"),
+    "optimizer.pt": (
+        lambda: old_torch({"optimizer_state_dict": {"state": {}}, "name": "x", "hash": 1}),
+        "optimizer state",
+    ),
     "weights.bin": (lambda: struct.pack("<64f", *([1.5e-3] * 64)), "bare bytes"),
     "noise.pt": (lambda: bytes(range(255, 0, -1)), "damaged"),
     "evil.pt": (lambda: named("os.system"), "os.system"),

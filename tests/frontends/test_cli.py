@@ -337,11 +337,12 @@ def test_half_precision(run: Run) -> None:
         ["save", "k", "'dog'", "--dir", "sub/.."],
         ["batch", "list.txt"],
         ["rebuild", "k.safetensors"],
-        ["convert", "k.safetensors", "--dir", "sub/.."],
+        ["convert", "j.safetensors", "--name", "k", "--dir", "sub/.."],
     ],
 )
 def test_a_file_that_exists_is_told_with_its_option(run: Run, arguments: list[str]) -> None:
     run("save", "k", "'cat'")
+    run("save", "j", "'dog'")
     Path("sub").mkdir()
     Path("list.txt").write_text("k = 'dog'")
     refused = run(*arguments)

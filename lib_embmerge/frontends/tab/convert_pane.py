@@ -9,14 +9,15 @@ import gradio as gr
 from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, then_javascript, uploaded_paths
 from ..page.convert.converting import (
+    ENCODER_CHOICES,
     REPAIR_FIELD,
     UNEQUAL_CHOICES,
     ConvertOptions,
     check_from_page,
     convert_from_page,
-    list_choices,
     repair,
 )
+from ..page.convert.sources import list_choices
 from ..page.html import draw
 
 __all__ = ["add_convert_pane"]
@@ -94,15 +95,31 @@ def _build_options() -> tuple[list[Any], Any]:
         label="Encoders with unequal numbers of vectors",
         elem_id="embmerge_convert_unequal",
     )
+    encoder = gr.Dropdown(
+        list(ENCODER_CHOICES), value=ENCODER_CHOICES[0], label="Whose vectors", elem_id="embmerge_convert_encoder"
+    )
     dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_convert_dtype")
-    overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_convert_overwrite")
+    with gr.Row():
+        overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_convert_overwrite")
+        drop_bad = gr.Checkbox(label="Leave out vectors with NaN or infinity", elem_id="embmerge_convert_drop_bad")
+        join = gr.Checkbox(label="Join into one file (SDXL's L and G)", elem_id="embmerge_convert_join")
     wanted = gr.Textbox(label="Repair", elem_id=f"embmerge_{REPAIR_FIELD}", elem_classes=["embmerge-hidden"])
-    return [name, folder, unequal, dtype, overwrite], wanted
+    return [name, folder, unequal, dtype, encoder, overwrite, drop_bad, join], wanted
 
 
-def _read(name: Any, folder: Any, unequal: Any, dtype: Any, overwrite: Any) -> ConvertOptions:
-    texts = [str(value or "") for value in (name, folder, unequal, dtype)]
-    return ConvertOptions(texts[0].strip(), texts[1], texts[2], texts[3], bool(overwrite))
+def _read(
+    name: Any, folder: Any, unequal: Any, dtype: Any, encoder: Any, overwrite: Any, drop_bad: Any, join: Any
+) -> ConvertOptions:
+    return ConvertOptions(
+        str(name or "").strip(),
+        str(folder or ""),
+        str(unequal or ""),
+        str(dtype or ""),
+        bool(overwrite),
+        str(encoder or ""),
+        bool(drop_bad),
+        bool(join),
+    )
 
 
 def _texts(value: Any) -> list[str]:

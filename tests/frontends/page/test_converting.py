@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from lib_embmerge.entered import read_expression
+from lib_embmerge.files.names import CONVERTIBLE
 from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.convert.converting import (
@@ -21,11 +22,13 @@ from lib_embmerge.frontends.page.convert.converting import (
     ConvertOptions,
     check_from_page,
     convert_from_page,
-    list_choices,
     repair,
 )
+from lib_embmerge.frontends.page.convert.sources import list_choices
 from lib_embmerge.saving import SaveOptions, save_expression
 from tests.files.builders import sd1
+from tests.files.kinds import FILES, make
+from tests.files.variants import OTHERS
 
 L, G = torch.full((4, 768), 0.25), torch.full((4, 1280), 0.5)
 
@@ -113,7 +116,7 @@ def test_a_layout_is_checked_and_converted(host, uploads, name):
     vectors = read_embedding(host.embeddings_folder / f"{stem}.safetensors").vectors
     assert {encoder: list(rows.shape) for encoder, rows in vectors.items()} == shapes
     assert all(rows.dtype == torch.float32 for rows in vectors.values())
-    assert "8 programs load it" in converted
+    assert "of 8 programs" in converted
     assert host.refreshed == 1
     assert (uploads / name).is_file()
 
@@ -205,7 +208,7 @@ def test_numbers_that_are_none_are_not_written(host, uploads):
     save_file({"emb_params": torch.full((1, 768), float("nan"))}, uploads / "black.safetensors")
     chosen = [str(uploads / "black.safetensors")]
     assert "pictures come out black" in plain(check_from_page(host, chosen, []))
-    assert "hold infinity or NaN; they are not saved" in plain(convert_from_page(host, chosen, [], ConvertOptions()))
+    assert "every vector holds NaN or infinity" in plain(convert_from_page(host, chosen, [], ConvertOptions()))
     assert made(host) == []
 
 
@@ -290,6 +293,94 @@ def test_nothing_chosen(host):
     assert "No file is chosen." in convert_from_page(host, [], [], ConvertOptions())
 
 
+SEVERAL = {
+    "two.safetensors": (
+        lambda path: save_file({"<s1>": L[0].clone(), "<s2>": L[1] * 2}, path),
+        ["s1.safetensors", "s2.safetensors"],
+    ),
+    "lora.safetensors": (
+        lambda path: save_file(
+            {"bundle_emb.one.clip_l": L, "bundle_emb.one.clip_g": G, "lora_te1_x.lora_up.weight": L[:1].clone()}, path
+        ),
+        ["one.safetensors"],
+    ),
+    "t5.safetensors": (lambda path: save_file({"t5xxl": torch.ones(2, 4096)}, path), ["t5.safetensors"]),
+    "learned_embeds.bin": (lambda path: torch.save({"<birb-style>": L}, path), ["birb-style.safetensors"]),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_each_embedding_becomes_a_file_by_its_word(host, uploads, name):
+    write, files = SEVERAL[name]
+    write(uploads / name)
+    chosen = [str(uploads / name)]
+    assert "embmerge-error" not in check_from_page(host, chosen, [])
+    if name != "t5.safetensors":  # which is clean already
+        press(host, chosen, f"convert to {len(files)} files" if len(files) > 1 else "convert")
+    assert "embmerge-error" not in convert_from_page(host, chosen, [], ConvertOptions())
+    assert made(host) == files
+
+
+def test_two_files_are_joined(host, uploads):
+    save_file({"clip_l": L}, uploads / "learned_embeds.safetensors")
+    save_file({"<x>": G}, uploads / "learned_embeds_2.safetensors")
+    chosen = [str(uploads / "learned_embeds.safetensors"), str(uploads / "learned_embeds_2.safetensors")]
+    assert "need a name" in convert_from_page(host, chosen, [], ConvertOptions(join=True))
+    said = plain(convert_from_page(host, chosen, [], ConvertOptions(name="pair", join=True)))
+    assert "2 files: 1 made of 2." in said
+    vectors = read_embedding(host.embeddings_folder / "pair.safetensors").vectors
+    assert torch.equal(vectors["clip_l"], L)
+    assert torch.equal(vectors["clip_g"], G)
+    refused = plain(convert_from_page(host, [chosen[0]] * 2, [], ConvertOptions(name="twice", join=True)))
+    assert "2 files: 0 made, 2 refused." in refused
+
+
+def test_bad_vectors_are_left_out_where_it_is_asked_for(host, uploads):
+    save_file({"emb_params": torch.cat([L, L[:1] * float("nan")])}, uploads / "x-nan.safetensors")
+    chosen = [str(uploads / "x-nan.safetensors")]
+    assert "NaN or infinity in vector 5 of 5" in plain(convert_from_page(host, chosen, [], ConvertOptions()))
+    press(host, chosen, "convert without the bad vectors")
+    assert torch.equal(read_embedding(host.embeddings_folder / "x-nan.safetensors").vectors["clip_l"], L)
+    again = convert_from_page(host, chosen, [], ConvertOptions(drop_bad=True, name="again"))
+    assert "Left out for NaN or infinity: vector 5 of 5." in plain(again)
+
+
+def test_an_encoder_that_the_file_does_not_say_is_a_button(host, uploads):
+    save_file({"x": torch.ones(2, 4096)}, uploads / "x-wide.safetensors")
+    chosen = [str(uploads / "x-wide.safetensors")]
+    press(host, chosen, "they are umt5xxl's")
+    assert list(load_file(host.embeddings_folder / "x-wide.safetensors")) == ["umt5xxl"]
+    convert_from_page(host, chosen, [], ConvertOptions(encoder="t5xxl", name="other"))
+    assert list(load_file(host.embeddings_folder / "other.safetensors")) == ["t5xxl"]
+
+
+def test_a_folder_of_everything_and_the_total(host):
+    folder = host.embeddings_folder / "mixed"
+    files = make(folder, {**FILES, **{name: content for name, (content, _) in OTHERS.items()}})
+    (choice, *_) = list_choices(host)
+    assert choice == "mixed/*"
+    listed = [file for file in list_choices(host) if file != choice]
+    assert set(listed) == {f"mixed/{name}" for name in files if Path(name).suffix.lower() in CONVERTIBLE}
+    unreadable = [name for name in OTHERS if f"mixed/{name}" in listed]
+    for some in (listed[:60], listed[60:]):
+        checked = plain(check_from_page(host, [], some))
+        converted = plain(convert_from_page(host, [], some, ConvertOptions(folder="clean")))
+        refused = [file for file in some if file.removeprefix("mixed/") in unreadable]
+        assert re.search(rf"{len(some)} files: \d+ can be read, \d+ cannot\.", checked)
+        total = re.search(rf"{len(some)} files: (\d+) made( of \d+)?(, \d+ kept)?, (\d+) refused\.", converted)
+        assert int(total[4]) >= len(refused)
+        assert [file for file in refused if f"✗ {file} " not in converted] == []
+    again = plain(convert_from_page(host, [], listed[:60], ConvertOptions(folder="clean")))
+    assert " 0 made, " in again
+
+
+def test_what_cannot_be_read_is_marked_so(host, uploads):
+    (uploads / "bad.pt").write_bytes(b"x")
+    heading = check_from_page(host, [str(uploads / "bad.pt")], []).split("</summary>")[0]
+    assert "✗" in heading
+    assert "cannot be read" in heading
+
+
 # --- Repairs -------------------------------------------------------------------------------------------------------
 
 
@@ -349,11 +440,12 @@ def test_a_pickle_is_converted(host, uploads):
 
 
 def test_a_repair_takes_the_next_free_name(host, unequal):
-    for name in ("odd", "odd-2", "odd-3"):
+    for name in ("odd", "odd-2"):
+        (host.embeddings_folder / f"{name}.safetensors").write_bytes(b"of somebody else")
+    for _ in range(2):  # the second time it is there already
         said = press(host, unequal, "pad with zero vectors")
-        assert name in said
     assert made(host) == ["odd-2.safetensors", "odd-3.safetensors", "odd.safetensors"]
-    assert 'odd exists already, so this is odd-3; tick "Overwrite"' in said
+    assert "was kept" in said
     press(host, unequal, "cut to the shortest", ConvertOptions(overwrite=True))
     assert len(read_embedding(host.embeddings_folder / "odd.safetensors").vectors["clip_l"]) == 4
 
@@ -414,7 +506,7 @@ def test_a_closed_file_with_broken_numbers_is_marked_in_its_heading(host, upload
     save_file({"emb_params": torch.full((1, 768), float("nan"))}, uploads / "nan.safetensors")
     save_file({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(1, 1280)}, uploads / "unequal.safetensors")
     (uploads / "bad.pt").write_bytes(b"x")
-    for name, is_marked in (("whole.safetensors", False), ("nan.safetensors", True), ("bad.pt", True)):
+    for name, is_marked in (("whole.safetensors", False), ("nan.safetensors", True), ("bad.pt", False)):
         heading = check_from_page(host, [str(uploads / name)], []).split("</summary>")[0]
         assert ("⚠" in heading) == is_marked, name
     heading = check_from_page(host, [str(uploads / "unequal.safetensors")], []).split("</summary>")[0]

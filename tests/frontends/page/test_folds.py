@@ -239,8 +239,8 @@ def test_the_grid_has_every_host_and_family_and_no_colour_alone(app: AppHost) ->
     assert len(cells) == len(HOSTS) * len(MODELS)
     for cell in cells:
         mark, words = (node.text for node in cell)
-        assert (mark, words) in {("✓", "loads"), ("!", "loads, with a remark"), ("✗", "does not load")}
-    assert "SDXL: 7 of 8 programs load it; not diffusers." in said(html)
+        assert (mark, words) in {("✓", "loads"), ("!", "loads, with a remark below"), ("✗", "does not load")}
+    assert "SDXL: loads in 7 of 8 programs; not in diffusers" in said(html)
     assert "diffusers: It has no joint loader" in said(html)
     assert not fixes(html)
 
@@ -297,12 +297,12 @@ def test_the_files_that_are_there_count(app: AppHost) -> None:
 def test_any_file_can_be_judged(app: AppHost, tmp_path: Path) -> None:
     path = write_embedding({"clip_l": app.model.encoders[0].rows([1])}, tmp_path, "o ne&amp;", metadata={})
     facts = describe_file(path)
-    html = draw_loads(check_file(path), families=facts.families, fixes={"rename": [Action("<b>", "some_button")]})
+    html = draw_loads(facts, check_file(path), fixes={"rename": [Action("<b>", "some_button")]})
     assert "SD 1: " in said(html)
     assert ("embmerge_some_button", "") in fixes(html)
     assert "<b>&lt;" not in html
     assert "o ne&amp;amp;" in html
-    assert draw_loads(check_file(path))  # of no known family
+    assert draw_loads(describe_file(path), check_file(path))  # of no known family
 
 
 def test_a_float16_that_cannot_hold_the_numbers_is_told(app: AppHost) -> None:

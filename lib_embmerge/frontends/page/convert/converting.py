@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -20,32 +20,41 @@ import torch
 from ....compatibility.facts import FileFacts, describe_file
 from ....compatibility.rules import judge
 from ....errors import EmbeddingMergeError, FileError, FileExists
-from ....files.convert import Conversion, Unequal, convert_file, part_names, split_file
+from ....files.convert import (
+    Conversion,
+    Treatment,
+    Unequal,
+    convert_embeddings,
+    join_files,
+    part_names,
+    split_file,
+)
+from ....files.layouts import ALL_WIDTHS
 from ....files.names import advise_on_name, check_name, folder_below
-from ....files.paths import size_of
-from ....files.reading import EmbeddingFile, load_embedding, read_embedding
+from ....files.paths import exists, size_of
+from ....files.reading import EmbeddingFile, load_embeddings, read_embedding
 from ....host_protocol import PageHost, TextModel
 from ....inspection import word_test
 from ....remarks import Action
 from ....saving import DTYPES, read_recipe, rebuild
 from ....vectors.embedding import shapes_of
+from ...figures import amount, count_conversions
 from ...save_form import SaveForm
 from ..build.saving import NameCheck, list_embeddings, read_folder
 from ..html import draw, draw_error
-from ..source import find_file, list_files, loaded_model
+from ..source import loaded_model
 from .loads import draw_loads, propose_name
+from .sources import ChosenFile, choose_sources
 
 __all__ = [
+    "ENCODER_CHOICES",
     "REPAIR_FIELD",
     "UNEQUAL_CHOICES",
-    "ChosenFile",
     "ConvertOptions",
     "FileView",
     "Made",
     "check_from_page",
-    "choose_sources",
     "convert_from_page",
-    "list_choices",
     "repair",
 ]
 
@@ -53,22 +62,11 @@ UNEQUAL = MappingProxyType({"refuse": "refuse", "pad with zero vectors": "pad", 
 UNEQUAL_CHOICES = tuple(UNEQUAL)
 """What can become of encoders with unequal numbers of vectors, in the page's words."""
 
+ENCODER_CHOICES = ("as the file says", *ALL_WIDTHS)
+"""Whose the vectors are."""
+
 REPAIR_FIELD = "convert_repair"
 """The hidden field into which a button of the page writes what is to be mended."""
-
-MOST_FILES = 100
-
-
-@dataclass(frozen=True)
-class ChosenFile:
-    """A file to look at: `key` finds it again among those that are chosen; `folder` is its place below the root.
-
-    `folder` is None for an upload, which has none.
-    """
-
-    key: str
-    path: Path
-    folder: str | None
 
 
 @dataclass(frozen=True)
@@ -80,16 +78,24 @@ class ConvertOptions:
     unequal: str = UNEQUAL_CHOICES[0]
     dtype: str = "float32"
     overwrite: bool = False
+    encoder: str = ENCODER_CHOICES[0]
+    drop_bad: bool = False
+    join: bool = False
 
     @property
-    def precision(self) -> torch.dtype:
-        """The number format to write."""
-        return DTYPES.get(self.dtype, torch.float32)
+    def how(self) -> Treatment:
+        """How embeddings are made clean."""
+        return Treatment(
+            cast(Unequal, UNEQUAL.get(self.unequal, "refuse")),
+            DTYPES.get(self.dtype, torch.float32),
+            self.encoder if self.encoder in ALL_WIDTHS else "",
+            self.drop_bad,
+        )
 
 
 @dataclass(frozen=True)
 class Made:
-    """A file that was written: shapes as (vectors, width) by encoder, what was changed, what to know of it."""
+    """A file that was written or kept: shapes as (vectors, width) by encoder, what was changed, what to know of it."""
 
     name: str
     path: Path
@@ -98,29 +104,7 @@ class Made:
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     loads: str = field(default="", repr=False)
-
-
-# --- Which files ---------------------------------------------------------------------------------------------------
-
-
-def list_choices(host: PageHost) -> list[str]:
-    """Return the files that can be picked, as paths below the embeddings folder."""
-    return list_files(host)
-
-
-def choose_sources(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> list[ChosenFile]:
-    """Return the files that were uploaded (paths that gradio gave) and picked (paths below the embeddings folder).
-
-    Raises: FileError where there are none or far too many; NameProblem for a path that is not in the folder.
-    """
-    if len(uploads) + len(picked) > MOST_FILES:
-        raise FileError(f"These are {len(uploads) + len(picked)} files; at most {MOST_FILES} are taken at once.")
-    chosen = [ChosenFile(f"{place}:{Path(path).name}", Path(path), None) for place, path in enumerate(uploads)]
-    for relative in picked:
-        chosen.append(ChosenFile(relative, find_file(host, relative), relative.rpartition("/")[0]))
-    if not chosen:
-        raise FileError("No file is chosen.", suggestion="Upload one, or pick one from the embeddings folder.")
-    return chosen
+    is_kept: bool = False
 
 
 # --- Checking ------------------------------------------------------------------------------------------------------
@@ -130,16 +114,22 @@ def choose_sources(host: PageHost, uploads: Sequence[str], picked: Sequence[str]
 class FileView:
     """A file as the page shows it: what it holds, or why it cannot be read, and where it loads.
 
-    `troubles` says that numbers in it are broken, or that its encoders have unequal numbers of vectors.
+    `held` are its embeddings, by name where there are several, each as shapes by encoder. `troubles` says that numbers
+    in it are broken, or that its encoders have unequal numbers of vectors.
     """
 
     title: str
     layout: str = ""
-    shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    held: tuple[tuple[str, Mapping[str, tuple[int, int]]], ...] = ()
     notes: tuple[str, ...] = ()
     error: str = ""
     loads: str = ""
     troubles: bool = False
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it is no embedding, or none that anybody can read."""
+        return bool(self.error) and not self.loads
 
 
 def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> str:
@@ -153,37 +143,44 @@ def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str
         sources = choose_sources(host, uploads, picked)
     except EmbeddingMergeError as error:
         return draw_error(error)
-    return draw("convert/checked", files=[_view(host, source) for source in sources])
+    files = [_view(host, source) for source in sources]
+    refused = sum(view.is_unreadable for view in files)
+    total = f"{amount(len(files), 'file')}: {len(files) - refused} can be read, {refused} cannot."
+    return draw("convert/checked", files=files, total=total if len(files) > 1 else "")
 
 
 def _view(host: PageHost, source: ChosenFile) -> FileView:
-    title = source.path.name if source.folder is None else source.key
     try:
         facts = _facts_among_others(host, source.path)
     except EmbeddingMergeError as error:
-        return FileView(title, error=draw_error(error))
+        return FileView(source.title, error=draw_error(error))
     model = loaded_model(host)
     verdicts = judge(facts, is_vocabulary_word=word_test(model))
     try:
-        file = load_embedding(source.path)
+        files = load_embeddings(source.path)
     except EmbeddingMergeError as error:  # such as vectors of a width that nobody knows: programs have their say
-        return FileView(title, error=draw_error(error), loads=draw_loads(verdicts, families=facts.families))
-    fixes = _find_fixes(host, source, file, facts, model)
-    has_recipe = bool(file.metadata.get("embmerge.resolved"))
+        drawn = draw_error(error) + draw("actions", actions=_ask_encoder(source, error.alternatives))
+        return FileView(source.title, error=drawn, loads=draw_loads(facts, verdicts))
+    fixes = _find_fixes(host, source, files, facts, model)
+    has_recipe = any(file.metadata.get("embmerge.resolved") for file in files)
     recipe = ("It says what it was made of: it can be made again for another checkpoint.",) if has_recipe else ()
     return FileView(
-        title,
-        layout=file.layout,
-        shapes=shapes_of(file.vectors),
-        notes=(*file.notes, *recipe),
-        loads=draw_loads(verdicts, families=facts.families, fixes=fixes),
-        troubles=_has_troubles(file),
+        source.title,
+        layout=files[0].layout,
+        held=tuple((file.token if len(files) > 1 else "", shapes_of(_everything(file))) for file in files),
+        notes=(*dict.fromkeys(note for file in files for note in file.notes), *recipe),
+        loads=draw_loads(facts, verdicts, fixes=fixes),
+        troubles=any(map(_has_troubles, files)),
     )
+
+
+def _everything(file: EmbeddingFile) -> dict[str, torch.Tensor]:
+    return {**file.vectors, **file.others}
 
 
 def _has_troubles(file: EmbeddingFile) -> bool:
     lengths = {len(rows) for rows in file.vectors.values()}
-    return len(lengths) > 1 or not all(bool(rows.double().isfinite().all()) for rows in file.vectors.values())
+    return len(lengths) > 1 or not all(bool(rows.double().isfinite().all()) for rows in _everything(file).values())
 
 
 def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
@@ -201,29 +198,41 @@ def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
 # --- Buttons that mend ---------------------------------------------------------------------------------------------
 
 
+def _fix(source: ChosenFile, label: str, do: str) -> Action:
+    return Action(label, REPAIR_FIELD, json.dumps({"file": source.key, "do": do}))
+
+
+def _ask_encoder(source: ChosenFile, encoders: Iterable[str]) -> list[Action]:
+    """Return a button for each encoder whose the vectors may be."""
+    return [_fix(source, f"they are {encoder}'s", f"as {encoder}") for encoder in encoders if encoder in ALL_WIDTHS]
+
+
 def _find_fixes(
-    host: PageHost, source: ChosenFile, file: EmbeddingFile, facts: FileFacts, model: TextModel | None
+    host: PageHost, source: ChosenFile, files: Sequence[EmbeddingFile], facts: FileFacts, model: TextModel | None
 ) -> dict[str, Sequence[Action]]:
     """Return the buttons by repair, and by the kind of the cautions that the same click mends."""
-
-    def fix(label: str, do: str) -> Action:
-        return Action(label, REPAIR_FIELD, json.dumps({"file": source.key, "do": do}))
-
+    fix = partial(_fix, source)
     is_word = word_test(model)
-    convert = (fix("convert", "convert"),)
-    fixes: dict[str, Sequence[Action]] = {"convert": convert}
-    if len({rows for rows, _ in shapes_of(file.vectors).values()}) > 1:
-        fixes["equal lengths"] = (fix("pad with zero vectors", "pad"), fix("cut to the shortest", "cut"))
-        fixes["convert"] = ()
-    elif len(file.vectors) > 1:
-        fixes["split"] = (fix(f"split into {' and '.join(part_names(file.name, file.vectors).values())}", "split"),)
-    renamed = (fix(f"copy as {_propose(host, file.name, is_word)}", "rename"),)
-    fixes["rename"] = renamed
-    for remark in advise_on_name(file.name, others=facts.neighbours, is_vocabulary_word=is_word):
+    convert = (fix("convert" if len(files) == 1 else f"convert to {len(files)} files", "convert"),)
+    drop_bad = (fix("convert without the bad vectors", "drop bad"),)
+    renamed = (fix(f"copy as {_propose(host, source.path.stem, is_word)}", "rename"),)
+    fixes: dict[str, Sequence[Action]] = {
+        "convert": convert,
+        "drop bad": drop_bad,
+        "equal lengths": (fix("pad with zero vectors", "pad"), fix("cut to the shortest", "cut")),
+        "rename": renamed,
+        "convert, rename": renamed,
+    }
+    parts = _everything(files[0])
+    if len(files) == 1 and len(parts) > 1:
+        fixes["split"] = (fix(f"split into {' and '.join(part_names(files[0].name, parts).values())}", "split"),)
+    for remark in advise_on_name(source.path.stem, others=facts.neighbours, is_vocabulary_word=is_word):
         fixes[remark.kind] = renamed
-    if _can_remake(file, model):
+    if len(files) == 1 and _can_remake(files[0], model):
         fixes["remake"] = (fix("make it again with the loaded checkpoint", "remake"),)
-    return fixes | {"number format": fixes["convert"], "pickle": fixes["convert"]}
+    mends = next(iter(facts.repaired), "")
+    fixes |= {"number format": fixes[mends], "pickle": fixes[mends]} if mends else {}
+    return fixes | ({"not finite": drop_bad} if mends == "drop bad" else {})
 
 
 def _propose(host: PageHost, name: str, is_word: Callable[[str], bool] | None) -> str:
@@ -244,7 +253,8 @@ def repair(host: PageHost, request: str, uploads: Sequence[str], picked: Sequenc
         sources = {source.key: source for source in choose_sources(host, uploads, picked)}
         if wanted not in sources:
             raise FileError("That file is no longer among those that are chosen.", suggestion="Check again.")
-        return _draw_made(host, [_try(partial(REPAIRS[do], host, sources[wanted], options))])
+        source = sources[wanted]
+        return _draw_made(host, [_try(source.title, partial(REPAIRS[do], host, source, options))])
     except EmbeddingMergeError as error:
         return draw_error(error)
 
@@ -260,21 +270,14 @@ def _read_request(text: str) -> tuple[str, str]:
     return wanted, do
 
 
-def _convert_again(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
-    return _convert(host, source, options, is_repair=True)
-
-
-def _pad(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
-    return _convert_again(host, source, replace(options, unequal=UNEQUAL_CHOICES[1]))
-
-
-def _cut(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
-    return _convert_again(host, source, replace(options, unequal=UNEQUAL_CHOICES[2]))
+def _mend(host: PageHost, source: ChosenFile, options: ConvertOptions, **changes: object) -> list[Made]:
+    """Convert with what the button asks for; where the name is taken, a number is added to it."""
+    return _convert(host, [source], replace(options, join=False, **changes), set(), numbered=True)  # type: ignore[arg-type]
 
 
 def _rename(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
     name = options.name or _propose(host, source.path.stem, word_test(loaded_model(host)))
-    return _convert_again(host, source, replace(options, name=name))
+    return _mend(host, source, options, name=name)
 
 
 def _remake(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
@@ -283,24 +286,37 @@ def _remake(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list
     read_recipe(source.path.name, file.metadata)  # no model is loaded for a file without one
     model = host.load_text_model()
     family = model.family.key if model.family is not None else "remade"
-    place = _Place(host, source, options, f"{file.name}-{family}", is_repair=True)
+    folder = _folder(host, source, options)
+    wished = options.name or f"{file.name}-{family}"
+    check_name(wished)
+    free = (name for n in count(2) if not exists(folder / f"{(name := f'{wished}-{n}')}.safetensors"))
+    is_taken = exists(folder / f"{wished}.safetensors") and not options.overwrite
     saved = rebuild(
-        replace(file, path=file.path.with_name(f"{place.name}.safetensors")),
+        replace(file, path=file.path.with_name(f"{next(free) if is_taken else wished}.safetensors")),
         model,
-        SaveForm(options.overwrite, options.dtype, "keep").options(place.folder, host.limits),
+        SaveForm(options.overwrite, options.dtype, "keep").options(folder, host.limits),
     )
-    said = (f"Made again with {model.title}; the old file stays.", *place.notes)
-    return [replace(_made(host, one.path, said, place), warnings=one.warnings) for one in saved]
+    said = f"Made again with {model.title}; the old file stays."
+    return [replace(_made(host, Conversion(one.path, (said,))), warnings=one.warnings) for one in saved]
 
 
 def _split(host: PageHost, source: ChosenFile, options: ConvertOptions) -> list[Made]:
-    place = _Place(host, source, options, source.path.stem, is_repair=True, parts=("_l", "_g", "_h"))
-    done = split_file(source.path, place.folder, name=place.name, dtype=options.precision, overwrite=options.overwrite)
-    return [_made(host, one.path, (*one.notes, *place.notes), place) for one in done]
+    folder, name = _folder(host, source, options), options.name or None
+    done = split_file(source.path, folder, options.how, name=name, overwrite=options.overwrite, numbered=True)
+    return [_made(host, one) for one in done]
 
 
 REPAIRS: Mapping[str, Callable[[PageHost, ChosenFile, ConvertOptions], list[Made]]] = MappingProxyType(
-    {"convert": _convert_again, "pad": _pad, "cut": _cut, "rename": _rename, "remake": _remake, "split": _split}
+    {
+        "convert": _mend,
+        "drop bad": partial(_mend, drop_bad=True),
+        "pad": partial(_mend, unequal=UNEQUAL_CHOICES[1]),
+        "cut": partial(_mend, unequal=UNEQUAL_CHOICES[2]),
+        **{f"as {encoder}": partial(_mend, encoder=encoder) for encoder in ALL_WIDTHS},
+        "rename": _rename,
+        "remake": _remake,
+        "split": _split,
+    }
 )
 """What a button can ask for."""
 
@@ -309,102 +325,101 @@ REPAIRS: Mapping[str, Callable[[PageHost, ChosenFile, ConvertOptions], list[Made
 
 
 def convert_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str], options: ConvertOptions) -> str:
-    """Write every chosen file as clean safetensors; a file that fails, fails alone."""
+    """Write every embedding of the chosen files as clean safetensors; a file that fails, fails alone."""
     try:
         sources = choose_sources(host, uploads, picked)
-        if options.name and len(sources) > 1:
-            raise FileError("One name cannot serve several files.", suggestion="Leave the name empty.")
-        made = [_try(partial(_convert, host, source, options)) for source in sources]
+        if options.join and not options.name:
+            raise FileError("The files that are joined need a name.", suggestion="Write it into the box.")
+        if options.name and len(sources) > 1 and not options.join:
+            raise FileError("One name cannot serve several files.", suggestion="Leave the name empty, or join them.")
     except EmbeddingMergeError as error:
         return draw_error(error)
-    return _draw_made(host, made)
+    taken: set[str] = set()
+    groups = [sources] if options.join else [[source] for source in sources]
+    tried = [_try(_title(group), partial(_convert, host, group, options, taken)) for group in groups]
+    return _draw_made(host, tried, len(sources))
+
+
+def _title(group: Sequence[ChosenFile]) -> str:
+    return ", ".join(source.title for source in group[:4]) + (", …" if len(group) > 4 else "")
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """What came of one file."""
+    """What came of one file, or of several that were to be joined."""
 
+    title: str
     made: Sequence[Made] = ()
     error: str = ""
 
 
-def _try(do: Callable[[], list[Made]]) -> _Tried:
+def _try(title: str, do: Callable[[], list[Made]]) -> _Tried:
     try:
-        return _Tried(do())
+        return _Tried(title, do())
+    except FileExists as error:
+        error.suggestion = 'Tick "Overwrite" to replace it, or give a name.'
+        return _Tried(title, error=draw_error(error))
     except EmbeddingMergeError as error:
-        return _Tried(error=draw_error(error))
+        return _Tried(title, error=draw_error(error))
     except OSError as error:
-        return _Tried(error=draw_error(FileError(f"{error.filename or 'A file'}: {error.strerror or error}.")))
+        return _Tried(title, error=draw_error(FileError(f"{error.filename or 'A file'}: {error.strerror or error}.")))
 
 
-def _draw_made(host: PageHost, tried: Sequence[_Tried]) -> str:
+def _draw_made(host: PageHost, tried: Sequence[_Tried], sources: int = 1) -> str:
     if any(one.made for one in tried):
         host.refresh_embeddings()
-    return draw("convert/converted", tried=tried)
+    refused = sum(bool(one.error) for one in tried)
+    refused = sources if refused and len(tried) < sources else refused
+    done = [one.made for one in tried if one.made]
+    total = count_conversions(sources, [[Conversion(f.path, (), f.is_kept) for f in made] for made in done], refused)
+    return draw("convert/converted", tried=tried, total=total if sources > 1 else "")
 
 
-class _Place:
-    """Where a new file goes: its folder and name, and what to say about both.
+def _folder(host: PageHost, source: ChosenFile, options: ConvertOptions) -> Path:
+    """Return the folder that new files go to: the one that is wished, or the source's own.
 
-    A repair whose name is taken gets the next free one, `name-2`, unless overwriting is wished.
+    Raises: NameProblem where it is not below the embeddings folder.
     """
-
-    def __init__(
-        self,
-        host: PageHost,
-        source: ChosenFile,
-        options: ConvertOptions,
-        name: str,
-        *,
-        is_repair: bool,
-        parts: Sequence[str] = ("",),
-    ) -> None:
-        wished = options.name or name
-        relative = read_folder(options.folder) or (source.folder or "")
-        self.folder = folder_below(host.embeddings_folder, relative)
-        self.notes: tuple[str, ...] = ()
-        self.name = wished
-        check_name(wished)
-        if options.overwrite or self._is_free(wished, parts):
-            return
-        if not is_repair:
-            raise FileExists(
-                f"{wished}.safetensors exists already.", suggestion='Tick "Overwrite" to replace it, or give a name.'
-            )
-        self.name = next(other for n in count(2) if self._is_free(other := f"{wished}-{n}", parts))
-        self.notes = (f'{wished} exists already, so this is {self.name}; tick "Overwrite" to replace a file.',)
-
-    def _is_free(self, name: str, parts: Sequence[str]) -> bool:
-        return not any(os.path.lexists(self.folder / f"{name}{part}.safetensors") for part in parts)
+    return folder_below(host.embeddings_folder, read_folder(options.folder) or (source.folder or ""))
 
 
-def _convert(host: PageHost, source: ChosenFile, options: ConvertOptions, *, is_repair: bool = False) -> list[Made]:
-    place = _Place(host, source, options, source.path.stem, is_repair=is_repair)
-    done: Conversion = convert_file(
-        source.path,
-        place.folder,
-        name=place.name,
-        unequal=cast(Unequal, UNEQUAL.get(options.unequal, "refuse")),
-        dtype=options.precision,
-        overwrite=options.overwrite,
+def _convert(
+    host: PageHost,
+    sources: Sequence[ChosenFile],
+    options: ConvertOptions,
+    taken: set[str],
+    *,
+    numbered: bool = False,
+) -> list[Made]:
+    """Write what one file holds, or join several."""
+    folder, overwrite = _folder(host, sources[0], options), options.overwrite
+    if options.join:
+        paths = [source.path for source in sources]
+        return [_made(host, join_files(paths, folder, options.name, options.how, overwrite=overwrite))]
+    name = options.name or None
+    path = sources[0].path
+    done = convert_embeddings(
+        path, folder, options.how, name=name, overwrite=overwrite, numbered=numbered, taken=taken
     )
-    return [_made(host, done.path, (*done.notes, *place.notes), place)]
+    return [_made(host, one) for one in done]
 
 
-def _made(host: PageHost, path: Path, notes: Sequence[str], place: _Place) -> Made:
+def _made(host: PageHost, done: Conversion) -> Made:
     """Read the new file back and judge it."""
-    file = load_embedding(path)
+    path = done.path
+    (file,) = load_embeddings(path)
     facts = _facts_among_others(host, path)
     model = loaded_model(host)
     verdicts = judge(facts, is_vocabulary_word=word_test(model))
-    relative = "" if place.folder == host.embeddings_folder else os.path.relpath(place.folder, host.embeddings_folder)
-    check = NameCheck(host, path.stem, Path(relative).as_posix() if relative else "", model)
+    relative = Path(os.path.relpath(path.parent, host.embeddings_folder)).as_posix()
+    check = NameCheck(host, path.stem, "" if relative == "." else relative, model)
     return Made(
         path.stem,
         path,
-        shapes_of(file.vectors),
+        shapes_of(_everything(file)),
         size_of(path),
-        tuple(notes),
+        done.notes,
         tuple(doubt.text for doubt in check.doubts),
-        draw_loads(verdicts, families=facts.families),
+        draw_loads(facts, verdicts),
+        done.is_kept,
     )

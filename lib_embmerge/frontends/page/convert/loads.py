@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from ....compatibility.facts import MODELS, FileFacts, describe_vectors
 from ....compatibility.rules import Verdict, judge
+from ....compatibility.view import SAID, group_reasons, headlines, mark_of, name_places
 from ....errors import NameProblem
 from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
@@ -40,7 +41,6 @@ MOST_KEPT = 80
 
 MARKS = MappingProxyType({"yes": "✓", "care": "!", "no": "✗"})
 """What stands in a cell; the colour only repeats it."""
-SAID = MappingProxyType({"yes": "loads", "care": "loads, with a remark", "no": "does not load"})
 
 
 @dataclass(frozen=True)
@@ -70,34 +70,34 @@ class _Cell:
 
 
 def draw_loads(
+    facts: FileFacts,
     verdicts: Sequence[Verdict],
     *,
-    families: Sequence[str] = (),
+    families: Sequence[str] | None = None,
     fixes: Mapping[str, Sequence[Action]] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Draw the grid of verdicts, and below it every reason and caution once.
+    """Draw what a file is, the grid of verdicts on it, and below that every reason and caution once.
 
-    `families` are the keys of the model families that the vectors are made for (`FileFacts.families`): their columns
-    stand out, and what holds only for the others is folded. `fixes` gives the buttons by what they mend: a `Repair`
-    of the verdicts, or the kind of a caution. `notes` are sentences above the grid.
+    `families` are the keys of the model families to speak of, those that the vectors are made for unless they are
+    given: their columns stand out, and what holds only for the others is folded. `fixes` gives the buttons by what they
+    mend: a `Repair` of the verdicts, or the kind of a caution. `notes` are sentences above the grid.
     """
+    families = facts.families if families is None else families
     grid: dict[str, dict[str, _Cell]] = {}
     for verdict in verdicts:
         grid.setdefault(verdict.host, {})[verdict.model] = _cell(verdict)
-    home = [verdict for verdict in verdicts if verdict.model in families]
-    others = [verdict for verdict in verdicts if verdict.model not in families]
-    models = list(dict.fromkeys(verdict.model for verdict in verdicts))
-    known = _remark(home, fixes or {})
+    known = _grounds([verdict for verdict in verdicts if verdict.model in families], fixes or {})
     told = {ground.remark for ground in known}
+    others = _grounds([verdict for verdict in verdicts if verdict.model not in families], fixes or {})
     return draw(
         "convert/loads",
         grid=grid,
-        titles={model: MODELS[model].title for model in models},
+        titles={model: MODELS[model].title for model in dict.fromkeys(verdict.model for verdict in verdicts)},
         families=families,
-        counts=[_count(home, model) for model in families],
+        headlines=headlines(facts, verdicts, families),
         remarks=known,
-        other_remarks=[ground for ground in _remark(others, fixes or {}) if ground.remark not in told],
+        other_remarks=[ground for ground in others if ground.remark not in told],
         legend=[(kind, MARKS[kind], SAID[kind]) for kind in MARKS],
         marks=MARKS,
         notes=notes,
@@ -105,43 +105,22 @@ def draw_loads(
 
 
 def _cell(verdict: Verdict) -> _Cell:
-    if not verdict.loads:
-        return _Cell("no", (verdict.reason,))
-    said = tuple(caution.text for caution in verdict.cautions)
-    return _Cell("care", said) if said else _Cell("yes", (verdict.reason,))
+    kind = mark_of(verdict)
+    return _Cell(kind, tuple(caution.text for caution in verdict.cautions) if kind == "care" else (verdict.reason,))
 
 
-def _count(verdicts: Sequence[Verdict], model: str) -> tuple[str, int, int, list[str]]:
-    """Return a family's title, how many hosts load it, of how many, and which do not."""
-    own = [verdict for verdict in verdicts if verdict.model == model and verdict.is_served]
-    return MODELS[model].title, sum(v.loads for v in own), len(own), [v.host for v in own if not v.loads]
-
-
-def _remark(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
+def _grounds(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
     """Return each reason and caution once, reasons first."""
-    places: dict[tuple[str, Remark, str], list[Verdict]] = {}
     is_one_family = len({verdict.model for verdict in verdicts}) == 1
-    for verdict in verdicts:
-        if not verdict.loads:
-            key = ("no", Remark("refused", verdict.reason), verdict.repair or "")
-            places.setdefault(key, []).append(verdict)
-    for verdict in verdicts:
-        for caution in verdict.cautions if verdict.loads else ():
-            places.setdefault(("care", caution, caution.kind), []).append(verdict)
     return [
-        Ground(mark, remark, _places(found, is_one_family), tuple(fixes.get(mended, ())))
-        for (mark, remark, mended), found in places.items()
+        Ground(
+            "care" if refused is None else "no",
+            remark,
+            tuple(verdict.host for verdict in found) if is_one_family else tuple(name_places(found)),
+            tuple(fixes.get(remark.kind if refused is None else refused.repair or "", ())),
+        )
+        for refused, remark, found in group_reasons(verdicts)
     ]
-
-
-def _places(found: Iterable[Verdict], is_one_family: bool) -> tuple[str, ...]:
-    """Return `A1111 (SD 1, SD 2)` for each host; `A1111` where the verdicts are on one family alone."""
-    hosts: dict[str, list[str]] = {}
-    for verdict in found:
-        hosts.setdefault(verdict.host, []).append(MODELS[verdict.model].title)
-    if is_one_family:
-        return tuple(hosts)
-    return tuple(f"{host} ({', '.join(titles)})" for host, titles in hosts.items())
 
 
 # --- What is about to be saved -------------------------------------------------------------------------------------
@@ -156,7 +135,7 @@ def answer_loads(question: Question, host: PageHost) -> Answer:
     verdicts = judge(wish.facts, is_vocabulary_word=wish.is_word)
     family = box.model.family
     families = (family.key,) if family is not None and family.key in MODELS else ()
-    drawn = draw_loads(verdicts, families=families, fixes=_find_fixes(wish, box), notes=wish.notes)
+    drawn = draw_loads(wish.facts, verdicts, families=families, fixes=_find_fixes(wish, box), notes=wish.notes)
     return Answer(slots={"loads": drawn})
 
 
