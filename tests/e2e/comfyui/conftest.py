@@ -34,7 +34,7 @@ def comfy() -> ComfyServer:
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(comfy: ComfyServer) -> Iterator[None]:
     """Take away what a test has saved; in the place of the WebUIs' fixture of this name."""
-    folder = comfy.embeddings_folder()
+    folder = comfy.folder("embeddings")
     yield
     for path in folder.glob("e2e_*.safetensors"):
         path.unlink()

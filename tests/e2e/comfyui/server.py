@@ -23,7 +23,10 @@ WAIT = 300
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a queued graph: pictures' pixels, texts that nodes showed, and the mistake that stopped it."""
+    """What became of a queued graph: pictures' pixels, texts that nodes showed, and the mistake that stopped it.
+
+    `cached` are the nodes whose results were kept from before.
+    """
 
     pictures: list[bytes] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -31,6 +34,7 @@ class Done:
     node: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     status: str = ""
+    cached: list[str] = field(default_factory=list)
 
 
 class ComfyServer:
@@ -70,10 +74,9 @@ class ComfyServer:
     def encode(self, text: str, checkpoint: str, *, through: str = "node", **more: Any) -> Done:
         return self.run(picture_graph(text, checkpoint, through=through, **more))
 
-    def embeddings_folder(self) -> Path:
-        folder = next(f for f in self.call("/internal/folder_paths").items() if f[0] == "embeddings")
-        paths = folder[1][0] if isinstance(folder[1][0], list) else folder[1]
-        return Path(paths[0])
+    def folder(self, kind: str) -> Path:
+        paths = self.call("/internal/folder_paths")[kind]
+        return Path(paths[0][0] if isinstance(paths[0], list) else paths[0])
 
     def set_setting(self, name: str, value: object) -> None:
         self.call(f"/settings/{name}", value)
@@ -97,6 +100,7 @@ class ComfyServer:
         texts = [text for output in outputs.values() for text in output.get("embmerge_text", [])]
         errors = [event[1] for event in entry["status"]["messages"] if event[0] == "execution_error"]
         error = errors[0] if errors else {}
+        cached = [event[1]["nodes"] for event in entry["status"]["messages"] if event[0] == "execution_cached"]
         return Done(
             [image.convert("RGB").tobytes() for image in opened],
             texts,
@@ -104,6 +108,7 @@ class ComfyServer:
             str(error.get("node_type", "")),
             {key: value for image in opened for key, value in image.info.items()},
             "interrupted" if any(e[0] == "execution_interrupted" for e in entry["status"]["messages"]) else "done",
+            [node for nodes in cached for node in nodes],
         )
 
 
@@ -124,7 +129,7 @@ def picture_graph(
     negative: str = "",
     seed: int = 5,
     steps: int = 2,
-    size: int = 64,
+    size: int = 32,
     batch: int = 1,
     save: bool = False,
     chain: Sequence[str] | None = None,
