@@ -8,6 +8,9 @@ const EDGE = 10; // pixels around a widget, of which older pages take no other n
 const SHOWN = "embmerge_text";
 const EVERY_CLIP = "embmerge.every_clip";
 const OPENS = /<['"+\-(.\w]|\{'/;
+const IN_BRACES = /(^|[^\\])\{['"]/;
+const COMMENT = /\/\*[^]*?\*\/|\/\/.*/g;
+const BRACES_ARE_CHOICES = "In this box { } are ComfyUI's own choices: write < > around an expression.";
 
 const style = document.createElement("style");
 style.textContent = `
@@ -51,6 +54,29 @@ function boxOf(widget) {
   return widget.inputEl ?? widget.element ?? null;
 }
 
+// Whether expressions in a node's boxes are answered: in ours, in all with the switch, and behind Expressions for CLIP.
+function isAnswered(node) {
+  if (node.comfyClass?.startsWith("Embmerge") || settingIs(EVERY_CLIP)) return true;
+  const seen = new Set();
+  let next = [node];
+  while (next.length) {
+    const one = next.pop();
+    if (!one || seen.has(one)) continue;
+    if (one.comfyClass === "EmbmergeExpressionsForCLIP") return true;
+    seen.add(one);
+    (one.inputs ?? []).forEach((input, index) => {
+      if (input.type === "CLIP" || input.type === "*") next.push(one.getInputNode?.(index));
+    });
+  }
+  return false;
+}
+
+// What the page sends of a box in which it resolves choices and cuts comments; all stays in its place.
+function sentText(widget) {
+  const text = String(widget.value ?? "");
+  return widget.dynamicPrompts ? text.replace(COMMENT, (comment) => comment.replace(/[^\n]/g, " ")) : text;
+}
+
 function watch(node, widget, kind) {
   let timer = 0;
   let asked = 0;
@@ -66,10 +92,10 @@ function watch(node, widget, kind) {
     resize(node);
   };
   const ask = async () => {
-    const text = String(widget.value ?? "");
-    const isOurs = kind === "expression" || node.comfyClass === "EmbmergeTextEncode";
-    if ((!isOurs && !settingIs(EVERY_CLIP)) || (kind === "prompt" && !OPENS.test(text))) return show("", false);
+    const text = sentText(widget);
     const number = ++asked;
+    if (kind === "prompt" && (!OPENS.test(text) || !isAnswered(node))) return show("", false);
+    if (widget.dynamicPrompts && IN_BRACES.test(text)) return show(BRACES_ARE_CHOICES, true);
     try {
       const answer = await api.fetchApi("/embmerge/line", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text, kind }),

@@ -3,8 +3,8 @@
     COMFYUI_URL       its address; without it all of this is skipped
     E2E_RESULTS       with a name, what was seen is written to tests/e2e/results/NAME.json
 
-It needs the checkpoints `comfy-…` of `make_checkpoints.py` and the LoRA, as is said there, and this folder in its
-`custom_nodes`.
+It needs the checkpoints `comfy-…` of `make_checkpoints.py` and the LoRA, as is said there, and in its `custom_nodes`
+this folder and `tests/e2e/comfyui/bench`, linked.
 """
 
 from __future__ import annotations

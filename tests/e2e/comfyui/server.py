@@ -25,7 +25,7 @@ WAIT = 300
 class Done:
     """What became of a queued graph: pictures' pixels, texts that nodes showed, and the mistake that stopped it.
 
-    `cached` are the nodes whose results were kept from before.
+    `cached` are the nodes whose results were kept from before, `fingerprint` is a conditioning's hash.
     """
 
     pictures: list[bytes] = field(default_factory=list)
@@ -35,6 +35,7 @@ class Done:
     metadata: dict[str, str] = field(default_factory=dict)
     status: str = ""
     cached: list[str] = field(default_factory=list)
+    fingerprint: str = ""
 
 
 class ComfyServer:
@@ -74,6 +75,11 @@ class ComfyServer:
     def encode(self, text: str, checkpoint: str, *, through: str = "node", **more: Any) -> Done:
         return self.run(picture_graph(text, checkpoint, through=through, **more))
 
+    def fingerprint(self, graph: Graph) -> Done:
+        """Run a graph up to its text encode, node 2, and show the conditioning's hash; no picture is made."""
+        kept = {key: graph[key] for key in graph if key not in ("3", "4", "5", "6", "7")}
+        return self.run({**kept, "99": node("E2EFingerprint", conditioning=["2", 0])})
+
     def folder(self, kind: str) -> Path:
         paths = self.call("/internal/folder_paths")[kind]
         return Path(paths[0][0] if isinstance(paths[0], list) else paths[0])
@@ -98,6 +104,7 @@ class ComfyServer:
         files = [self.fetch(f"/view?{urllib.parse.urlencode(image)}") for image in images]
         opened = [Image.open(io.BytesIO(content)) for content in files]
         texts = [text for output in outputs.values() for text in output.get("embmerge_text", [])]
+        prints = [text for output in outputs.values() for text in output.get("fingerprint", [])]
         errors = [event[1] for event in entry["status"]["messages"] if event[0] == "execution_error"]
         error = errors[0] if errors else {}
         cached = [event[1]["nodes"] for event in entry["status"]["messages"] if event[0] == "execution_cached"]
@@ -109,6 +116,7 @@ class ComfyServer:
             {key: value for image in opened for key, value in image.info.items()},
             "interrupted" if any(e[0] == "execution_interrupted" for e in entry["status"]["messages"]) else "done",
             [node for nodes in cached for node in nodes],
+            prints[0] if prints else "",
         )
 
 
