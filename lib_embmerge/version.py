@@ -1,4 +1,4 @@
-"""The version, in one place: pyproject.toml reads it from here."""
+"""The version; pyproject.toml has it a second time, for registries that read only that file."""
 
 __all__ = ["__version__"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from lib_embmerge.frontends.cli.functions import markdown_table
 from lib_embmerge.operations import OPERATIONS
+from lib_embmerge.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,3 +77,18 @@ def test_a_cited_document_is_there(path: Path) -> None:
 def test_a_missing_document_is_seen() -> None:
     text = "See README.md, docs/language.md, docs/nothing.md, LANGUAGE.md and https://example.org/other.md."
     assert missing_documents(ROOT / "x.py", text) == ["docs/nothing.md", "LANGUAGE.md"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
+def test_registries_read_what_they_need_without_running_code() -> None:
+    """Source: https://docs.comfy.org/registry/specifications; comfy-cli reads the version as it is written."""
+    import tomllib
+
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, pack = content["project"], content["tool"]["comfy"]
+    assert project["version"] == __version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", project["version"])
+    assert re.fullmatch(r"[A-Za-z](?:[._-]?[A-Za-z0-9])*", project["name"])
+    assert "comfyui" not in project["name"].lower()
+    assert project["description"]
+    assert set(pack) == {"PublisherId", "DisplayName", "Icon"}

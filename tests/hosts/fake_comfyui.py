@@ -33,6 +33,9 @@ KINDS = {
 }
 """The encoders of each kind of model by their attribute, and the key of their lists of tokens."""
 
+NEWER = "newest "
+"""Before a kind's name: the model as the versions of 2026 hold it."""
+
 ROOM = 77
 SMALL_GROUP = 8
 """Tokens from which on a stretch of text is divided between two chunks; a shorter one goes to the next."""
@@ -151,14 +154,29 @@ class Table(torch.nn.Module):
         return found.to(out_dtype or found.dtype)
 
 
+class NewerTable(Table):
+    """A layer of the versions of 2026: its weights lie elsewhere, and come only to a call on the encoder's device."""
+
+    @property
+    def weight(self) -> Tensor:
+        return self.layer.weight.to("meta")
+
+    def forward(self, ids: Tensor, out_dtype: torch.dtype | None = None) -> Tensor:
+        assert ids.device.type == "cpu", f"its patches are not brought to {ids.device}"
+        return super().forward(ids, out_dtype)
+
+
 class Model:
     """The encoders of a model."""
 
-    def __init__(self, kind: str, seed: int) -> None:
+    def __init__(self, kind: str, seed: int, is_newer: bool = False) -> None:
         self.keys = KINDS[kind]
         for name in self.keys:
-            table = Table(make_table(name if name in WIDTHS else "clip_l", seed))
-            setattr(self, name, SimpleNamespace(transformer=SimpleNamespace(get_input_embeddings=lambda t=table: t)))
+            table = (NewerTable if is_newer else Table)(make_table(name if name in WIDTHS else "clip_l", seed))
+            encoder = SimpleNamespace(transformer=SimpleNamespace(get_input_embeddings=lambda t=table: t))
+            if is_newer:
+                encoder.execution_device = None
+            setattr(self, name, encoder)
 
     def tables(self) -> dict[str, Table]:
         return {name: getattr(self, name).transformer.get_input_embeddings() for name in self.keys}
@@ -184,13 +202,16 @@ class CLIP:
     host_s: type[CLIP]
 
     def __init__(self, kind: str, folder: Path, seed: int = 0) -> None:
-        self.cond_stage_model = Model(kind, seed)
+        is_newer, kind = kind.startswith(NEWER), kind.removeprefix(NEWER)
+        self.cond_stage_model = Model(kind, seed, is_newer)
+        if is_newer:
+            self.patcher = SimpleNamespace(load_device=torch.device("cpu"))
         self.tokenizer = AllTokenizers(kind, folder)
         self.patch = 0.0
         self.layer_idx: int | None = None
         self.loads = 0
 
-    def clone(self) -> CLIP:
+    def clone(self, disable_dynamic: bool = False) -> CLIP:
         twin = self.host_s.__new__(self.host_s)
         twin.__dict__.update(vars(self))
         return twin
@@ -201,13 +222,13 @@ class CLIP:
     def tokenize(self, text: str, return_word_ids: bool = False, **more: Any) -> Any:
         return self.tokenizer.tokenize_with_weights(text, return_word_ids, **more)
 
-    def load_model(self) -> None:
+    def load_model(self, tokens: Any = ()) -> None:
         self.loads += 1
         for table in self.cond_stage_model.tables().values():
             table.patch = self.patch
 
     def encode_from_tokens_scheduled(self, tokens: Any) -> Any:
-        self.load_model()
+        self.load_model(tokens)
         return [[self.cond_stage_model.encode(tokens), {"layer": self.layer_idx}]]
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from lib_embmerge.hosts.comfyui.adapter import STATE, ComfyUI
 
 from .fake_comfyui import FakeComfyUI, installed
 
-CLIPS = pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl", "refiner"])
+CLIPS = pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl", "refiner", "newest sd1", "newest sdxl"])
 FULL = f"({'cat ' * 72}:1.1)"
 SAME_AS_PLAIN_WORDS = {
     "a word": ("a <'cat'> on a mat", "a cat on a mat"),
@@ -113,6 +114,41 @@ def test_arithmetic_stands_where_the_expression_stood(comfy: FakeComfyUI, host: 
         words = {word: rows(clip, word)[name][0] for word in ("cat", "adult", "child", "on")}
         assert positions[2][0] == (words["cat"] - words["adult"] + words["child"]).tolist()
         assert positions[3][0] == words["on"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["newest sd1", "newest sdxl"])
+def test_newer_versions_bring_patches_only_where_the_encoder_runs(
+    comfy: FakeComfyUI, host: ComfyUI, kind: str
+) -> None:
+    """Their table is looked at for words and lengths, too."""
+    clip = comfy.clip(kind)
+    patched = clip.clone(disable_dynamic=True)
+    patched.patch = 0.5
+    assert encoded(host.answering(patched), "a <'cat'>") == encoded(patched, "a cat")
+    assert "nearest words" in node(host, "EmbmergeLookAtExpression").look(patched, "'cat'")["result"][0]
+    assert encoded(host.answering(clip), "<nearest('cat')>") == encoded(clip, "cat")
+
+
+def own_way(tokenizer: Any, text: str, return_word_ids: bool = False, **more: Any) -> Any:
+    return type(tokenizer).tokenize_with_weights(tokenizer, text, return_word_ids, **more)
+
+
+def test_a_method_that_another_pack_has_laid_upon_a_tokenizer(comfy: FakeComfyUI, host: ComfyUI) -> None:
+    clip = comfy.clip()
+    tokenizer = clip.tokenizer.clip_l
+    for laid in (partial(own_way, tokenizer), MethodType(own_way, tokenizer)):
+        tokenizer.tokenize_with_weights = laid
+        assert encoded(host.answering(clip), "a (<'cat'>:1.2)") == encoded(clip, "a (cat:1.2)")
+        assert tokenizer.tokenize_with_weights is laid
+
+
+def test_a_tokenizer_of_another_pack_s_own_is_refused(comfy: FakeComfyUI, host: ComfyUI) -> None:
+    clip = comfy.clip()
+    kept = comfy.clip().tokenizer.clip_l
+    clip.tokenizer.clip_l.tokenize_with_weights = lambda text, *_, **__: kept.tokenize_with_weights(text)
+    assert encoded(host.answering(clip), "a cat") == encoded(clip, "a cat")
+    with pytest.raises(UnsupportedHost, match="a tokenizer of its own"):
+        host.answering(clip).tokenize("a <'cat'>")
 
 
 def test_word_ids_and_other_arguments_reach_the_host(comfy: FakeComfyUI, host: ComfyUI) -> None:

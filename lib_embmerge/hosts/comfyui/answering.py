@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ...errors import UnsupportedHost
 from ...language.scan import holds_expression
 from ...merge import Merged, merge_prompts
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, PlaceholderTokenizer, WordsTokenizer
@@ -47,7 +48,7 @@ def every_clip(kind: Any, host: ComfyUI) -> Hook:
 def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what `original(clip, text, …)` gives, with the vectors of the text's expressions in their places.
 
-    Raises: EmbeddingMergeError at the first mistake.
+    Raises: EmbeddingMergeError at the first mistake; UnsupportedHost where no tokenizer was asked about them.
     """
     if getattr(_RUNNING, "is_replaced", False) or not isinstance(text, str):
         return original(clip, text, *args, **kwargs)
@@ -58,22 +59,45 @@ def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, 
     # The host runs in torch's inference mode, but a table's statistics are kept for other uses.
     with torch.inference_mode(False), torch.no_grad():
         merged = merge_prompts([text], model, host.settings())
-    beyond, others = BeyondVocabulary(), host.others()
+    cutters = _Cutters(merged, host.others())
     twin = copy.copy(clip)
-    twin.tokenizer = with_tokenizers(clip.tokenizer, lambda tokenizer: _cutter(tokenizer, merged, beyond, others))
+    twin.tokenizer = with_tokenizers(clip.tokenizer, cutters.make)
     # The vectors of a word at a text's beginning may be asked for only here.
     with _replaced(), torch.inference_mode(False), torch.no_grad():
         tokens = original(twin, merged.prompts[0], *args, **kwargs)
-    return beyond.fill(tokens)
+    cutters.check()
+    return cutters.beyond.fill(tokens)
 
 
-def _cutter(tokenizer: Any, merged: Merged, beyond: BeyondVocabulary, others: Others) -> Any:
-    key = tokenizer.embedding_key
-    has_vectors = all(key in value for value in merged.vectors.values())  # else the model's file lacks the encoder
-    if not has_vectors or not takes_vectors(tokenizer, others):
-        return WordsTokenizer(tokenizer.tokenizer, merged.words)
-    lending = Lending(beyond, merged.rows, merged.vectors, key)
-    return PlaceholderTokenizer(tokenizer.tokenizer, lambda text: cut(tokenizer, text), lending)
+class _Cutters:
+    """What stands in the places of a CLIP's tokenizers while one prompt is tokenized."""
+
+    def __init__(self, merged: Merged, others: Others) -> None:
+        self.beyond = BeyondVocabulary()
+        self._merged = merged
+        self._others = others
+        self._lent: list[Lending] = []
+
+    def make(self, tokenizer: Any) -> Any:
+        """Return what cuts a text in the place of an encoder's tokenizer."""
+        merged, key = self._merged, tokenizer.embedding_key
+        has_vectors = all(key in value for value in merged.vectors.values())  # else the model's file lacks the encoder
+        if not has_vectors or not takes_vectors(tokenizer, self._others):
+            return WordsTokenizer(tokenizer.tokenizer, merged.words)
+        lending = Lending(self.beyond, merged.rows, merged.vectors, key)
+        self._lent.append(lending)
+        return PlaceholderTokenizer(tokenizer.tokenizer, lambda text: cut(tokenizer, text), lending)
+
+    def check(self) -> None:
+        """Refuse what was cut by none of these: other packs may have put tokenizers of their own in their places.
+
+        Raises: UnsupportedHost.
+        """
+        if self._merged.vectors and self._lent and not any(lending.is_met for lending in self._lent):
+            raise UnsupportedHost(
+                "This node cuts prompts with a tokenizer of its own, which expressions do not reach.",
+                suggestion="Use another way of reading prompts in it, or another text encode.",
+            )
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """The text encoders that a CLIP object of ComfyUI holds: pairs of a tokenizer and a model under one name.
 
-Touched of the host (read and run at a125cd84; read at 443393b4):
+Touched of the host (read and run at a125cd84; read at 443393b4 and 033046cc):
 
-- of a CLIP object `tokenizer`, `cond_stage_model`, `load_model`
+- of a CLIP object `tokenizer`, `cond_stage_model`, `load_model`; in newer versions `patcher.load_device`
 - of a tokenizer of one encoder `tokenizer` (called, gives `input_ids`), `tokens_start`, `tokenizer_adds_end_token`,
   `start_token`, `end_token`, `pad_token`, `embedding_key`, `tokenize_with_weights`; of one of several, those under its
   attributes
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import MethodType
 from typing import Any
 
 import torch
@@ -27,11 +29,25 @@ __all__ = ["ComfyEncoder", "ComfyTable", "cut", "find_encoders", "find_tokenizer
 
 
 class ComfyTable(CalledTable):
-    """A table whose rows come as the host reads them: by calling the layer, patches of the weights included."""
+    """A table whose rows come as the host reads them: by calling the layer, patches of the weights included.
+
+    `device` is where the host calls it, or None for where its weights are. Newer versions leave weights on the CPU and
+    bring them, with their patches, only to a call on the device that the encoder runs on.
+    """
+
+    def __init__(self, layer: Any, device: Any = None) -> None:
+        """Take the layer, and where it is called."""
+        super().__init__(layer)
+        self._device = device
+
+    def maker(self) -> Callable[[Any], ComfyTable]:
+        """Return what makes the same of the layer again, without holding it."""
+        return partial(ComfyTable, device=self._device)
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, on the CPU."""
-        places = torch.as_tensor(list(ids), dtype=torch.long, device=self.layer.weight.device)
+        device = self.layer.weight.device if self._device is None else self._device
+        places = torch.as_tensor(list(ids), dtype=torch.long, device=device)
         with torch.inference_mode(False), torch.no_grad():
             found: Tensor = self.layer(places, out_dtype=torch.float32)
             return found.to(device="cpu", dtype=torch.float32, copy=True)
@@ -53,15 +69,16 @@ class _Cutter:
 class ComfyEncoder(HostEncoder):
     """One text encoder: its tokenizer, and its table, which is brought into memory before it is read."""
 
-    def __init__(self, tokenizer: Any, model: Any, load: Callable[[], object]) -> None:
-        """Take the tokenizer and the model of one encoder, and what loads the model."""
+    def __init__(self, tokenizer: Any, model: Any, load: Callable[[], object], device: Any = None) -> None:
+        """Take the tokenizer and the model of one encoder, what loads the model, and where its table is called."""
         key = tokenizer.embedding_key
+        self._device = device
         super().__init__(_Cutter(tokenizer), model.transformer.get_input_embeddings(), name=key, key=key)
         self._load = load
 
     def make_table(self, layer: Any) -> ComfyTable:
         """Return what reads the rows of the table's layer."""
-        return ComfyTable(layer)
+        return ComfyTable(layer, self._device)
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, on the CPU."""
@@ -107,10 +124,18 @@ def find_encoders(clip: Any, load: Callable[[], object], others: Others) -> tupl
         if model is None:  # a file of fewer encoders than the model family has
             continue
         if takes_vectors(tokenizer, others):
-            encoders.append(ComfyEncoder(tokenizer, model, load))
+            encoders.append(ComfyEncoder(tokenizer, model, load, _device_of(clip, model)))
         else:
             has_words = True
     return encoders, has_words
+
+
+def _device_of(clip: Any, model: Any) -> Any:
+    """Return the device that the host calls an encoder's table on; None where that is where the weights are.
+
+    Source: comfy/sd.py at 033046cc, `encode_from_tokens` (an encoder has an `execution_device` then).
+    """
+    return clip.patcher.load_device if hasattr(model, "execution_device") else None
 
 
 def _find_model(clip: Any, name: str) -> Any | None:
@@ -130,5 +155,15 @@ def with_tokenizers(tokenizer: Any, replace: Callable[[Any], Any]) -> Any:
     for name, part in find_tokenizers(tokenizer):
         own = copy.copy(part)
         own.tokenizer = replace(part)
+        vars(own).update((key, _rebound(value, part, own)) for key, value in list(vars(own).items()))
         setattr(twin, name, own)
     return twin
+
+
+def _rebound(value: Any, part: Any, own: Any) -> Any:
+    """Return a method that another pack has laid upon one tokenizer as one of its copy; all else as it is."""
+    if isinstance(value, MethodType) and value.__self__ is part:
+        return MethodType(value.__func__, own)
+    if isinstance(value, partial) and any(given is part for given in value.args):
+        return partial(value.func, *(own if given is part else given for given in value.args), **value.keywords)
+    return value

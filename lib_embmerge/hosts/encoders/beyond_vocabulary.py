@@ -112,6 +112,11 @@ class Lending:
         """Return whether a name is one of the placeholders."""
         return name in self._names
 
+    @property
+    def is_met(self) -> bool:
+        """Whether any placeholder was met in a text so far."""
+        return bool(self._lent)
+
     def is_empty(self, name: str) -> bool:
         """Return whether a placeholder has no vectors for this encoder, whatever stands before it."""
         return name in self._names and not self.ids(name) and not self.ids(name, begins=True)

@@ -7,7 +7,7 @@ less than its values need (GGUF) is read by calling its layer, as the host itsel
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -60,7 +60,7 @@ class HostTable:
         kept = _VOCABULARIES.get(self.layer)
         if kept is not None and kept[0] == fingerprint:
             return kept[1]
-        layer, make = weakref.ref(self.layer), type(self)
+        layer, make = weakref.ref(self.layer), self.maker()
 
         def read(start: int, stop: int) -> Tensor:
             module = layer()
@@ -71,6 +71,10 @@ class HostTable:
         vocabulary = Vocabulary(read, size=self.size, width=self.width, excluded=excluded)
         _VOCABULARIES[self.layer] = (fingerprint, vocabulary)
         return vocabulary
+
+    def maker(self) -> Callable[[Any], HostTable]:
+        """Return what makes the same of the layer again, without holding it."""
+        return type(self)
 
     def fingerprint(self) -> tuple[object, ...]:
         """Change whenever the table may hold other values, not when the host moves them to another device."""
