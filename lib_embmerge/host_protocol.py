@@ -210,8 +210,27 @@ class PageHost(Protocol):
         """Put blanks in the places of what the program cuts out of prompts as comments."""
         ...
 
+    @property
+    def refusal(self) -> str:
+        """Why no prompt can hold expressions in this program; empty where they can."""
+        ...
+
+    def work_with(self, name: str) -> None:
+        """Let the page work with a checkpoint that `@name` knows, read from its file; with the loaded one for none.
+
+        Raises: FileError where there is none of that name, or two, or it cannot be read.
+        """
+        ...
+
+    def prompt_text_model(self) -> TextModel | None:
+        """Return the text model that prompts are encoded with, or None where none is in memory.
+
+        Raises: UnsupportedHost where the loaded model has no text encoder that takes embeddings.
+        """
+        ...
+
     def loaded_text_model(self) -> TextModel | None:
-        """Return the text model of the model that is in memory, or None; never loads one, never waits for one.
+        """Return what the page works with: the same, or another checkpoint; never loads one, never waits for one.
 
         Raises: UnsupportedHost where the loaded model has no text encoder that takes embeddings.
         """

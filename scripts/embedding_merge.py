@@ -9,13 +9,14 @@ for name in [name for name in sys.modules if name.split(".")[0] == "lib_embmerge
 
 from lib_embmerge.errors import UnsupportedHost  # noqa: E402
 from lib_embmerge.frontends.rest import serve_api  # noqa: E402
-from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_tab, build_warning  # noqa: E402
+from lib_embmerge.frontends.tab import ELEM_ID, TITLE, build_tab  # noqa: E402
 from lib_embmerge.hosts.detect import detect_host  # noqa: E402
 from lib_embmerge.hosts.webui.extension import (  # noqa: E402
     WebUI,
     find_bracket_readers,
     other_extensions_with_expressions,
 )
+from lib_embmerge.hosts.webui.unserved import UnservedHost  # noqa: E402
 
 
 class EmbeddingMerge(scripts.Script):
@@ -31,8 +32,7 @@ class EmbeddingMerge(scripts.Script):
 
     def process(self, p, *args):
         """Write what the infotext needs beside the prompts, and warn of what deserves it."""
-        if webui is not None:
-            webui.begin_job(p)
+        webui.begin_job(p)
 
 
 def warn_of_neighbours():
@@ -45,23 +45,20 @@ def warn_of_neighbours():
 
 def add_routes(_page, app):
     """Answer under /embmerge/v1/ where the host's own API is on, and behind its login."""
-    if webui is not None:
-        serve_api(app, webui.host)
+    serve_api(app, webui.host)
 
 
 def add_tab():
-    """Add our tab to the host; on a host that we don't know, it says so."""
-    blocks = build_warning(str(problem)) if webui is None else build_tab(webui.host)
-    return [(blocks, TITLE, ELEM_ID)]
+    """Add our tab to the host."""
+    return [(build_tab(webui.host), TITLE, ELEM_ID)]
 
 
 try:
-    webui, problem = WebUI(detect_host(), script_callbacks), None
-except UnsupportedHost as unsupported:
-    webui, problem = None, unsupported
-    print(f"[embmerge] {problem}")
-else:
+    webui = WebUI(detect_host(), script_callbacks)
     webui.start()
-    script_callbacks.on_before_ui(warn_of_neighbours)
+except UnsupportedHost as problem:
+    webui = WebUI(UnservedHost(problem), script_callbacks)
+    webui.start()
+script_callbacks.on_before_ui(warn_of_neighbours)
 script_callbacks.on_app_started(add_routes)
 script_callbacks.on_ui_tabs(add_tab)

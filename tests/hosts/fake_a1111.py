@@ -148,6 +148,14 @@ class FakeA1111:
         """Run a job up to its conditioning."""
         return self.modules.processing.process_images(self.processing(prompt, negative_prompt, **settings))
 
+    def job_without_conditioning(self, prompt: str) -> Any:
+        """Make a job and let the scripts see it."""
+        p = self.processing(prompt)
+        p.setup_prompts()
+        for script in self.scripts:
+            script.process(p)
+        return p
+
     def count(self, prompt: str, styles: Sequence[str] = (), *, is_positive: bool = True) -> str:
         """Give what the token counter shows, `12/75`."""
         shown: str = self.modules.ui.update_token_counter(prompt, 20, list(styles), is_positive=is_positive)

@@ -174,13 +174,35 @@ def test_an_unknown_webui_is_left_alone_with_a_sentence(
     del parser.get_multicond_learned_conditioning
     original = parser.get_learned_conditioning
     with library_kept():
-        found = run_script()
-        found["EmbeddingMerge"]().process(SimpleNamespace())
+        a1111.scripts.append(run_script()["EmbeddingMerge"]())
+        a1111.modules.script_callbacks.call("before_ui")
         ((blocks, title, _),) = a1111.modules.script_callbacks.ui_tabs_callback()
+        jobs = [a1111.job_without_conditioning(prompt) for prompt in ("a cat", "a <'cat'>")]
     assert parser.get_learned_conditioning is original
     assert "[embmerge] embmerge does not know this WebUI: it lacks modules.prompt_parser" in capsys.readouterr().out
     assert title == "Save embedding"
     assert "embmerge does not know this WebUI" in str(blocks.get_config_file())
+    labels = [part["props"].get("label") for part in blocks.get_config_file()["components"]]
+    assert {"Expression", "Work with", "Convert & check", "Help"} <= set(labels)
+    assert [len(job.comments) for job in jobs] == [0, 1]
+    assert next(iter(jobs[1].comments)).startswith("The prompt was taken as it is typed. embmerge does not know")
+
+
+def test_what_fails_while_it_is_installed_leaves_the_tab(a1111: FakeA1111) -> None:
+    """A host that offers all, and yet lets nobody replace it."""
+
+    class Sealed(type):
+        def __setattr__(cls, name: str, value: object) -> None:
+            raise TypeError("this class cannot be changed")
+
+    parser, processing = a1111.modules.prompt_parser, a1111.modules.processing
+    before = parser.get_learned_conditioning
+    processing.StableDiffusionProcessing = Sealed("Sealed", (processing.StableDiffusionProcessing,), {})
+    with library_kept():
+        run_script()
+        ((blocks, *_),) = a1111.modules.script_callbacks.ui_tabs_callback()
+    assert parser.get_learned_conditioning is before
+    assert "cached_params cannot be extended in this WebUI" in str(blocks.get_config_file())
 
 
 def test_the_tab_is_among_the_host_s(a1111: FakeA1111) -> None:

@@ -100,6 +100,19 @@ class AppHost:
             yield encoder.name
             encoder.vocabulary().sorted_norms  # noqa: B018  # computed on first use, and kept
 
+    refusal = ""
+
+    def work_with(self, name: str) -> None:
+        """Open a checkpoint that `@name` knows, or the one that is open again.
+
+        Raises: FileError as `choose`.
+        """
+        self.choose(self._find(name) if name else self.checkpoint, self.embeddings_folder)
+
+    def prompt_text_model(self) -> CheckpointModel:
+        """Return the model of the chosen checkpoint."""
+        return self.model
+
     def loaded_text_model(self) -> CheckpointModel:
         """Return the model of the chosen checkpoint."""
         return self.model

@@ -11,12 +11,13 @@ from ...host_protocol import PageHost
 from ..page.html import draw
 from .build import add_build_pane
 from .channel import add_channel
+from .checkpoint_choice import add_checkpoint_choice
 from .convert_pane import add_convert_pane
 from .help_pane import add_help_pane
 from .inspect_pane import add_inspect_pane
 from .many import add_many_pane
 
-__all__ = ["ELEM_ID", "TITLE", "build_tab", "build_warning", "fill_tab"]
+__all__ = ["ELEM_ID", "TITLE", "build_tab", "fill_tab"]
 
 TITLE = "Save embedding"
 ELEM_ID = "embmerge"
@@ -26,22 +27,17 @@ ELEM_ID = "embmerge"
 def build_tab(host: PageHost) -> gr.Blocks:
     """Return the tab as blocks of its own, as a WebUI takes it."""
     with gr.Blocks(analytics_enabled=False) as blocks:
-        fill_tab(host)
+        fill_tab(host, chooses_checkpoint=True)
     return blocks
 
 
-def build_warning(text: str) -> gr.Blocks:
-    """Return a tab that says why there is none."""
-    with gr.Blocks(analytics_enabled=False) as blocks, gr.Column(elem_classes=["embmerge-page"]):
-        gr.HTML(draw("warnings", warnings=[text]))
-    return blocks
-
-
-def fill_tab(host: PageHost) -> None:
-    """Make the tab's components inside the blocks that are open."""
+def fill_tab(host: PageHost, *, chooses_checkpoint: bool = False) -> None:
+    """Make the tab's components inside the blocks that are open; the app has its own choice of checkpoint."""
     with gr.Column(elem_id="embmerge_page", elem_classes=["embmerge-page"]):
         add_channel(host)
         gr.HTML(draw("warnings", warnings=host.warnings()), visible=bool(host.warnings()))
+        if chooses_checkpoint:
+            add_checkpoint_choice(host)
         with gr.Tabs(elem_id="embmerge_tabs"):
             with gr.Tab("Build", elem_id="embmerge_tab_build"):
                 add_build_pane(host)

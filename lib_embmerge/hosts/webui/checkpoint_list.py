@@ -9,8 +9,10 @@ from typing import Any
 
 from ...errors import FileError, closest_names
 from ...files.checkpoint_files import open_checkpoint
+from ...files.installed_embeddings import EmbeddingFolder
 from ...host_protocol import TextModel
 from ...models.beside import OtherCheckpoint
+from ...models.checkpoint import open_model
 from ..encoders.installed_lookup import file_state
 
 __all__ = ["CheckpointList", "name_checkpoint", "read_record"]
@@ -33,6 +35,16 @@ class CheckpointList:
 
         Raises: FileError where the list has none or two of that name.
         """
+        return self.open_info(self._find(name), beside)
+
+    def open_alone(self, name: str, embeddings: EmbeddingFolder) -> TextModel:
+        """Open a checkpoint without any model of the host's, with the embeddings of a folder.
+
+        Raises: FileError where the list has none or two of that name, or it cannot be read.
+        """
+        return open_model(Path(self._find(name).filename), embeddings=embeddings, opens_paths=False)
+
+    def _find(self, name: str) -> Any:
         infos = {id(i): i for i in self.known.values() if name in _names(i)}
         if len(infos) != 1:
             problem = "No checkpoint" if not infos else "More than one checkpoint"
@@ -41,7 +53,7 @@ class CheckpointList:
                 f"{problem} in {self.whose} is named {name}.",
                 alternatives=known[:3] if infos else closest_names(name, known),
             )
-        return self.open_info(next(iter(infos.values())), beside)
+        return next(iter(infos.values()))
 
     def open_info(self, info: Any, beside: TextModel) -> TextModel:
         """Open the checkpoint of one of the host's own entries.

@@ -83,16 +83,20 @@ class WebUI:
 
     def begin_job(self, processing: Any) -> None:
         """Write what the infotext needs beside the prompts, and warn of what expressions are not in this model."""
-        self.note_emphasis(processing)
+        if not self.host.refusal:
+            self.note_emphasis(processing)
         for warning in self.find_warnings(processing):
             print(f"[embmerge] {warning}")
-            processing.comment(warning)  # below its pictures
+            if hasattr(processing, "comment"):
+                processing.comment(warning)  # below its pictures
 
     def find_warnings(self, processing: Any) -> list[str]:
         """Return what is to be said once for a job: encoders that take only words, embeddings of another family."""
         higher = getattr(processing, "all_hr_prompts", None), getattr(processing, "all_hr_negative_prompts", None)
         typed = (processing.all_prompts, processing.all_negative_prompts, *higher)
         prompts = [prompt for some in typed for prompt in some or () if holds_expression(prompt)]
+        if prompts and self.host.refusal:
+            return [f"The prompt was taken as it is typed. {self.host.refusal}"]
         model = self.host.loaded_model() if prompts else None
         if model is None:
             return []

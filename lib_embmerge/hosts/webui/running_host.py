@@ -15,6 +15,7 @@ import torch
 
 from ...errors import ModelNotLoaded, UnsupportedHost
 from ...families import Family
+from ...files.installed_embeddings import EmbeddingFolder
 from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ...language.scan import Brackets
 from ...limits import Limits
@@ -131,6 +132,9 @@ class RunningHost(ABC):
         """Files of other extensions that take the same expressions; the wiring finds them."""
         self.taken_brackets: Mapping[str, str] = {}
         """Opening brackets that another extension reads before we do, with its name; the wiring finds it."""
+        self.refusal = ""
+        """Why no prompt can hold expressions in this host; empty where they can."""
+        self._working: TextModel | None = None
         self.notices: list[str] = []
         """What does not work in this host, in sentences; the wiring finds it."""
         self._read_files = ReadFiles()
@@ -208,12 +212,23 @@ class RunningHost(ABC):
     def without_comments(self, prompt: str) -> str:
         """Put blanks in the places of what the host cuts out of prompts."""
 
-    def loaded_text_model(self) -> RunningTextModel | None:
+    def prompt_text_model(self) -> RunningTextModel | None:
         """Return the text model of the model in memory, or None."""
         model = self.loaded_model()
         return None if model is None else self.text_model(model)
 
-    def load_text_model(self) -> RunningTextModel:
+    def work_with(self, name: str) -> None:
+        """Let the page work with a checkpoint of the list, read from its file; with the loaded one for no name.
+
+        Raises: FileError where the list has none or two of that name, or it cannot be read.
+        """
+        self._working = self.checkpoints.open_alone(name, EmbeddingFolder(self.embeddings_folder)) if name else None
+
+    def loaded_text_model(self) -> TextModel | None:
+        """Return what the page works with: the checkpoint that was taken, or the model in memory, or None."""
+        return self.prompt_text_model() if self._working is None else self._working
+
+    def load_text_model(self) -> TextModel:
         """Return the same after loading the chosen checkpoint; waits for the picture that is being made.
 
         Raises: ModelNotLoaded where the host cannot load it: it prints why to its console.

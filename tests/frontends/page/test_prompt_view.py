@@ -323,7 +323,7 @@ def test_a_model_that_takes_no_expressions_is_told(host: AppHost, monkeypatch: p
     def refuse() -> None:
         raise UnsupportedHost("This model takes none.")
 
-    monkeypatch.setattr(host, "loaded_text_model", refuse)
+    monkeypatch.setattr(host, "prompt_text_model", refuse)
     drawn = ask_lines(host, "a <'cat'>")
     assert "This model takes none." in drawn
     assert chips(drawn) == []

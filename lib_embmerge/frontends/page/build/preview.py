@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ....entered import Entered, is_one_expression, read_expression
-from ....errors import EmbeddingMergeError
+from ....errors import EmbeddingMergeError, UnsupportedHost
 from ....evaluation import Analysis, ReadPart
 from ....families import CLIP, group_of
 from ....host_protocol import PageHost, TextModel
@@ -31,6 +31,10 @@ EXAMPLES = (
     ("'a photo of', normalize('old' + 'car')", "several vectors, one after the other"),
 )
 """What fills the empty box on a click, and what it shows."""
+
+
+REFUSED = "none"
+"""What stands in the place of a model's identity for one that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class PartView:
 
 def answer_preview(question: Question, host: PageHost) -> Answer:
     """Answer what the text in the box means, with which model; a mistake in it is an answer, too."""
-    model = host.loaded_text_model()
+    try:
+        model = host.loaded_text_model()
+    except UnsupportedHost as refused:
+        return _refuse(refused)
     found = _preview(question.text("text"), model, host)
     found.state["model"] = _identity(model)
     return found
@@ -91,7 +98,17 @@ def answer_load(question: Question, host: PageHost) -> Answer:
 
 def answer_follow(question: Question, host: PageHost) -> Answer:
     """Answer which model is loaded: where the preview is of another one, the page asks for everything again."""
-    return Answer(state={"model": _identity(host.loaded_text_model())})
+    try:
+        return Answer(state={"model": _identity(host.loaded_text_model())})
+    except UnsupportedHost:
+        return Answer(state={"model": REFUSED})
+
+
+def _refuse(refused: UnsupportedHost) -> Answer:
+    """Answer that nothing can be computed with the loaded model; what was said of another one goes away."""
+    emptied = dict.fromkeys(("judged", "summary", "nearest", "table", "pictures", "loads"), "")
+    said = draw_error(refused) + draw("build/refused")
+    return Answer(slots={"messages": said, **emptied}, state={"broken": True, "model": REFUSED})
 
 
 def _identity(model: TextModel | None) -> str:

@@ -54,7 +54,7 @@ def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
     typed = question.text("text")
     prompt = host.without_comments(typed)
     try:
-        model, refusal = host.loaded_text_model(), None
+        model, refusal = host.prompt_text_model(), None
     except UnsupportedHost as error:
         model, refusal = None, error
     lines, unclosed = read_prompt_lines(prompt, host.brackets, model, host.limits)

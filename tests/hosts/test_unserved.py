@@ -1,0 +1,82 @@
+"""A WebUI that takes no expressions: what its tab does all the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib_embmerge.errors import FileError, UnsupportedHost
+from lib_embmerge.frontends.page.answers import answer
+from lib_embmerge.frontends.page.build.saving import LONG_CHOICES, save_from_page
+from lib_embmerge.hosts.webui.unserved import UnservedHost
+
+from ..frontends.checkpoints import make_checkpoint
+from .fake_a1111 import FakeA1111, enlist
+
+REFUSAL = "embmerge does not know this WebUI: it lacks thoughts, to think."
+
+
+@pytest.fixture
+def unserved(a1111: FakeA1111) -> UnservedHost:
+    a1111.checkpoints_folder.mkdir(exist_ok=True)
+    path = make_checkpoint(a1111.checkpoints_folder / "real.safetensors", seed=1)
+    enlist(path)
+    return UnservedHost(UnsupportedHost(REFUSAL))
+
+
+def ask(host: Any, kind: str, **fields: Any) -> Any:
+    return json.loads(answer(json.dumps({"id": 1, "kind": kind, **fields}), host))
+
+
+def test_its_lists_and_folders_are_the_host_s(a1111: FakeA1111, unserved: UnservedHost) -> None:
+    assert "real" in unserved.checkpoint_names()
+    assert unserved.embeddings_folder == a1111.embeddings_folder
+    assert unserved.brackets.value == "<{"
+    assert unserved.warnings() == [REFUSAL]
+
+
+def test_a_prompt_with_an_expression_says_so_in_its_line(unserved: UnservedHost) -> None:
+    assert REFUSAL in ask(unserved, "prompt_lines", text="a <'cat'>")["slots"]["lines"]
+    assert ask(unserved, "prompt_lines", text="a cat")["slots"]["lines"] == ""
+
+
+def test_an_expression_is_built_with_a_checkpoint_of_the_list(unserved: UnservedHost) -> None:
+    refused = ask(unserved, "preview", text="'cat'")
+    assert REFUSAL in refused["slots"]["messages"]
+    assert "Another checkpoint" in refused["slots"]["messages"]
+    unserved.work_with("real")
+    assert ask(unserved, "follow")["state"]["model"] != refused["state"]["model"]
+    assert "Made with real" in ask(unserved, "preview", text="'cat'")["slots"]["summary"]
+    save_from_page(
+        unserved, "'cat' + 'dog'", "my-cat", "", False, False, "float32", LONG_CHOICES[0], "", "", "", "", False
+    )
+    assert (unserved.embeddings_folder / "my-cat.safetensors").exists()
+    assert REFUSAL in ask(unserved, "prompt_lines", text="a <'cat'>")["slots"]["lines"]
+    unserved.work_with("")
+    assert REFUSAL in ask(unserved, "preview", text="'cat'")["slots"]["messages"]
+
+
+def test_what_was_said_of_another_model_goes_away(unserved: UnservedHost) -> None:
+    unserved.work_with("real")
+    before = ask(unserved, "follow")["state"]["model"]
+    unserved.work_with("")
+    assert ask(unserved, "follow")["state"]["model"] not in ("", before)
+    slots = ask(unserved, "preview", text="'cat'")["slots"]
+    assert {slots[name] for name in ("judged", "summary", "table", "pictures", "loads")} == {""}
+
+
+def test_a_checkpoint_is_a_name_of_the_list_never_a_path(unserved: UnservedHost, tmp_path: Path) -> None:
+    other = make_checkpoint(tmp_path / "other.safetensors", seed=2)
+    with pytest.raises(FileError, match="No checkpoint"):
+        unserved.work_with(str(other))
+
+
+def test_a_host_of_which_nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    host = UnservedHost(UnsupportedHost(REFUSAL))
+    assert host.checkpoint_names() == []
+    assert host.embeddings_folder == tmp_path / "embeddings"
+    assert host.brackets.value == "<{"
