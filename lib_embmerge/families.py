@@ -38,6 +38,7 @@ GROUPS: Mapping[str, str] = {
     "qwen25": "Qwen 2.5",
     "qwen3": "Qwen 3",
     "mistral3": "Mistral 3",
+    "ministral3": "Ministral 3",
     "llama": "Llama",
 }
 """The tokenizer groups, with their names for people: encoders of one group have equally many vectors for a text."""
@@ -73,7 +74,10 @@ ENCODERS: Mapping[str, EncoderKind] = {
         EncoderKind("qwen3_06b", 1024, "qwen3", "Qwen 3 0.6B"),
         EncoderKind("qwen3_4b", 2560, "qwen3", "Qwen 3 4B"),
         EncoderKind("qwen3_8b", 4096, "qwen3", "Qwen 3 8B"),
+        EncoderKind("qwen3vl_4b", 2560, "qwen3", "Qwen 3 VL 4B"),
+        EncoderKind("qwen3vl_8b", 4096, "qwen3", "Qwen 3 VL 8B"),
         EncoderKind("mistral3_24b", 5120, "mistral3", "Mistral 3 24B"),
+        EncoderKind("ministral3_3b", 3072, "ministral3", "Ministral 3 3B"),
         EncoderKind("llama", 4096, "llama", "Llama 3 8B"),
     )
 }

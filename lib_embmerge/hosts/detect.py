@@ -65,7 +65,6 @@ CAPABILITIES: Mapping[Callable[[], RunningHost], Sequence[Capability]] = {
     NewestForgeNeo: (
         *TEXT_ENGINES,
         Capability("backend.text_processing.sd_engine", "ClipEngine.tokenize_line", "to read the text encoders"),
-        Capability("backend.text_processing.flux_engine", "T5XXLEngine", "to give T5 the words"),
         DYNAMIC_ARGS,
     ),
     ForgeNeo: (*TEXT_ENGINES, CLASSIC_ENGINE, DYNAMIC_ARGS),

@@ -8,11 +8,10 @@ Every symbol of the host that is touched, and why:
 - `backend.text_processing.classic_engine`: of its class with `tokenize_line`, that wrapped, the second layer, and
   `__call__`, to take our names out of the module's `last_extra_generation_params`, which become the infotext's "TI";
   ersatzForge names no embeddings there
-- `backend.text_processing.t5_engine.T5TextProcessingEngine`: `tokenize_line` and `tokenize` wrapped, to give T5 an
-  expression's words
+- of the text engines of T5 and language models, what `language_engines.py` lists
 - `backend.text_processing.textual_inversion.Embedding`: what a placeholder is registered as
 - `backend.diffusion_engine.base.ForgeDiffusionEngine`: of it and its subclasses `get_prompt_lengths_on_ui` wrapped,
-  marks a broken expression in the counter
+  marks a broken expression in the counter, and `get_learned_conditioning`, whole prompts of who calls a model itself
 - `modules.processing.StableDiffusionProcessing.cached_params`: wrapped, key of the conditioning cache
 - `modules.sd_models`: `model_data.sd_model` (the loaded model, without loading one), `checkpoints_list`, and
   `forge_model_reload`, which loads one; that is done in the thread of `modules_forge.main_thread`, by
@@ -28,7 +27,7 @@ Every symbol of the host that is touched, and why:
   `embeddings` (`ids_lookup`, `word_embeddings`, `skipped_embeddings`, `find_embedding_at_position`,
   `load_textual_inversion_embeddings`)
 
-`forge_neo.py` derives from this adapter; there differ `clip_engine`, `words_engine` and `infotext_parameters`.
+`forge_neo.py` derives from this adapter; there differ `clip_engine` and `infotext_parameters`.
 
 The host prints a line for each embedding that it uses, placeholders included; nothing can be done about that.
 """
@@ -38,21 +37,26 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
-from ..families import family_of
-from ..host_protocol import InstalledEmbedding, TextModel
+from ..families import family_of, group_of
+from ..files.installed_embeddings import EmbeddingFolder
+from ..files.reading import EmbeddingFile
+from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ..merge import Merged
 from ..placeholders import find_names
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
 from .encoders.installed_lookup import as_loaded, copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
+from .language_engines import LanguageEncoder, LanguageEngine, find_language_engines, lent_to
 from .pipeline.hooks import class_with
 from .pipeline.pipeline_host import PipelineHost
 from .webui.running_host import RunningTextModel
-from .webui.settings import allows_words
+from .webui.settings import read_others
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
 
@@ -78,24 +82,51 @@ class ForgeEncoder(HostEncoder):
 class ForgeTextModel(RunningTextModel):
     """The text encoders of the host's loaded model, with the embeddings that its engines have loaded."""
 
-    encoders: Sequence[ForgeEncoder]
+    host: Forge
 
     def __init__(self, sd_model: Any, host: Forge) -> None:
-        """Take the host's model object."""
-        encoders = _find_encoders(sd_model)
-        family = family_of((e.name for e in encoders), has_words=bool(_find_word_engines(sd_model)))
+        """Take the host's model object.
+
+        Raises: UnsupportedHost where no text encoder of it is known.
+        """
+        self.clip = _find_encoders(sd_model)
+        """The encoders that have databases of embeddings."""
+        engines = host.language_engines(sd_model)
+        others = [LanguageEncoder(one) for one in engines if host.gives_vectors(one) or (not self.clip and one.key)]
+        encoders: list[HostEncoder] = [*self.clip, *others]
+        family = family_of((e.name for e in encoders), has_words=bool(find_language_engines(sd_model)))
         super().__init__(sd_model, host, encoders, family)
         self.used: list[str] = []
         """The names of the host's embeddings that were read."""
+        self.folder = host.folder if others else None
+        """Where embeddings for the others are looked for, which the host does not load."""
 
     def database_of(self, encoder: Any) -> Any:
         """Return the encoder's own database."""
         return encoder.database
 
+    def pieces_of(self, encoder: Any, texts: Sequence[str]) -> list[TextPieces]:
+        """Resolve texts for one encoder: for others than CLIP's by the files in the folder."""
+        if self.folder is None or encoder in self.clip:
+            return super().pieces_of(encoder, texts)
+        read = self.folder.read(encoder.name, texts, encoder.tokenize, [encoder.name])
+        return [[self._of_file(p) if isinstance(p, EmbeddingFile) else p for p in pieces] for pieces in read]
+
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
         """Return all embeddings of these names, case ignored, those that the host put aside included."""
+        listed = [] if self.folder is None else self.folder.named(*stems)
+        files = {path: file for path, file in listed if isinstance(file, EmbeddingFile)}
+        # Of a file of several encoders the host has read only what is CLIP's.
+        loaded = [one for one in self._loaded(stems) if one.path is None or one.path.absolute() not in files]
+        return loaded + [InstalledEmbedding(file.name, file.all_vectors, path=path) for path, file in files.items()]
+
+    def _of_file(self, file: EmbeddingFile) -> InstalledEmbedding:
+        self.used.append(file.name)
+        return InstalledEmbedding(file.name, file.all_vectors, path=file.path)
+
+    def _loaded(self, stems: Sequence[str]) -> list[InstalledEmbedding]:
         found: dict[str, InstalledEmbedding] = {}  # by file: every engine has read the same ones
-        for encoder in self.encoders:
+        for encoder in self.clip:
             for entry in of_names(stems, encoder.database.skipped_embeddings):
                 found[getattr(entry, "filename", entry.name)] = self._installed(entry)
             for entry in of_names(stems, encoder.database.word_embeddings):
@@ -104,19 +135,21 @@ class ForgeTextModel(RunningTextModel):
 
     def embedding_names(self) -> list[str]:
         """Return the names of the embeddings that the host has loaded for this model."""
-        return list(dict.fromkeys(name for encoder in self.encoders for name in encoder.database.word_embeddings))
+        loaded = [name for encoder in self.clip for name in encoder.database.word_embeddings]
+        names = [e.name for e in self.encoders if e not in self.clip]
+        return list(dict.fromkeys([*loaded, *(self.folder.names(names) if self.folder else ())]))
 
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
         """Return what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
-        if not is_made_for(embedding, self.encoders):
+        if not is_made_for(embedding, self.clip):
             return None
         installed = self._installed(embedding)
         # The host loads SDXL's for its refiner, which has one of the two encoders.
-        return replace(installed, vectors={e.name: installed.vectors[e.name] for e in self.encoders})
+        return replace(installed, vectors={e.name: installed.vectors[e.name] for e in self.clip})
 
     def _installed(self, embedding: Any) -> InstalledEmbedding:
         self.used.append(embedding.name)
-        return copy_installed(embedding, self.encoders)
+        return copy_installed(embedding, self.clip)
 
 
 class Forge(PipelineHost):
@@ -151,12 +184,10 @@ class Forge(PipelineHost):
 
         return class_with(classic_engine, "tokenize_line")
 
-    @property
-    def words_engine(self) -> Any:
-        """The host's class of engines that take only text and stand beside such."""
-        from backend.text_processing import t5_engine
-
-        return t5_engine.T5TextProcessingEngine
+    @cached_property
+    def folder(self) -> EmbeddingFolder:
+        """The folder of embeddings, as text encoders see it for which the host loads none."""
+        return EmbeddingFolder(self.embeddings_folder)
 
     @property
     def infotext_parameters(self) -> Any:
@@ -187,26 +218,45 @@ class Forge(PipelineHost):
     def hook_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
         """Return the functions to wrap."""
         engine = self.clip_engine
+        points = self.prompt_points()
+        models = [(kind, "get_learned_conditioning") for kind in self._kinds_with("get_learned_conditioning")]
         return {
-            **self.prompt_points(),
+            **points,
+            "encode": [*points["encode"], *models],
             "tokenize_line": [(engine, "tokenize_line")],
             "run_engine": [(engine, "__call__")],
-            **self.words_points(),
         }
-
-    def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Return those of the engines that take only text."""
-        words = self.words_engine
-        return {"tokenize_line_of_words": [(words, "tokenize_line")], "tokenize_words": [(words, "tokenize")]}
 
     def counter_points(self) -> Sequence[tuple[Any, str]]:
         """Return the function that counts for the token counter, of every kind of model that has its own."""
         name = "get_prompt_lengths_on_ui"
-        return [(kind, name) for kind in _with_subclasses(self.base.ForgeDiffusionEngine) if name in vars(kind)]
+        return [(kind, name) for kind in self._kinds_with(name)]
+
+    def _kinds_with(self, name: str) -> list[Any]:
+        return [kind for kind in _with_subclasses(self.base.ForgeDiffusionEngine) if name in vars(kind)]
+
+    def language_engines(self, sd_model: Any) -> list[LanguageEngine]:
+        """Return the model's text engines of T5 and language models that are in use."""
+        # SD 3's can be switched off.
+        is_off = getattr(sd_model, "is_sd3", False) and not getattr(self.shared.opts, "sd3_enable_t5", True)
+        return [] if is_off else find_language_engines(sd_model)
+
+    def gives_vectors(self, found: LanguageEngine) -> bool:
+        """Return whether an engine of T5 or a language model gets the vectors of expressions."""
+        return found.key is not None and read_others(self.shared.opts) == "vectors"
+
+    def uses_words(self, sd_model: Any) -> bool:
+        """Return whether one of these engines reads the words of expressions."""
+        return not all(map(self.gives_vectors, self.language_engines(sd_model)))
 
     def counts_words(self, sd_model: Any) -> bool:
-        """Return whether the model has a T5: the counter is its then."""
-        return bool(_find_word_engines(sd_model))
+        """Return whether the counter is of an encoder that reads words: where the model has a T5, it is its."""
+        return bool(find_language_engines(sd_model)) and not self.counted_group(sd_model)
+
+    def counted_group(self, sd_model: Any) -> str:
+        """Return the tokenizer group of the T5 or language model that the counter is of; empty where it is of none."""
+        with_vectors = [one for one in self.language_engines(sd_model) if self.gives_vectors(one)]
+        return group_of(str(with_vectors[0].key)) if with_vectors else ""
 
     def forget_placeholders(self) -> None:
         """Take our names out of the infotext's "TI", where the host writes the name of every embedding it used."""
@@ -220,22 +270,30 @@ class Forge(PipelineHost):
 
     @contextlib.contextmanager
     def placeholders(self, sd_model: Any, vectors: Mapping[str, Embedding]) -> Iterator[None]:
-        """Let every engine of the model find each name's vectors while the context lasts.
+        """Let every engine with a database find each name's vectors while the context lasts.
 
         Raises: UnsupportedHost where an encoder would read words and the settings forbid it.
         """
-        if self.uses_words(sd_model):
-            self.check_words_allowed()
         encoders = _find_encoders(sd_model)
-        entries = [self._host_embedding(name, value, encoders) for name, value in vectors.items()]
+        if self.uses_words(sd_model):
+            self.check_words_allowed(any_clip=bool(encoders))
+        entries = [self._host_embedding(name, value, encoders) for name, value in vectors.items()] if encoders else []
         with contextlib.ExitStack() as stack:
             for encoder in encoders:
                 stack.enter_context(self._looked_up(encoder, entries))
             yield
 
+    @contextlib.contextmanager
+    def lending(self, sd_model: Any, merged: Merged) -> Iterator[None]:
+        """Let every engine of T5 or a language model find vectors or words while the context lasts."""
+        with contextlib.ExitStack() as stack:
+            for found in self.language_engines(sd_model):
+                stack.enter_context(lent_to(found, merged, vectors=self.gives_vectors(found)))
+            yield
+
     def dependencies(self, prompts: Sequence[str]) -> object:
-        """Return the same as other hosts, and whether T5 may read words."""
-        return (super().dependencies(prompts), allows_words(self.shared.opts))
+        """Return the same as other hosts, and what T5 and language models read."""
+        return (super().dependencies(prompts), read_others(self.shared.opts))
 
     def note_used_embeddings(self, model: TextModel) -> None:
         """Name the embeddings that expressions have read in the infotext's "TI", as the host does its own.
@@ -252,16 +310,20 @@ class Forge(PipelineHost):
             parameters["TI"] = ", ".join(names)
 
     def embedding_files(self) -> Mapping[str, str]:
-        """Return the files of the embeddings that the model's engines have loaded, by name."""
-        return {
+        """Return the files of the embeddings that the model's encoders can read, by name."""
+        model = self.loaded_model()
+        in_folder = self.folder.paths() if model is not None and self.language_engines(model) else {}
+        loaded = {
             name: str(entry.filename)
             for encoder in self._loaded_encoders()
             for name, entry in encoder.database.word_embeddings.items()
             if getattr(entry, "filename", None)
         }
+        return {**{name: str(paths[-1]) for name, paths in in_folder.items()}, **loaded}
 
     def load_embeddings(self) -> None:
         """Let every engine read the folder again."""
+        self.folder.refresh()
         for encoder in self._loaded_encoders():
             encoder.database.load_textual_inversion_embeddings()
 
@@ -283,11 +345,6 @@ class Forge(PipelineHost):
         load = self.cards.embedding_db.load_textual_inversion_embeddings
         load(**{name: value for name, value in WITHOUT_MODEL.items() if name in signature(load).parameters})
 
-    def uses_words(self, sd_model: Any) -> bool:
-        """Return whether the model has a T5 that is not switched off."""
-        is_switched_off = getattr(sd_model, "is_sd3", False) and not getattr(self.shared.opts, "sd3_enable_t5", True)
-        return bool(_find_word_engines(sd_model)) and not is_switched_off
-
     def encoder_of(self, engine: Any) -> ForgeEncoder:
         """Return one of the host's text engines."""
         return ForgeEncoder(engine)
@@ -303,7 +360,7 @@ class Forge(PipelineHost):
     def _host_embedding(self, name: str, value: Embedding, encoders: Sequence[ForgeEncoder]) -> Any:
         # The host takes the vectors to the device and precision of the table.
         entry = self.textual_inversion.Embedding(as_loaded(value, encoders), name)
-        entry.vectors = value.length
+        entry.vectors = len(value[encoders[0].name])
         entry.shape = sum(e.width for e in encoders)
         return entry
 
@@ -317,11 +374,6 @@ def _find_encoders(sd_model: Any) -> list[ForgeEncoder]:
     """Return those that take embeddings, in the family's order."""
     found = [ForgeEncoder(engine) for engine in _find_engines(sd_model) if _takes_embeddings(engine)]
     return sorted(found, key=lambda encoder: encoder.name != "clip_l")
-
-
-def _find_word_engines(sd_model: Any) -> list[Any]:
-    """Return those that take only text."""
-    return [engine for engine in _find_engines(sd_model) if not _takes_embeddings(engine)]
 
 
 def _takes_embeddings(engine: Any) -> bool:

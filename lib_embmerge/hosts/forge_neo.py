@@ -8,12 +8,9 @@ All that `forge.py` lists is touched here too, but for these:
 
 - `backend.args.dynamic_args.last_extra_generation_params`: what becomes the infotext's "TI"
   (5692d2d, backend/text_processing/classic_engine.py:259-262, modules/processing.py:459-466)
-- `backend.text_processing.sd_engine.ClipEngine` in the newest in the place of Forge's class of engines with embeddings,
-  and `backend.text_processing.flux_engine.T5XXLEngine` in that of T5's
-- T5's engine has no `tokenize_line` in the newer ones (t5_engine.py at 037259cf, flux_engine.py at fdb9c164): it reads
-  attention while it tokenizes, so `__call__` is wrapped, which is given whole texts
+- `backend.text_processing.sd_engine.ClipEngine` in the newest in the place of Forge's class of engines with embeddings
 - SD 2 and SD 3 do not exist, nor does the option for the latter's T5; a model whose encoders are all T5 or language
-  models (Chroma, Qwen, Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`, and is refused
+  models (Chroma, Qwen, Lumina, Wan, Z-Image, Anima, Flux 2, …) has no engine with `embeddings`
 
 The functions that are wrapped first, and the cache's key, have no parameter for the old scheduling here (5692d2d,
 modules/prompt_parser.py, modules/processing.py:412).
@@ -22,7 +19,7 @@ modules/prompt_parser.py, modules/processing.py:412).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .forge import Forge
@@ -32,7 +29,7 @@ __all__ = ["ForgeNeo", "NewestForgeNeo"]
 
 
 class ForgeNeo(Forge):
-    """The running host, as `Forge`, but for its infotext's parameters, its comments and its newer T5."""
+    """The running host, as `Forge`, but for its infotext's parameters and its comments."""
 
     name = "Forge Neo"
 
@@ -47,12 +44,6 @@ class ForgeNeo(Forge):
 
         return dynamic_args.last_extra_generation_params
 
-    def words_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
-        """Return the functions to wrap of the engine that takes only text."""
-        if hasattr(self.words_engine, "tokenize_line"):
-            return super().words_points()
-        return {"run_words_engine": [(self.words_engine, "__call__")]}
-
 
 class NewestForgeNeo(ForgeNeo):
     """The same after its text engines were renamed."""
@@ -63,10 +54,3 @@ class NewestForgeNeo(ForgeNeo):
         from backend.text_processing import sd_engine
 
         return sd_engine.ClipEngine
-
-    @property
-    def words_engine(self) -> Any:
-        """The host's class of engines that take only text and stand beside such."""
-        from backend.text_processing import flux_engine
-
-        return flux_engine.T5XXLEngine

@@ -162,18 +162,19 @@ class FakeForge(FakeA1111):
             engine.embeddings.register_embedding_by_name(entry, name)
 
     def registered(self) -> Any:
-        return [registered_in(engine.embeddings) for engine in self.engines()]
+        words = self.model.words_engine()
+        kept = [] if words is None else [type(words.tokenizer), len(words.layer._forward_hooks)]
+        return [registered_in(engine.embeddings) for engine in self.engines()] + kept
 
     def hook_points(self) -> dict[str, tuple[Any, str]]:
         modules = self.modules
-        engine, words = map(self.engine_class, self.engines_of)
+        engine = self.engine_class(self.engines_of[0])
         return {
             "conditioning": (modules.prompt_parser, "get_learned_conditioning"),
             "conditioning of parts": (modules.prompt_parser, "get_multicond_learned_conditioning"),
             "tokenizing": (engine, "tokenize_line"),
             "running": (engine, "__call__"),
-            "tokenizing words": (words, "tokenize_line"),
-            "words": (words, "tokenize"),
+            "conditioning of a model": (modules.models.StableDiffusion, "get_learned_conditioning"),
             "key of the cache": (modules.processing.StableDiffusionProcessing, "cached_params"),
             "counting": (modules.models.StableDiffusion, "get_prompt_lengths_on_ui"),
             "counting for two": (modules.models.StableDiffusionXL, "get_prompt_lengths_on_ui"),

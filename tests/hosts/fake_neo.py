@@ -93,8 +93,3 @@ class FakeNewestNeo(FakeNeo):
 
     def adapter(self) -> Any:
         return NewestForgeNeo()
-
-    def hook_points(self) -> dict[str, tuple[Any, str]]:
-        points = super().hook_points()
-        del points["tokenizing words"], points["words"]
-        return {**points, "running words": (self.engine_class(NEWEST_WORDS), "__call__")}

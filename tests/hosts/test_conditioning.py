@@ -142,6 +142,9 @@ class NoHost:
         yield
         self.registered.clear()
 
+    def lending(self, sd_model: Any, merged: Any) -> Any:
+        return contextlib.nullcontext()
+
     def blank_placeholders(self, engine: Any, names: Sequence[str]) -> Any:
         return contextlib.nullcontext()
 

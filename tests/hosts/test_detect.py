@@ -71,8 +71,8 @@ def test_what_is_missing_is_named(kind: str, capability: Capability) -> None:
 
 
 def test_another_neo_is_refused_with_what_it_lacks(newest_neo: FakeNeo) -> None:
-    del sys.modules["backend.text_processing.flux_engine"].T5XXLEngine
-    with pytest.raises(UnsupportedHost, match=r"it lacks backend\.text_processing\.flux_engine\.T5XXLEngine, to give"):
+    del sys.modules["backend.text_processing.sd_engine"].ClipEngine
+    with pytest.raises(UnsupportedHost, match=r"it lacks backend\.text_processing\.sd_engine\.ClipEngine"):
         detect_host()
 
 

@@ -152,13 +152,14 @@ def test_a_model_with_t5_is_of_the_newer_family(forge: FakeForge, kind: str) -> 
     assert forge.adapter().text_model(forge.model).family.key == kind
 
 
-def test_a_model_without_clip_is_refused_with_a_sentence(forge: FakeForge) -> None:
+def test_a_model_of_an_unknown_text_encoder_is_refused_with_a_sentence(forge: FakeForge) -> None:
     forge.load("chroma")
+    forge.model.words_engine().layer.num_embeddings = 7
     forge.webui().start()
     for do in (forge.generate, forge.condition, lambda text: forge.adapter().loaded_text_model()):
-        with pytest.raises(UnsupportedHost, match="no CLIP text encoder"):
+        with pytest.raises(UnsupportedHost, match="no text encoder that embmerge knows"):
             do("a <'cat'>")
-    assert "no CLIP text encoder" in forge.count("a <'cat'>")
+    assert "no text encoder that embmerge knows" in forge.count("a <'cat'>")
     assert forge.generate("a cat").c is not None
 
 
@@ -238,6 +239,7 @@ def test_an_encoder_without_embeddings_gets_the_words(forge: FakeForge, kind: st
     if kind == "sd3":
         forge.save_embedding("mystyle", {name: forge.rows("red", name) for name in forge.tables()})
     forge.reload_embeddings()
+    forge.opts.embmerge_vectors = False
     expected = forge.words(plain)
     forge.webui().start()
     assert same(forge.words(prompt), expected)
@@ -253,7 +255,9 @@ def test_plain_words_condition_all_encoders_as_if_typed(forge: FakeForge, kind: 
     assert same(forge.condition(prompt), plain)
 
 
-def test_who_calls_the_model_itself_gives_t5_the_words_too(forge: FakeForge) -> None:
+@pytest.mark.parametrize("vectors", [True, False])
+def test_who_calls_the_model_itself_gives_t5_the_same(forge: FakeForge, vectors: bool) -> None:
+    forge.opts.embmerge_vectors = vectors
     forge.load("flux")
     plain = forge.model.get_learned_conditioning(["a (cat:1.2), red"])
     forge.webui().start()
@@ -266,7 +270,7 @@ def test_who_calls_the_model_itself_gives_t5_the_words_too(forge: FakeForge) -> 
 @pytest.mark.parametrize(
     ("prompt", "plain"), [("a <'red cat' - 'dog'>, on", "a red cat, on"), ("no expression", "no expression")]
 )
-def test_the_counter_of_t5_counts_the_words(forge: FakeForge, kind: str, prompt: str, plain: str) -> None:
+def test_the_counter_of_t5_counts_words_or_vectors(forge: FakeForge, kind: str, prompt: str, plain: str) -> None:
     forge.load(kind)
     forge.webui().start()
     assert forge.count(prompt) == forge.count(plain)
@@ -274,12 +278,13 @@ def test_the_counter_of_t5_counts_the_words(forge: FakeForge, kind: str, prompt:
 
 
 def test_a_warning_is_given_once_for_a_job(forge: FakeForge, capsys: pytest.CaptureFixture[str]) -> None:
+    forge.opts.embmerge_vectors = False
     forge.load("flux")
     webui = forge.webui()
     webui.start()
     forge.scripts.append(SimpleNamespace(process=webui.begin_job))
     p = forge.generate("a <'cat'> AND <'dog'>", "<'rain'>")
-    notice = "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
+    notice = "Of each expression this model's T5 or language model reads the words, not the vectors."
     assert list(p.comments) == [notice]
     assert capsys.readouterr().out == f"[embmerge] {notice}\n"
     assert p.extra_generation_params == {}
@@ -288,6 +293,7 @@ def test_a_warning_is_given_once_for_a_job(forge: FakeForge, capsys: pytest.Capt
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["in use", "switched off"])
 def test_there_is_no_warning_of_a_t5_that_is_not_in_use(forge: FakeForge, enabled: bool) -> None:
+    forge.opts.embmerge_vectors = False
     forge.load("sd3")
     webui = forge.webui()
     forge.opts.sd3_enable_t5 = enabled
@@ -300,9 +306,9 @@ def test_a_setting_refuses_a_model_with_t5(forge: FakeForge) -> None:
     forge.load("flux")
     forge.webui().start()
     forge.generate("a <'cat'>")
-    forge.opts.embmerge_words = False
+    forge.opts.embmerge_vectors = forge.opts.embmerge_words = False
     for do in (forge.generate, forge.condition, lambda prompt: forge.model.get_learned_conditioning([prompt])):
-        with pytest.raises(UnsupportedHost, match="the settings allow no expressions"):
+        with pytest.raises(UnsupportedHost, match="switched off in the settings"):
             do("a <'cat'>")
     assert forge.generate("a cat").c is not None
     forge.load("sdxl")

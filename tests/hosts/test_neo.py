@@ -122,13 +122,14 @@ def test_the_counter_does_not_read_comments(neo: FakeNeo) -> None:
 # Models without CLIP, and T5
 
 
-def test_a_model_without_clip_is_refused_with_a_sentence(neo: FakeNeo) -> None:
+def test_a_model_of_an_unknown_text_encoder_is_refused_with_a_sentence(neo: FakeNeo) -> None:
     neo.load("chroma")
+    neo.model.words_engine().layer.num_embeddings = 7
     neo.webui().start()
     for do in (neo.generate, neo.condition, lambda text: neo.adapter().loaded_text_model()):
-        with pytest.raises(UnsupportedHost, match="no CLIP text encoder"):
+        with pytest.raises(UnsupportedHost, match="no text encoder that embmerge knows"):
             do("a <'cat'>")
-    assert "no CLIP text encoder" in neo.count("a <'cat'>")
+    assert "no text encoder that embmerge knows" in neo.count("a <'cat'>")
     assert neo.generate("a cat").c is not None
 
 
@@ -159,6 +160,7 @@ def test_an_encoder_without_embeddings_gets_the_words(neo: FakeNeo, prompt: str,
     neo.opts.emphasis = emphasis
     neo.save_embedding("mystyle", neo.rows("red", "clip_l"))
     neo.reload_embeddings()
+    neo.opts.embmerge_vectors = False
     expected = neo.words(plain)
     neo.webui().start()
     assert same(neo.words(prompt), expected)
@@ -171,7 +173,9 @@ def test_words_stand_in_brackets_as_if_typed() -> None:
     assert put_words(spliced, words) == "a (cat:1.3) on [cat], cat."
 
 
-def test_who_calls_the_model_itself_gives_t5_the_words_too(neo: FakeNeo) -> None:
+@pytest.mark.parametrize("vectors", [True, False])
+def test_who_calls_the_model_itself_gives_t5_the_same(neo: FakeNeo, vectors: bool) -> None:
+    neo.opts.embmerge_vectors = vectors
     neo.load("flux")
     plain = neo.model.get_learned_conditioning(["a (cat:1.2), red", "dog"])
     neo.webui().start()
@@ -181,7 +185,7 @@ def test_who_calls_the_model_itself_gives_t5_the_words_too(neo: FakeNeo) -> None
 
 
 @pytest.mark.parametrize("prompt", ["a <'red cat' - 'dog'>, on", "no expression"])
-def test_the_counter_of_t5_counts_the_words(neo: FakeNeo, prompt: str) -> None:
+def test_the_counter_of_t5_counts_words_or_vectors(neo: FakeNeo, prompt: str) -> None:
     neo.load("flux")
     neo.webui().start()
     assert neo.count(prompt) == neo.count(prompt.replace("<'red cat' - 'dog'>", "red cat"))
@@ -189,30 +193,22 @@ def test_the_counter_of_t5_counts_the_words(neo: FakeNeo, prompt: str) -> None:
 
 
 def test_a_warning_is_given_once_for_a_job(neo: FakeNeo) -> None:
+    neo.opts.embmerge_vectors = False
     neo.load("flux")
     webui = neo.webui()
     webui.start()
     neo.scripts.append(SimpleNamespace(process=webui.begin_job))
-    notice = "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
+    notice = "Of each expression this model's T5 or language model reads the words, not the vectors."
     assert list(neo.generate("a <'cat'> AND <'dog'>", "<'rain'>").comments) == [notice]
 
 
 def test_a_setting_refuses_a_model_with_t5(neo: FakeNeo) -> None:
     neo.load("flux")
     neo.webui().start()
-    neo.opts.embmerge_words = False
+    neo.opts.embmerge_vectors = neo.opts.embmerge_words = False
     for do in (neo.generate, neo.condition, lambda prompt: neo.model.get_learned_conditioning([prompt])):
-        with pytest.raises(UnsupportedHost, match="the settings allow no expressions"):
+        with pytest.raises(UnsupportedHost, match="switched off in the settings"):
             do("a <'cat'>")
-
-
-# Versions between
-
-
-def test_t5_s_engine_may_be_one_that_is_only_called(older_neo: FakeNeo) -> None:
-    words = older_neo.modules.t5_engine.T5TextProcessingEngine
-    del words.tokenize_line
-    assert adapter_module.ForgeNeo().words_points() == {"run_words_engine": [(words, "__call__")]}
 
 
 # What the adapter says that it touches

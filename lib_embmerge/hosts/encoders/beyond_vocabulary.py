@@ -287,9 +287,15 @@ class WordsTokenizer(_Tokenizer):
         self._words = words
 
     def __call__(self, text: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return what the host's tokenizer gives for the words."""
-        worded = put_words(text, self._words) if isinstance(text, str) else text
+        """Return what the host's tokenizer gives for the words, in a text or in each of a list."""
+        worded = self._worded(text) if isinstance(text, str) else [self._worded(one) for one in text]
         return self._tokenizer(worded, *args, **kwargs)
+
+    def _worded(self, text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        typed, _ = as_typed(text, lambda name: not self._words.get(name, name))
+        return put_words(typed, self._words)
 
 
 def _find(ids: Sequence[int], runs: Sequence[Sequence[int]], start: int) -> tuple[int, int | None]:

@@ -12,8 +12,9 @@ Three functions are wrapped on every host with A1111's prompt pipeline:
 - `StableDiffusionProcessing.cached_params` is the key of the conditioning cache; it gets one more element that changes
   when an embedding was saved, and one that changes with whatever else an expression reads.
 
-Where a host has text encoders that take no embeddings (T5), `tokenize_line` and `tokenize` of those are wrapped too, or
-where they have no `tokenize_line` the call itself: the words of an expression stand in its placeholder's place there.
+Where a host has text encoders without a database of embeddings (T5, language models), a tokenizer and an
+input-embedding module answer for them while the original runs (`lending`). There a model's own
+`get_learned_conditioning` is wrapped as well: the second layer for those.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ...families import CLIP, group_of
 from ...host_protocol import TextModel
 from ...language.scan import holds_expression
 from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from .pipeline_host import PipelineHost
 
 __all__ = ["ConditioningHooks", "repair_comma_backtrack"]
+
+ONE_TOKEN = "cat"
+"""A word that is one token to T5 and to every language model, behind a blank or not: it counts as a vector."""
 
 
 class ConditioningHooks(HookGroup):
@@ -56,9 +61,6 @@ class ConditioningHooks(HookGroup):
             "encode": self.encode,
             "tokenize_line": self.tokenize_line,
             "run_engine": self.run_engine,
-            "tokenize_line_of_words": self.tokenize_line_of_words,
-            "tokenize_words": self.tokenize_words,
-            "run_words_engine": self.run_words_engine,
             "cached_params": self.cached_params,
         }
         points = host.hook_points()
@@ -74,7 +76,11 @@ class ConditioningHooks(HookGroup):
         with self._lock, self.mistakes.remembered():
             text_model = self.host.text_model(model)
             merged = self._merge(list(prompts), text_model)
-            with self.host.placeholders(model, merged.vectors), self._substituted(merged, text_model):
+            with (
+                self.host.placeholders(model, merged.vectors),
+                self.host.lending(model, merged),
+                self._substituted(merged, text_model),
+            ):
                 result = original(model, _with_texts(prompts, merged.prompts), *args, **kwargs)
             self.host.forget_placeholders()
             self.host.note_used_embeddings(text_model)
@@ -104,39 +110,6 @@ class ConditioningHooks(HookGroup):
         finally:
             self.host.forget_placeholders()
 
-    def tokenize_line_of_words(
-        self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Stand in for `tokenize_line(line)` of an encoder that takes no embeddings."""
-        if self._is_substituted() or not holds_expression(line):
-            return original(engine, line, *args, **kwargs)
-        with self._lock:
-            merged = self._merge([line], self.host.text_model(self.host.model_of(engine)))
-            with self._substituted(merged):
-                return original(engine, merged.prompts[0], *args, **kwargs)
-
-    def tokenize_words(
-        self, original: Callable[..., Any], engine: Any, texts: Sequence[str], *args: Any, **kwargs: Any
-    ) -> Any:
-        """Stand in for `tokenize(texts)` of an encoder that takes no embeddings; attention is parsed by then."""
-        if self._is_substituted():
-            words = self._running.merged.words
-            texts = [put_words(text, words) for text in texts]
-        return original(engine, texts, *args, **kwargs)
-
-    def run_words_engine(
-        self, original: Callable[..., Any], engine: Any, texts: Sequence[str], *args: Any, **kwargs: Any
-    ) -> Any:
-        """Stand in for calling an encoder that takes no embeddings, with texts whose attention it reads itself."""
-        if self._is_substituted():
-            return original(engine, self._with_words(texts), *args, **kwargs)
-        if not any(map(holds_expression, texts)):
-            return original(engine, texts, *args, **kwargs)
-        with self._lock:
-            merged = self._merge(list(texts), self.host.text_model(self.host.model_of(engine)))
-            with self._substituted(merged):
-                return original(engine, self._with_words(_with_texts(texts, merged.prompts)), *args, **kwargs)
-
     def cached_params(
         self, original: Callable[..., Any], processing: Any, required_prompts: Sequence[str], *args: Any, **kwargs: Any
     ) -> Any:
@@ -162,6 +135,10 @@ class ConditioningHooks(HookGroup):
         model = self.host.text_model(sd_model)
         if self.host.counts_words(sd_model):
             return replace_by_words(prompt, model, self.settings())
+        group = self.host.counted_group(sd_model)
+        if group:
+            counted, problem = replace_by_counts(prompt, model, self.settings(), count_name, group)
+            return put_words(counted, {count_name(1): ONE_TOKEN}), problem
         return replace_by_counts(prompt, model, self.settings(), count_name)
 
     @contextlib.contextmanager
@@ -172,10 +149,6 @@ class ConditioningHooks(HookGroup):
             yield
         finally:
             self._running.counting = False
-
-    def _with_words(self, texts: Sequence[str]) -> Sequence[str]:
-        words = {name: _escape_attention(word) for name, word in self._running.merged.words.items()}
-        return _with_texts(texts, [put_words(text, words) for text in texts])
 
     def _tokenize_substituted(
         self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any
@@ -242,20 +215,12 @@ def _extended(key: Any, *more: object) -> Any:
 
 def _find_commas(merged: Merged, model: TextModel) -> frozenset[str]:
     """Return the names that stand for a comma as it is: a host divides a prompt's chunks behind one."""
-    comma = {e.name: e.rows(e.tokenize([","])[0]) for e in model.encoders}
+    comma = {e.name: e.rows(e.tokenize([","])[0]) for e in model.encoders if group_of(e.name) == CLIP}
     return frozenset(
         name
         for name, value in merged.vectors.items()
-        if all(torch.equal(value[encoder], rows) for encoder, rows in comma.items())
+        if comma and all(torch.equal(value[encoder], rows) for encoder, rows in comma.items())
     )
-
-
-def _escape_attention(text: str) -> str:
-    """Make parentheses text for a reader of attention that knows no other sign and no other escape.
-
-    Source: youlijie/sd-webui-forge-classic fdb9c164, backend/text_processing/_comfy.py, `escape_important`.
-    """
-    return text.replace("(", "\\(").replace(")", "\\)")
 
 
 def repair_comma_backtrack(chunks: Sequence[Any], end_id: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...host_protocol import TextModel
-from ...merge import MergeSettings
+from ...merge import Merged, MergeSettings
 from ...placeholders import counted_vectors
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import PlaceholderSpelling, looked_up
@@ -93,9 +93,17 @@ class PipelineHost(RunningHost):
             "cached_params": [(self.processing.StableDiffusionProcessing, "cached_params")],
         }
 
+    def lending(self, sd_model: Any, merged: Merged) -> contextlib.AbstractContextManager[None]:
+        """Let encoders without a database find what placeholders stand for while the context lasts: there are none."""
+        return contextlib.nullcontext()
+
     def counts_words(self, sd_model: Any) -> bool:
-        """Return False: the counter is the first CLIP encoder's."""
+        """Return whether the token counter is of an encoder that reads words: it is the first CLIP encoder's."""
         return False
+
+    def counted_group(self, sd_model: Any) -> str:
+        """Return the tokenizer group of the counter's encoder, where that has no names of embeddings; empty of CLIP."""
+        return ""
 
     def forget_placeholders(self) -> None:
         """Do nothing: the host does not name placeholders."""

@@ -24,7 +24,7 @@ from ...prompt_rules import WEBUI
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
-from .settings import allows_words, read_brackets, read_limits
+from .settings import allows_words, read_brackets, read_limits, read_others, say_no_vectors
 
 __all__ = ["Attachment", "RunningHost", "RunningTextModel"]
 
@@ -61,7 +61,7 @@ class RunningTextModel(ABC):
         Raises: UnsupportedHost where there is no encoder.
         """
         if not encoders:
-            raise UnsupportedHost("This model has no CLIP text encoder: expressions cannot be used with it.")
+            raise UnsupportedHost(say_no_vectors("vectors", any_clip=False))
         self.host = host
         self.encoders = encoders
         self.family = family
@@ -84,12 +84,13 @@ class RunningTextModel(ABC):
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         """Resolve texts as the host would: embeddings by their names' tokens, the longest name first."""
-        found: list[dict[str, TextPieces]] = [{} for _ in texts]
-        for encoder in self.encoders:
-            database = self.database_of(encoder)
-            for pieces, ids in zip(found, encoder.tokenize_names(texts), strict=True):
-                pieces[encoder.name] = find_pieces(ids, database, self._take)
-        return found  # type: ignore[return-value]
+        by_encoder = {encoder.name: self.pieces_of(encoder, texts) for encoder in self.encoders}
+        return [{name: pieces[place] for name, pieces in by_encoder.items()} for place in range(len(texts))]
+
+    def pieces_of(self, encoder: Any, texts: Sequence[str]) -> list[TextPieces]:
+        """Resolve texts for one encoder."""
+        database = self.database_of(encoder)
+        return [find_pieces(ids, database, self._take) for ids in encoder.tokenize_names(texts)]
 
     def checkpoint(self, name: str) -> TextModel:
         """Return another checkpoint of the host's list by its name or file stem.
@@ -167,22 +168,22 @@ class RunningHost(ABC):
         """Let the host read its folder again, for all that pictures are made with."""
 
     def uses_words(self, sd_model: Any) -> bool:
-        """Return whether an encoder that takes only text stands beside the model's CLIP, and is in use."""
+        """Return whether a text encoder of the model that is in use reads the words of expressions."""
         return False
 
     def words_warning(self, sd_model: Any) -> str | None:
         """Return the sentence for a job whose expressions reach such an encoder as words."""
         if not self.uses_words(sd_model):
             return None
-        return "This model's T5 text encoder takes no embeddings: of each expression it reads the words."
+        return "Of each expression this model's T5 or language model reads the words, not the vectors."
 
-    def check_words_allowed(self) -> None:
+    def check_words_allowed(self, *, any_clip: bool = True) -> None:
         """Raise where the settings allow no expressions with such an encoder.
 
         Raises: UnsupportedHost.
         """
         if not allows_words(self.shared.opts):
-            raise UnsupportedHost("This model's T5 takes no embeddings, and the settings allow no expressions with it.")
+            raise UnsupportedHost(say_no_vectors(read_others(self.shared.opts), any_clip=any_clip))
 
     def load_changed(self, texts: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """Load embeddings anew where a file of one that the texts may name has changed; give those files' states."""

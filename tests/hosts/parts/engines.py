@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from .assembly import Modules, fresh, own_attributes
 from .encoders import WIDTHS, ClipEncoder, Wrapped, make_table, padding_of
 from .installed import EngineDatabase
 from .models import Model, SizeEncoder, join
-from .vocabulary import SentenceTokenizer, TransformersTokenizer
+from .vocabulary import BLANK, LETTERS, SentenceTokenizer, TransformersTokenizer
 from .weights import weighted_texts
 
 LEAST_OF_T5 = 255
@@ -51,23 +52,38 @@ class TextEngine:
         return self.text_encoder.transformer.text_model.embeddings.token_embedding.wrapped.float()
 
 
+@cache
+def make_t5_table() -> torch.Tensor:
+    """Make a table of T5's size, of which only the rows of the tokenizer's tokens are any numbers."""
+    table = torch.zeros(32128, 4096, dtype=torch.float16)  # memory is taken when it is written
+    table[: BLANK + 1 + LETTERS] = torch.randn(BLANK + 1 + LETTERS, 4096, generator=torch.Generator().manual_seed(7))
+    return table
+
+
 class WordsEngine:
-    """T5: it reads words with their weights, and takes no embeddings."""
+    """T5: it looks tokens up, with their weights, and has no database of embeddings."""
 
     def __init__(self) -> None:
-        self.text_encoder = SimpleNamespace(transformer=None)
-        self.tokenizer = SentenceTokenizer()
+        self.layer = torch.nn.Embedding.from_pretrained(make_t5_table())
+        self.text_encoder = SimpleNamespace(shared=self.layer)
+        self.tokenizer: Any = SentenceTokenizer()
 
-    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
-        return self.tokenizer(texts)["input_ids"]
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return self.tokenizer(texts, truncation=False, add_special_tokens=False)["input_ids"]
 
-    def tokenize_line(self, line: str) -> tuple[list[tuple[str, float]], int]:
+    def tokenize_line(self, line: str) -> tuple[list[tuple[int, float]], int]:
         pieces = [(text, weight) for text, weight in weighted_texts(line) if text is not None]
-        words = [(word, weight) for text, weight in pieces for word in self.tokenize([text])[0]]
-        return words, len(words)
+        tokens = [(token, weight) for text, weight in pieces for token in self.tokenize([text])[0]]
+        return tokens, len(tokens)
 
     def __call__(self, texts: Sequence[str]) -> Any:
-        return [self.tokenize_line(text)[0] for text in texts]
+        return [look_up(self.layer, self.tokenize_line(text)[0]) for text in texts]
+
+
+def look_up(layer: Any, tokens: Sequence[tuple[int, float]]) -> torch.Tensor:
+    """Give the rows of tokens with their weights."""
+    rows: torch.Tensor = layer(torch.tensor([[token for token, _ in tokens]], dtype=torch.long))
+    return rows.float() * torch.tensor([weight for _, weight in tokens]).reshape(1, -1, 1)
 
 
 class NewerWordsEngine:
@@ -75,15 +91,29 @@ class NewerWordsEngine:
 
     opts: Any
 
-    __init__ = WordsEngine.__init__
-    tokenize = WordsEngine.tokenize
+    def __init__(self) -> None:
+        self.layer = torch.nn.Embedding.from_pretrained(make_t5_table())
+        model = SimpleNamespace(get_input_embeddings=lambda: self.layer)
+        self.text_encoder = SimpleNamespace(transformer=model)
+        self.tokenizer: Any = WeighingTokenizer(SentenceTokenizer())
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return self.tokenizer.tokenizer(texts)["input_ids"]  # type: ignore[no-any-return]
 
     def __call__(self, texts: Sequence[str]) -> Any:
-        return [self._words(text) for text in texts]
+        weighs = self.opts.emphasis != "None"
+        return [look_up(self.layer, self.tokenizer.tokenize_with_weights(text, weighs)) for text in texts]
 
-    def _words(self, text: str) -> list[tuple[str, float]]:
-        pieces = [(text, 1.0)] if self.opts.emphasis == "None" else weighted_texts(text, "()")
-        return [(word, weight) for piece, weight in pieces for word in self.tokenize([piece or "BREAK"])[0]]
+
+class WeighingTokenizer:
+    """Reads attention, and has the texts between its brackets cut one by one."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def tokenize_with_weights(self, text: str, weighs: bool) -> list[tuple[int, float]]:
+        pieces = weighted_texts(text, "()") if weighs else [(text.replace("\\(", "(").replace("\\)", ")"), 1.0)]
+        return [(token, weight) for piece, weight in pieces for token in self.tokenizer(piece or "BREAK")["input_ids"]]
 
 
 class ForgeDiffusionEngine(Model):
@@ -140,7 +170,11 @@ def models(modules: Modules) -> Mapping[str, Any]:
     """Make the classes of the kinds of models."""
     above = modules["backend.diffusion_engine.base"].ForgeDiffusionEngine
     names = {name for name, _ in KINDS.values()}
-    return {name: type(name, (above,), {"get_prompt_lengths_on_ui": get_prompt_lengths_on_ui}) for name in names}
+    own = {
+        "get_learned_conditioning": Model.get_learned_conditioning,
+        "get_prompt_lengths_on_ui": get_prompt_lengths_on_ui,
+    }
+    return {name: type(name, (above,), dict(own)) for name in names}
 
 
 def clip_engine(modules: Modules, name: str) -> Any:

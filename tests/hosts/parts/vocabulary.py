@@ -103,13 +103,31 @@ class TransformersTokenizer:
 
 
 class SentenceTokenizer:
-    """In the shape of T5's: letters keep their size, and a blank before a word belongs to it."""
+    """In the shape of T5's: letters keep their size; of a rare word each is a token, and so is the blank before it."""
 
     pad_token_id = 0
 
-    def __call__(self, texts: Sequence[str], **_: Any) -> Mapping[str, list[list[str]]]:
-        return {"input_ids": [self.words(text) for text in texts]}
+    def __call__(self, text: Any, **_: Any) -> Mapping[str, Any]:
+        if isinstance(text, str):
+            return {"input_ids": self.ids(text)}
+        return {"input_ids": [self.ids(one) for one in text]}
+
+    @classmethod
+    def ids(cls, text: str) -> list[int]:
+        return [token for word in cls.words(text) for token in _tokens_of_word(word)]
 
     @staticmethod
     def words(text: str) -> list[str]:
         return re.findall(r" ?(?:\w+|[^\w\s])", " " + " ".join(text.split()))
+
+
+COMMON = {" cat": 1, "cat": 2}
+"""Words that are one token, behind a blank or not."""
+BLANK, LETTERS = 3, 290
+"""The token of a blank, and how many there are for letters, behind it."""
+
+
+def _tokens_of_word(word: str) -> list[int]:
+    if word in COMMON:
+        return [COMMON[word]]
+    return [BLANK if sign == " " else BLANK + 1 + ord(sign) % LETTERS for sign in word]

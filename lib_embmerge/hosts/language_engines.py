@@ -1,0 +1,198 @@
+"""T5 and language models in the text engines of Forge and its forks: how their prompts are cut, and their tables.
+
+Such an engine has a tokenizer and a model, and no database of embeddings. While a prompt is encoded, a tokenizer of
+ours stands in the place of the engine's, and the model's input-embedding module answers the ids that it lent
+(`encoders/beyond_vocabulary.py`): with the engine's own template, padding, masks, weights and images. Where an
+expression is to be read as words, the tokenizer puts those in.
+
+Touched of an engine:
+
+- `text_encoder`, and of that, or of its `transformer`, `get_input_embeddings()`, or `shared` in Forge's T5
+- `tokenizer` (Anima: `qwen_tokenizer`, and `t5_tokenizer`, whose ids go to an adapter with a table of its own: it reads
+  words), transformers'; or one that has such a `tokenizer` and `tokenize_with_weights`
+
+Source: Forge dfdcbab6, backend/text_processing/t5_engine.py; Forge Neo 5692d2d, backend/text_processing/
+{t5,umt5,gemma,gemma_it,qwen,qwen3,qwen3vl,klein,ministral3,anima}_engine.py, backend/nn/t5.py, backend/nn/llm/llama.py;
+read at Haoming02 21886f41, b416df13, 037259cf: {z_image,qwen_image,qwen_image_21,krea2,umt5,t5,anima}_engine.py,
+_comfy.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..families import ENCODERS
+from ..merge import Merged
+from .encoders.beyond_vocabulary import BeyondVocabulary, Lending, PlaceholderTokenizer, WordsTokenizer, answered
+from .encoders.encoder import HostEncoder
+from .encoders.token_table import CalledTable, HostTable
+
+__all__ = ["LanguageEncoder", "LanguageEngine", "cut_texts", "find_language_engines", "lent_to"]
+
+GROUPS_BY_ROWS: Mapping[int, str] = {
+    32128: "t5",
+    256384: "umt5",
+    256000: "gemma2",
+    152064: "qwen25",
+    151936: "qwen3",
+    131072: "ministral3",
+}
+"""Tokenizer group by the number of a table's rows.
+
+Source: Forge Neo 5692d2d, backend/nn/llm/llama.py:22-160, and the `config.json` of T5 and UMT5 in backend/huggingface.
+"""
+
+TOKENIZERS = ("tokenizer", "qwen_tokenizer")
+"""Attributes of an engine that hold the tokenizer of its model."""
+
+TOKENIZERS_OF_WORDS = ("t5_tokenizer",)
+"""Those that hold another one, whose ids are not the model's."""
+
+
+@dataclass(frozen=True)
+class LanguageEngine:
+    """A text engine of T5 or of a language model."""
+
+    engine: Any
+    key: str | None
+    """The key of its encoder, None where that is not known: it reads words."""
+    layer: Any
+    """The input-embedding module of its model, None where it was not found."""
+
+    @property
+    def can_take_vectors(self) -> bool:
+        """Whether it can get an expression's vectors."""
+        return self.key is not None
+
+
+class LanguageEncoder(HostEncoder):
+    """The encoder of such an engine, whose rows are asked of its own input-embedding module."""
+
+    def __init__(self, found: LanguageEngine) -> None:
+        """Take the engine."""
+        key = str(found.key)
+        super().__init__(_Cutter(found.engine), found.layer, name=key, key=key)
+
+    def make_table(self, layer: Any) -> HostTable:
+        """Return what reads rows by calling the layer, as the engine does."""
+        return CalledTable(layer)
+
+
+class _Cutter:
+    """What `HostEncoder` asks of an engine."""
+
+    id_start = id_end = id_pad = None
+
+    def __init__(self, engine: Any) -> None:
+        owner, attribute = next(_places(engine, TOKENIZERS))
+        self.tokenizer = getattr(owner, attribute)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return cut_texts(self.tokenizer, texts)
+
+
+def cut_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Return each text's ids without special tokens."""
+    if not texts:
+        return []
+    return [list(ids) for ids in tokenizer(text=list(texts), add_special_tokens=False)["input_ids"]]
+
+
+def find_language_engines(sd_model: Any) -> list[LanguageEngine]:
+    """Return the text engines of a model that have no database of embeddings."""
+    parts = vars(sd_model).values()
+    engines = [one for one in parts if hasattr(one, "tokenize") and hasattr(one, "text_encoder")]
+    return [_look_at(engine) for engine in engines if not hasattr(engine, "embeddings")]
+
+
+@contextlib.contextmanager
+def lent_to(found: LanguageEngine, merged: Merged, *, vectors: bool) -> Iterator[None]:
+    """Let an engine find the placeholders of some prompts while the context lasts: their vectors, or their words."""
+    with contextlib.ExitStack() as stack:
+        if vectors:
+            beyond = BeyondVocabulary()
+            lending = Lending(beyond, _rows_of(merged), merged.vectors, str(found.key))
+            stack.enter_context(answered(beyond, found.layer))
+        for names, takes_vectors in ((TOKENIZERS, vectors), (TOKENIZERS_OF_WORDS, False)):
+            for owner, attribute in _places(found.engine, names):
+                tokenizer = _TextByName(getattr(owner, attribute))
+                if takes_vectors:
+                    standing: Any = PlaceholderTokenizer(tokenizer, _cutting(tokenizer), lending)
+                else:
+                    standing = WordsTokenizer(tokenizer, merged.words)
+                stack.enter_context(_replaced(owner, attribute, standing))
+        yield
+
+
+def _rows_of(merged: Merged) -> Any:
+    def rows(name: str, encoder: str, *, begins: bool) -> Tensor:
+        # The host encodes in torch's inference mode, but a table's statistics are kept for other uses.
+        with torch.inference_mode(False), torch.no_grad():
+            return merged.rows(name, encoder, begins=begins)
+
+    return rows
+
+
+class _TextByName:
+    """A tokenizer, or a processor of texts and pictures, that is given a text by the parameter's name."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def __call__(self, text: Any, **more: Any) -> Any:
+        return self._tokenizer(text=text, **more)
+
+
+def _cutting(tokenizer: Any) -> Any:
+    return lambda text: cut_texts(tokenizer, [text])[0]
+
+
+def _places(engine: Any, names: Sequence[str]) -> Iterator[tuple[Any, str]]:
+    """Yield where an engine's tokenizers of some names stand: the object that holds each, and its attribute there."""
+    for name in names:
+        held = getattr(engine, name, None)
+        if held is not None:
+            yield (held, "tokenizer") if hasattr(held, "tokenize_with_weights") else (engine, name)
+
+
+@contextlib.contextmanager
+def _replaced(owner: Any, attribute: str, standing: Any) -> Iterator[None]:
+    before = getattr(owner, attribute)
+    setattr(owner, attribute, standing)
+    try:
+        yield
+    finally:
+        setattr(owner, attribute, before)
+
+
+def _look_at(engine: Any) -> LanguageEngine:
+    model = engine.text_encoder
+    layer = _find_layer(model) or _find_layer(getattr(model, "transformer", None))
+    has_tokenizer = next(_places(engine, TOKENIZERS), None) is not None
+    return LanguageEngine(engine, _find_key(model, layer) if has_tokenizer else None, layer)
+
+
+def _find_layer(model: Any) -> Any | None:
+    if hasattr(model, "get_input_embeddings"):
+        return model.get_input_embeddings()
+    return getattr(model, "shared", None)
+
+
+def _find_key(model: Any, layer: Any) -> str | None:
+    group = GROUPS_BY_ROWS.get(getattr(layer, "num_embeddings", 0))
+    sees = hasattr(getattr(model, "transformer", model), "visual") and group == "qwen3"
+    fitting = [
+        kind.key
+        for kind in ENCODERS.values()
+        if kind.group == group and kind.width == layer.embedding_dim and kind.key.startswith("qwen3vl") == sees
+    ]
+    return fitting[0] if fitting else None
