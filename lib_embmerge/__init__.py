@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .entered import read_expression
     from .errors import EmbeddingMergeError
     from .files.reading import read_embedding
-    from .library import Count, Inspection, check, count, evaluate, inspect, merge_prompt, save
+    from .library import Count, Inspection, check, compare, count, evaluate, inspect, merge_prompt, rebuild, save
     from .limits import Limits
     from .models.checkpoint import open_model
     from .operations import OPERATIONS
@@ -43,6 +43,7 @@ __all__ = [
     "SaveOptions",
     "__version__",
     "check",
+    "compare",
     "count",
     "evaluate",
     "inspect",
@@ -50,6 +51,7 @@ __all__ = [
     "open_model",
     "read_embedding",
     "read_expression",
+    "rebuild",
     "save",
 ]
 
@@ -62,7 +64,11 @@ _MODULES = {
     "read_embedding": "files.reading",
     "read_expression": "entered",
     **dict.fromkeys(
-        ("Count", "Inspection", "check", "count", "evaluate", "inspect", "merge_prompt", "save"), "library"
+        (
+            *("Count", "Inspection", "check", "compare", "count", "evaluate"),
+            *("inspect", "merge_prompt", "rebuild", "save"),
+        ),
+        "library",
     ),
 }
 """Where each name stands: it is imported when it is first asked for, so that nobody waits for torch in vain."""

@@ -49,6 +49,7 @@ __all__ = [
     "closest_names",
     "did_you_mean",
     "draw_caret",
+    "printable",
     "shorten",
 ]
 
@@ -99,13 +100,13 @@ class EmbeddingMergeError(Exception):
         alternatives: Iterable[str] = (),
     ) -> None:
         """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given."""
-        message = _printable(message)
+        message = printable(message)
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
         self.alternatives = tuple(alternatives)
-        self._suggestion = suggestion and _printable(suggestion)
+        self._suggestion = suggestion and printable(suggestion)
 
     def __str__(self) -> str:
         """Return the line with its carets, and below it the sentence with the suggestion."""
@@ -114,11 +115,11 @@ class EmbeddingMergeError(Exception):
     @property
     def suggestion(self) -> str | None:
         """What to write or do instead, as a sentence."""
-        return self._suggestion or (_printable(did_you_mean(self.alternatives)) if self.alternatives else None)
+        return self._suggestion or (printable(did_you_mean(self.alternatives)) if self.alternatives else None)
 
     @suggestion.setter
     def suggestion(self, sentence: str | None) -> None:
-        self._suggestion = sentence and _printable(sentence)
+        self._suggestion = sentence and printable(sentence)
 
     @property
     def excerpt(self) -> str:
@@ -238,9 +239,23 @@ def did_you_mean(names: Sequence[str]) -> str:
     return f"Did you mean {', '.join(others)} or {last}?" if others else f"Did you mean {last}?"
 
 
-def _printable(sentence: str) -> str:
-    """Replace halves of surrogate pairs, in which a name that is no UTF-8 comes: they cannot be written out."""
-    return sentence.encode("utf-8", errors="replace").decode("utf-8")
+def printable(text: str) -> str:
+    r"""Return a line with what would steer a terminal or cannot be written out made visible: `\x1b`, `\n`, `\u202e`.
+
+    File names and headers come from strangers. Halves of surrogate pairs, in which a name that is no UTF-8 comes, are
+    replaced.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return "\N{REPLACEMENT CHARACTER}"
+    steers = (category in ("Cc", "Zl", "Zp") and character != "\t") or character in DIRECTION_MARKS
+    return character.encode("unicode_escape").decode("ascii") if steers else character
 
 
 def _shown(text: str) -> str:

@@ -19,13 +19,22 @@ from .families import group_of
 from .files.paths import list_folder
 from .files.reading import EmbeddingFile, read_embedding
 from .host_protocol import EXTENSIONS, TextModel
-from .inspection import By, Neighbour, RowStatistics, find_neighbours, measure_embedding, measure_parts
+from .inspection import (
+    By,
+    Difference,
+    Neighbour,
+    RowStatistics,
+    find_neighbours,
+    measure_differences,
+    measure_embedding,
+    measure_parts,
+)
 from .language import Brackets
 from .limits import Limits
 from .merge import Merged, MergeSettings, merge_prompts
 from .models.tokenizers import tokenizer
-from .prompts.layout import count_found, find_expressions, lay_out
-from .saving import Saved, SaveOptions, save_expression
+from .prompts.layout import count_found, find_expressions, lay_out_steps
+from .saving import Saved, SaveOptions, rebuild, save_expression
 from .vectors.embedding import Embedding
 
 __all__ = [
@@ -34,10 +43,12 @@ __all__ = [
     "CountedExpression",
     "Inspection",
     "check",
+    "compare",
     "count",
     "evaluate",
     "inspect",
     "merge_prompt",
+    "rebuild",
     "save",
 ]
 
@@ -55,7 +66,8 @@ class Count:
     """How long a text is: by encoder, the vectors of an expression or the tokens of a prompt.
 
     `chunks` says how many chunks of 75 places each encoder fills with a prompt; it is empty for an expression. Of a
-    prompt that `AND` divides, the longest part counts.
+    prompt that `AND` divides, the longest part counts; of one with editing, `[a:b:0.5]` and `[a|b]`, what it is at its
+    longest step. `counted` is that text, where it is not the whole prompt.
     """
 
     kind: Literal["expression", "prompt"]
@@ -63,6 +75,7 @@ class Count:
     chunks: Mapping[str, int] = field(default_factory=dict)
     expressions: tuple[CountedExpression, ...] = ()
     warnings: tuple[str, ...] = ()
+    counted: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,14 +125,17 @@ def _count_prompt(prompt: str, model: TextModel, limits: Limits | None) -> Count
     for one in found:
         if one.problem is not None:
             raise one.problem
-    maps = lay_out(prompt, found, model)
+    laid_out = lay_out_steps(prompt, found, model)
+    maps = [one for _, one in laid_out]
     names = [encoder.name for encoder in model.encoders]
+    longest, _ = max(laid_out, key=lambda one: max(one[1].tokens(name) for name in names))
     return Count(
         "prompt",
         {name: max(part.tokens(name) for part in maps) for name in names},
         {name: max(len(part.chunks[name]) for part in maps) for name in names},
         tuple(CountedExpression(one.island.text, one.vectors) for one in found),
         tuple(said for one in found if one.analysis for said in _said(one.analysis)),
+        longest.strip() if len(laid_out) > 1 else "",
     )
 
 
@@ -153,7 +169,7 @@ def inspect(
     if isinstance(what, (Path, EmbeddingFile)):
         return _inspect_file(read_embedding(what) if isinstance(what, Path) else what, model, by, k)
     if model is None:
-        raise EmbeddingMergeError("An expression is computed with a model.", suggestion="Open one: open_model().")
+        raise _no_model()
     analysis = what if isinstance(what, Analysis) else Analysis(_entered(what), model)
     value = analysis.value()
     rows = measure_embedding(value, model) if by == "vector" else measure_parts(analysis.parts(), model, by=_by(by))
@@ -171,6 +187,32 @@ def _inspect_file(file: EmbeddingFile, model: TextModel | None, by: str, k: int)
     vectors = Embedding(file.vectors)
     near = find_neighbours(vectors, model, k=k) if model else []
     return Inspection(vectors, measure_embedding(vectors, model), near, file=file)
+
+
+def compare(
+    a: str | Entered | Path | EmbeddingFile | Embedding,
+    b: str | Entered | Path | EmbeddingFile | Embedding,
+    model: TextModel | None = None,
+) -> list[Difference]:
+    """Return by encoder how far two embeddings are from each other; expressions are computed with the model.
+
+    Raises: ExpressionError for a mistake; FileError where a file cannot be read.
+    """
+    return measure_differences(_vectors_of(a, model), _vectors_of(b, model))
+
+
+def _vectors_of(what: str | Entered | Path | EmbeddingFile | Embedding, model: TextModel | None) -> Embedding:
+    if isinstance(what, Embedding):
+        return what
+    if isinstance(what, (Path, EmbeddingFile)):
+        return Embedding((read_embedding(what) if isinstance(what, Path) else what).vectors)
+    if model is None:
+        raise _no_model()
+    return evaluate(what, model)
+
+
+def _no_model() -> EmbeddingMergeError:
+    return EmbeddingMergeError("An expression is computed with a model.", suggestion="Open one: open_model().")
 
 
 def check(path: Path) -> Checked:

@@ -8,11 +8,13 @@ from lib_embmerge import errors
 from lib_embmerge.errors import (
     EmbeddingMergeError,
     ExpressionError,
+    FileError,
     Span,
     SyntaxProblem,
     closest_names,
     did_you_mean,
     draw_caret,
+    printable,
 )
 
 DRAWN = [
@@ -118,10 +120,10 @@ def test_every_message_can_be_written_out() -> None:
     """Halves of surrogate pairs come in names that are no UTF-8, and through JSON."""
     half = "\ud83d"
     error = ExpressionError(f"No {half}.", source=f"a {half}", span=Span(0, 1), suggestion=f"Not {half}.")
-    assert str(error).encode("utf-8").decode() == "a \N{REPLACEMENT CHARACTER}\n^\nNo ?. Not ?."
-    assert str(ExpressionError("No.", alternatives=[half])).encode("utf-8") == b"No. Did you mean ??"
+    assert str(error).encode("utf-8").decode() == "a \N{REPLACEMENT CHARACTER}\n^\nNo \ufffd. Not \ufffd."
+    assert str(ExpressionError("No.", alternatives=[half])).encode("utf-8") == "No. Did you mean \ufffd?".encode()
     error.suggestion = f"{half}!"
-    assert error.sentence == "No ?. ?!"
+    assert error.sentence == "No \ufffd. \ufffd!"
 
 
 def test_what_a_webui_shows_in_front_of_a_message_is_who_speaks() -> None:
@@ -132,3 +134,21 @@ def test_what_a_webui_shows_in_front_of_a_message_is_who_speaks() -> None:
         error = kind("This is wrong.")
         assert f"{type(error).__name__}: {error}" == "Embedding merge: This is wrong."
         assert kind.__qualname__ != kind.__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("a\rb\nc", r"a\rb\nc"),
+        ("\x9b2J", r"\x9b2J"),
+        ("a\u202egnp.x", r"a\u202egnp.x"),
+        ("a\u2028b", r"a\u2028b"),
+        ("a\tb", "a\tb"),
+        ("Größe 猫 🐈‍⬛", "Größe 猫 🐈‍⬛"),
+    ],
+)
+def test_a_name_does_not_steer_a_terminal(name: str, shown: str) -> None:
+    error = FileError(f"There is no file {name}.", alternatives=[name])
+    assert str(error) == f"There is no file {shown}. Did you mean {shown}?"
+    assert printable(name) == shown

@@ -7,7 +7,7 @@ compare      how far two embeddings are from each other
 explain      each vector as a sum of words, and what is left
 """
 
-from .compare import Difference, compare, measure_similarity
+from .compare import Difference, measure_differences, measure_similarity
 from .explain import ExplainedVector, WeightedWord, explain, join_explained, write_words
 from .neighbours import Neighbour, find_neighbours, group_by_vector
 from .statistics import By, NormDistribution, RowStatistics, measure_embedding, measure_norms, measure_parts
@@ -23,12 +23,13 @@ __all__ = [
     "RowStatistics",
     "ShownToken",
     "WeightedWord",
-    "compare",
+
     "explain",
     "find_neighbours",
     "group_by_vector",
     "join_explained",
     "list_tokens",
+    "measure_differences",
     "measure_embedding",
     "measure_norms",
     "measure_parts",

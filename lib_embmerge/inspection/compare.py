@@ -11,7 +11,7 @@ from ..vectors.embedding import Embedding
 from ..vectors.registry import pad_to
 from ..vectors.units import unit_vectors
 
-__all__ = ["Difference", "compare", "measure_similarity"]
+__all__ = ["Difference", "measure_differences", "measure_similarity"]
 
 Shape = tuple[int, int]
 
@@ -37,7 +37,7 @@ class Difference:
         return self.shape_a == self.shape_b and self.shape_a is not None and not self.max_absolute
 
 
-def compare(a: Embedding, b: Embedding) -> list[Difference]:
+def measure_differences(a: Embedding, b: Embedding) -> list[Difference]:
     """Compare two embeddings encoder by encoder, a's encoders first."""
     names = dict.fromkeys([*a, *b])
     return [_compare(name, a.get(name), b.get(name)) for name in names]

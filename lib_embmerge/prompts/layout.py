@@ -1,7 +1,8 @@
 """A prompt as text encoders get it: its expressions, and its chunks of 75 with what stands at each place.
 
 Source: A1111 1.10.1, modules/sd_hijack_clip.py:83-161 `tokenize_line`, modules/prompt_parser.py:165-197
-`get_multicond_prompt_list`. The map of a prompt with editing or alternation, `[a:b:0.5]` and `[a|b]`, has all words.
+`get_multicond_prompt_list`. The map of a prompt with editing or alternation, `[a:b:0.5]` and `[a|b]`, has all words;
+`lay_out_steps` has one for each text that it is.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from ..families import CLIP, group_of
 from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..language import Brackets, Island, begins_text, find_islands, make_placeholder_error, parse, splice
 from ..limits import CHUNK, Limits
+from .editing import texts_over_steps
 from .text import plain_pieces, split_at_and, split_at_break, without_weight
 
-__all__ = ["Block", "Chunk", "Found", "PromptMap", "count_found", "find_expressions", "lay_out"]
+__all__ = ["Block", "Chunk", "Found", "PromptMap", "count_found", "find_expressions", "lay_out", "lay_out_steps"]
 
 MARK = re.compile("\0([0-9]+)\0")
 """Stands for an expression in a prompt, by its number; what is typed holds none."""
@@ -122,11 +124,31 @@ def lay_out(
     prompt: str, found: Sequence[Found], model: TextModel, brackets: Brackets = Brackets.BOTH
 ) -> list[PromptMap]:
     """Lay out a prompt, one map for each of the prompts that `AND` divides."""
+    return _lay_out_texts(_divide(prompt, found, brackets), found, model)
+
+
+def lay_out_steps(
+    prompt: str, found: Sequence[Found], model: TextModel, brackets: Brackets = Brackets.BOTH
+) -> list[tuple[str, PromptMap]]:
+    """Lay out the different texts that a prompt is while a picture is made, those that `AND` divides apart."""
+    texts = [text for part in _divide(prompt, found, brackets) for text in texts_over_steps(part)]
+    shown = [MARK.sub(lambda mark: _written(prompt, found[int(mark[1])]), text) for text in texts]
+    return list(zip(shown, _lay_out_texts(texts, found, model), strict=True))
+
+
+def _written(prompt: str, found: Found) -> str:
+    return prompt[found.island.span.start : found.island.span.end]
+
+
+def _divide(prompt: str, found: Sequence[Found], brackets: Brackets) -> list[str]:
+    """Return the prompts that `AND` divides, marks for the expressions in them."""
     marks = [f"\0{number}\0" for number in range(len(found))]
     marked = splice(prompt.replace("\0", " "), [one.island for one in found], marks, brackets)
-    prompts = [
-        [list(_pieces(section)) for section in split_at_break(without_weight(part))] for part in split_at_and(marked)
-    ]
+    return [without_weight(part) for part in split_at_and(marked)]
+
+
+def _lay_out_texts(texts: Sequence[str], found: Sequence[Found], model: TextModel) -> list[PromptMap]:
+    prompts = [[list(_pieces(section)) for section in split_at_break(text)] for text in texts]
     _tokenize([piece for sections in prompts for section in sections for piece in section], model)
     return [
         PromptMap({encoder.name: _pack(sections, found, encoder) for encoder in model.encoders}) for sections in prompts

@@ -11,9 +11,9 @@ import torch
 
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.inspection import (
-    compare,
     find_neighbours,
     list_tokens,
+    measure_differences,
     measure_embedding,
     measure_norms,
     measure_parts,
@@ -135,7 +135,7 @@ def test_a_file_of_other_encoders_has_the_neighbours_of_those_it_shares() -> Non
 def test_compare_by_hand() -> None:
     a = Embedding({"clip_l": torch.tensor([[1.0, 0.0], [0.0, 2.0]]), "clip_g": torch.ones(2, 3)})
     b = Embedding({"clip_l": torch.tensor([[1.0, 1.0]]), "t5": torch.ones(1, 4)})
-    of_l, of_g, of_t5 = compare(a, b)
+    of_l, of_g, of_t5 = measure_differences(a, b)
     assert (of_l.shape_a, of_l.shape_b) == ((2, 2), (1, 2))
     assert (of_l.mean_absolute, of_l.max_absolute) == (0.75, 2.0)
     assert of_l.cosines[0] == pytest.approx(math.sqrt(0.5))
@@ -143,18 +143,18 @@ def test_compare_by_hand() -> None:
     assert (of_g.shape_a, of_g.shape_b, of_g.mean_absolute) == ((2, 3), None, None)
     assert (of_t5.shape_a, of_t5.shape_b) == (None, (1, 4))
     assert not of_l.is_equal
-    assert all(difference.is_equal for difference in compare(a, a))
+    assert all(difference.is_equal for difference in measure_differences(a, a))
 
 
 def test_other_widths_give_no_figures() -> None:
-    (found,) = compare(Embedding({"clip_l": torch.ones(1, 2)}), Embedding({"clip_l": torch.ones(1, 3)}))
+    (found,) = measure_differences(Embedding({"clip_l": torch.ones(1, 2)}), Embedding({"clip_l": torch.ones(1, 3)}))
     assert (found.shape_a, found.shape_b, found.max_absolute) == ((1, 2), (1, 3), None)
     assert not found.is_equal
 
 
 def test_no_vectors_compare_as_equal() -> None:
     empty = Embedding({"clip_l": torch.zeros(0, 2)})
-    assert compare(empty, empty)[0].is_equal
+    assert measure_differences(empty, empty)[0].is_equal
 
 
 def test_similarity_is_none_for_zero_vectors() -> None:
@@ -175,6 +175,6 @@ def test_everything_is_plain_json() -> None:
         *measure_embedding(value, made),
         *measure_norms(made),
         *find_neighbours(value, made),
-        *compare(value, value),
+        *measure_differences(value, value),
     ]
     json.dumps([asdict(row) for row in found], allow_nan=False)

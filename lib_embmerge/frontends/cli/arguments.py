@@ -13,23 +13,30 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ...errors import EmbeddingMergeError, FileError
+from ...errors import EmbeddingMergeError, FileError, closest_names, shorten
 from ...files.layouts import ALL_WIDTHS
 from ...files.paths import read_path
 from ...limits import HIGHEST, LIMITED, Limits
+from .terminal import fit_help, terminal_width
 
 if TYPE_CHECKING:
-        from .report import Report
+    from .report import Report
 
-__all__ = ["COMMANDS", "Command", "help_text", "read_options"]
+__all__ = ["COMMANDS", "QUOTING", "Command", "build_whole_parser", "help_text", "read_options"]
 
 CARRY_WAYS = ("words", "ridge", "rotation", "shared")
 """Of `carry`, whose module brings torch."""
+
+SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
+"""That the library for completion writes scripts for."""
 
 HELP = Path(__file__).parent / "help"
 
 SHIELD = "\0"
 """Put before an argument that begins with a minus and is no option; no argument of a process can hold it."""
+
+SUMMARY = re.compile(r"^ {4}([a-z]+) {2,}(\S.*)$", re.MULTILINE)
+"""A line of the whole's help: a command, and what it does."""
 
 LONGEST_NUMBER = 9
 """Digits of a number that an option takes."""
@@ -38,6 +45,11 @@ LARGEST_PORT = 65_535
 
 LONGEST_HOST = 253
 """Characters of a name that a network knows."""
+
+EXAMPLE = "\"'king' - 'man' + 'woman'\""
+"""An expression as it is written in a shell."""
+
+QUOTING = "A shell takes quotes away and divides at blanks. Write the whole expression between double quotes:"
 
 EXPRESSION_WITH_SIGN = re.compile(r"-[\s+-]*(['\"(\d.]|\w+\s*\()")
 
@@ -60,8 +72,6 @@ class Command:
 
 def help_text(name: str) -> str:
     """Return the help of a command, or of the whole under the name `embmerge`."""
-    if name != "embmerge" and name not in COMMANDS:
-        raise EmbeddingMergeError(f"There is no command {name}.")
     return (HELP / f"{name}.txt").read_text(encoding="utf-8").rstrip().replace("{limits}", _describe_limits())
 
 
@@ -79,11 +89,65 @@ def read_options(command: Command, arguments: Sequence[str]) -> argparse.Namespa
     Raises: EmbeddingMergeError where they cannot be read; SystemExit(0) after `--help`.
     """
     parser = _Parser(prog=f"embmerge {command.name}", add_help=False, allow_abbrev=False)
+    _add_options(parser, command)
+    options, left = parser.parse_known_intermixed_args(_shield_all(arguments))
+    if left:
+        raise _left_over(parser, getattr(options, "text", None), [word.removeprefix(SHIELD) for word in left])
+    read = argparse.Namespace(**{key: _unshield(value) for key, value in vars(options).items()})
+    _refuse_empty(read)
+    return read
+
+
+def build_whole_parser() -> argparse.ArgumentParser:
+    """Return one parser of all commands, as a shell's completion needs it."""
+    whole = argparse.ArgumentParser(prog="embmerge", add_help=False, allow_abbrev=False)
+    whole.add_argument("-h", "--help", action="store_true")
+    whole.add_argument("--version", action="store_true")
+    commands = whole.add_subparsers(dest="command")
+    summaries = dict(SUMMARY.findall(help_text("embmerge")))
+    for command in COMMANDS.values():
+        parser = commands.add_parser(command.name, help=summaries[command.name], add_help=False, allow_abbrev=False)
+        _add_options(parser, command)
+    return whole
+
+
+def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("-h", "--help", action=_ShowHelp, command=command.name)
     parser.add_argument("--json", action="store_true")
     command.add_options(parser)
-    options = parser.parse_intermixed_args(_shield_all(arguments))
-    return argparse.Namespace(**{key: _unshield(value) for key, value in vars(options).items()})
+
+
+def _left_over(parser: argparse.ArgumentParser, text: object, left: list[str]) -> EmbeddingMergeError:
+    """Return what to say of arguments that have no place: an option that does not exist, or quotes that a shell ate."""
+    option = next((word.partition("=")[0] for word in left if len(word) > 1 and word.startswith("-")), None)
+    if option is not None and re.fullmatch(r"--?[a-zA-Z][\w-]*", option):
+        close = closest_names(option, parser._option_string_actions)
+        see = None if close else f"See {parser.prog} --help."
+        return EmbeddingMergeError(f"{parser.prog} has no option {option}.", suggestion=see, alternatives=close)
+    message = f"{parser.prog} does not know what to do with {shorten(' '.join(left))}."
+    if text is None:
+        return EmbeddingMergeError(message, suggestion=f"See {parser.prog} --help.")
+    return EmbeddingMergeError(message, suggestion=f"{QUOTING} {_quoted(' '.join([*_texts(text), *left]))}.")
+
+
+def _texts(text: object) -> list[str]:
+    """Return what stands for expressions among the arguments, of which a command takes one or several."""
+    return [str(_unshield(one)) for one in (text if isinstance(text, list) else [text])]
+
+
+def _quoted(words: str) -> str:
+    """Return an expression as it is typed in a shell: the one that was meant, or an example."""
+    from ...language import guess_intended
+
+    guess = guess_intended(words)
+    return f'"{guess.alternatives[0]}"' if guess else EXAMPLE
+
+
+def _refuse_empty(options: argparse.Namespace) -> None:
+    """Refuse an empty text: a script's variable was empty. An empty prompt can be counted by saying that it is one."""
+    text = getattr(options, "text", None)
+    if text is not None and options.kind != "prompt" and not all(one.strip() for one in _texts(text)):
+        raise EmbeddingMergeError("There is nothing in the quotes.", suggestion=f"Write an expression, say {EXAMPLE}.")
 
 
 def _shield_all(arguments: Sequence[str]) -> list[str]:
@@ -120,7 +184,7 @@ class _ShowHelp(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> None:
         """Print and stop."""
-        print(help_text(self.command))
+        print(fit_help(help_text(self.command), terminal_width()))
         parser.exit(0)
 
 
@@ -282,6 +346,10 @@ def _app(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port)
 
 
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS)
+
+
 def _path(text: str) -> Path:
     if not text:  # which Path takes for the current folder; a script's variable was empty
         raise argparse.ArgumentTypeError("it is empty")
@@ -327,6 +395,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("check", "converting", "check_files", _check),
         Command("functions", "functions", "list_functions", _functions),
         Command("app", "serving", "serve_app", _app),
+        Command("completion", "completion", "write_completion", _completion),
     )
 }
 """All commands by name."""

@@ -8,14 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...errors import EmbeddingMergeError
-from ...evaluation import Analysis
 from ...files.reading import read_embedding
-from ...inspection import Difference, compare
+from ...inspection import Difference
+from ...library import compare, evaluate
 from ...vectors.embedding import Embedding
 from ..figures import align
+from .arguments import QUOTING
 from .inputs import find_named_file, open_chosen_model, read_source
 from .looking import odd_numbers
-from .report import Report, describe_model, figure, model_note
+from .report import Report, describe_model, figure, seen_with
 
 __all__ = ["compare_two"]
 
@@ -27,7 +28,9 @@ def compare_two(options: argparse.Namespace) -> Report:
     """Compare two files or expressions, or one expression on two checkpoints."""
     checkpoints: list[Path] = options.checkpoint or []
     if len(options.text) > 2 or len(checkpoints) > 2:
-        raise EmbeddingMergeError("Two things are compared at a time.")
+        raise EmbeddingMergeError(
+            "Two things are compared at a time.", suggestion=f"""{QUOTING} "'cat' - 'adult'" "'kitten'"."""
+        )
     if len(options.text) == 2 and len(checkpoints) == 2:
         raise EmbeddingMergeError("Compare one expression on two checkpoints, or two expressions on one.")
     if len(options.text) == 1 and len(checkpoints) < 2:
@@ -49,10 +52,10 @@ def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Rep
         if isinstance(side, Path):
             values.append(Embedding(read_embedding(side).vectors))
         elif model is not None:
-            values.append(Analysis(side, model).value())
+            values.append(evaluate(side, model))
     report = _report(options.text, values)
     report.figures |= describe_model(model)
-    report.lines += [] if model is None else [model_note(model)]
+    report.note = "" if model is None else seen_with(model)
     return report
 
 
@@ -65,7 +68,7 @@ def _compare_on_two(options: argparse.Namespace, checkpoints: Sequence[Path]) ->
         )
     entered = read_source(text, options.kind, options.limits)
     models = [open_chosen_model(options, checkpoint) for checkpoint in checkpoints]
-    values = [Analysis(entered, model).value() for model in models]
+    values = [evaluate(entered, model) for model in models]
     report = _report([str(path) for path in checkpoints], values)
     report.figures |= {"expression": text, "models": [describe_model(model)["model"] for model in models]}
     return report

@@ -20,12 +20,13 @@ from ...files.names import CONVERTIBLE
 from ...files.paths import exists, is_folder, list_folder
 from ...library import check
 from ..figures import align, count_conversions
-from .report import Progress, Report, describe_error
+from .report import Progress, Report, amount, describe_error
+from .terminal import terminal_width
 
 __all__ = ["check_files", "convert_files"]
 
-WIDTH = 118
-"""Columns of a line about a file."""
+COLOURS = {"yes": "green", "yes*": "yellow", "–": "red"}
+"""Of what a cell shows: see `MARKS`."""
 
 
 def convert_files(options: argparse.Namespace) -> Report:
@@ -91,9 +92,11 @@ def _find_files(paths: Sequence[Path]) -> list[Path]:
 
 def check_files(options: argparse.Namespace) -> Report:
     """Report for each file where it loads, and why it does not; a file that cannot be read fails alone."""
-    report = Report({}, [])
+    report = Report({}, [], colours=COLOURS)
     checked = []
-    for path in _find_files(options.file):
+    loading = 0
+    files = _find_files(options.file)
+    for path in files:
         try:
             found = check(path)
         except EmbeddingMergeError as error:
@@ -104,6 +107,11 @@ def check_files(options: argparse.Namespace) -> Report:
         checked.append({"file": str(path), "summary": lines, "verdicts": verdicts})
         report.lines += [""] if report.lines else []
         report.lines += _list_verdicts(path, lines, found.verdicts, found.facts.families)
+        loading += any(verdict.loads for verdict in found.verdicts)
+    if len(files) > 1:
+        report.lines += [""] if report.lines else []
+        nowhere, unread = len(checked) - loading, len(report.errors)
+        report.lines.append(f"{amount(len(files), 'file')}: {loading:,} load, {nowhere:,} nowhere, {unread:,} unread.")
     report.figures["checked"] = checked
     return report
 
@@ -114,7 +122,7 @@ def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], 
     table = align([["", *(target.title for target in MODELS.values())], *rows])
     home = [verdict for verdict in verdicts if verdict.model in families]
     home = home or [verdict for verdict in verdicts if verdict.loads or verdict.repair not in (None, "remake")]
-    shown = [remark for line in _remarks(home) for remark in wrap(line, WIDTH, subsequent_indent="  ")]
+    shown = [remark for line in _remarks(home) for remark in wrap(line, terminal_width() - 2, subsequent_indent="  ")]
     return [str(path), *(f"  {line}" for line in [*summary, "", *table, LEGEND, "", *shown])]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 
 from ...entered import is_prompt, read_expression
+from ...errors import SyntaxProblem
+from ...language import find_intended, guess_intended
 from ...library import Count, count
 from ...limits import CHUNK
 from ...prompts.layout import find_expressions
 from ..figures import align
 from .inputs import open_chosen_model
-from .report import Report, amount, describe_model, model_note
+from .report import Report, amount, describe_model, seen_with
 
 __all__ = ["count_vectors"]
 
@@ -23,10 +25,18 @@ def count_vectors(options: argparse.Namespace) -> Report:
     figures = {"kind": found.kind, "encoders": dict(found.encoders), "chunk": CHUNK, **describe_model(model)}
     if found.kind == "expression":
         figures["vectors"] = max(found.encoders.values(), default=0)
-        return Report(figures, [_describe_expression(found), model_note(model)], list(found.warnings))
+        return Report(figures, [_describe_expression(found)], list(found.warnings), note=seen_with(model))
     figures["chunks"] = max(found.chunks.values(), default=0)
     figures["expressions"] = [{"text": one.text, "vectors": one.vectors} for one in found.expressions]
-    return Report(figures, [*_describe_prompt(found), model_note(model)], list(found.warnings))
+    figures["counted"] = found.counted or options.text
+    warnings = [*found.warnings, *(one.sentence for one in _find_meant(options.text))]
+    return Report(figures, _describe_prompt(found), warnings, note=seen_with(model))
+
+
+def _find_meant(prompt: str) -> list[SyntaxProblem]:
+    """Return what in a prompt stays text but looks as if an expression was meant."""
+    whole = guess_intended(prompt)
+    return find_intended(prompt) if whole is None else [whole]
 
 
 def _refuse_mistakes(options: argparse.Namespace) -> None:
@@ -41,9 +51,13 @@ def _refuse_mistakes(options: argparse.Namespace) -> None:
 
 def _describe_expression(found: Count) -> str:
     vectors = amount(max(found.encoders.values(), default=0), "vector")
-    return f"{vectors} for each of {', '.join(found.encoders)}; a chunk holds {CHUNK}"
+    return f"An expression of {vectors} for each of {', '.join(found.encoders)}; a chunk holds {CHUNK}"
 
 
 def _describe_prompt(found: Count) -> list[str]:
-    lines = align([name, amount(n, "token"), amount(found.chunks[name], "chunk")] for name, n in found.encoders.items())
-    return [*lines, *(f"{amount(one.vectors, 'vector')} of them: {one.text}" for one in found.expressions)]
+    rows = [[name, amount(n, "token"), amount(found.chunks[name], "chunk")] for name, n in found.encoders.items()]
+    lines = ["A prompt", *align(rows)]
+    lines += [f"{amount(one.vectors, 'vector')} in it: {one.text}" for one in found.expressions]
+    if found.counted:
+        lines.append(f"Counted at its longest, as a WebUI does: {found.counted}")
+    return lines

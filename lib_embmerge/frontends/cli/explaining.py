@@ -18,7 +18,7 @@ from ...saving import SaveOptions, rebuild, save_expression, save_vectors
 from ...vectors.embedding import Embedding
 from .inputs import open_chosen_model
 from .looking import open_looked
-from .report import Progress, Report, describe_model, model_note
+from .report import Progress, Report, describe_model, seen_with
 from .writing import report_saved, save_options
 
 __all__ = ["carry_file", "explain_vectors"]
@@ -37,7 +37,7 @@ def explain_vectors(options: argparse.Namespace) -> Report:
     lines = [line for one in found for line in _lines(one, of_several=len(found) > 1)]
     if len(found) > 1:
         lines += ["", "All of it:", f"  {joined}"]
-    return Report(figures, [*lines, model_note(looked.model)])
+    return Report(figures, lines, note=seen_with(looked.model))
 
 
 def carry_file(options: argparse.Namespace) -> Report:

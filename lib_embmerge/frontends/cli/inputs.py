@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import FileError
+from ...errors import FileError, SyntaxProblem, shorten
+from ...files.names import CONVERTIBLE
 from ...files.paths import is_file, is_folder, kind_of
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from ...models.checkpoint import CheckpointModel
 
 __all__ = ["find_named_file", "open_chosen_model", "read_source"]
-
 
 def open_chosen_model(options: argparse.Namespace, checkpoint: Path | None = None) -> CheckpointModel:
     """Open the model that the options name, or that of the given checkpoint with the options' other folders."""
@@ -54,8 +55,22 @@ def read_source(text: str, kind: str, limits: Limits) -> Entered:
             raise FileError(f"{text} is {'a folder, not a file' if found == 'folder' else 'not a regular file'}.")
         if _looks_like_path(text):
             raise FileError(f"There is no file {text}.")
-    return read_expression(text, kind=kind, limits=limits)  # type: ignore[arg-type]  # argparse knows only its choices
+    try:
+        return read_expression(text, kind=kind, limits=limits)  # type: ignore[arg-type]  # argparse knows its choices
+    except SyntaxProblem as error:
+        if not set(text) & set("'\""):
+            raise _without_quotes(text, error.alternatives) from None
+        raise
+
+
+def _without_quotes(text: str, meant: Sequence[str]) -> SyntaxProblem:
+    """Return the error for a text without any quotes: a shell has taken them, or nobody has written them."""
+    expression = meant[0] if meant else f"'{' '.join(text.split())}'"
+    return SyntaxProblem(
+        f"{shorten(text)} has no quotes around its words.",
+        suggestion=f'A shell removes them; put double quotes around the whole: "{shorten(expression, 80)}".',
+    )
 
 
 def _looks_like_path(text: str) -> bool:
-    return text.lower().endswith((".safetensors", ".pt", ".bin", ".png", ".webp")) or "/" in text.strip("/")
+    return text.lower().endswith(CONVERTIBLE) or "/" in text.strip("/")

@@ -19,7 +19,7 @@ from ...vectors.embedding import Embedding, shapes_of
 from ..figures import align, name_neighbours
 from ..source import Computed, Source, compute_source, read_stored
 from .inputs import find_named_file, open_chosen_model, read_source
-from .report import Report, amount, describe_model, figure, model_note
+from .report import Report, amount, describe_model, figure, seen_with
 
 __all__ = ["Looked", "inspect_vectors", "list_nearest", "odd_numbers", "open_looked"]
 
@@ -62,8 +62,8 @@ def inspect_vectors(options: argparse.Namespace) -> Report:
         "nearest": [asdict(neighbour) for neighbour in near],
         **describe_model(looked.model),
     }
-    lines = [*_headlines(looked), "", *_table(rows, near, options.rows), "", _note(looked)]
-    return Report(figures, lines, _warnings(looked))
+    lines = [*_headlines(looked), "", *_table(rows, near, options.rows)]
+    return Report(figures, lines, _warnings(looked), note=_note(looked))
 
 
 def list_nearest(options: argparse.Namespace) -> Report:
@@ -78,7 +78,7 @@ def list_nearest(options: argparse.Namespace) -> Report:
     if not near:
         lines = ["No vector has nearest words."]
     warnings = [*_misfits(looked), *odd_numbers(looked.source.vectors), *_zero_vectors(looked.source.vectors)]
-    return Report(figures, [*lines, model_note(looked.model)], warnings)
+    return Report(figures, lines, warnings, note=seen_with(looked.model))
 
 
 def open_looked(options: argparse.Namespace, *, always: bool = False) -> Looked:
@@ -141,7 +141,7 @@ def _without_empty_columns(cells: list[list[str]]) -> list[list[str]]:
 def _note(looked: Looked) -> str:
     if looked.model is None:
         return "For nearest words and norms against the vocabulary give --checkpoint FILE."
-    return model_note(looked.model)
+    return seen_with(looked.model)
 
 
 def _warnings(looked: Looked) -> list[str]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...errors import EmbeddingMergeError, FileExists
+from ...errors import EmbeddingMergeError, FileExists, printable
 from ..figures import amount, figure
+from .terminal import terminal_width
 
 if TYPE_CHECKING:
     from ...host_protocol import TextModel
@@ -23,24 +24,29 @@ __all__ = [
     "describe_error",
     "describe_model",
     "figure",
-    "model_note",
+    "made_with",
+    "seen_with",
 ]
 
 DEMONSTRATION_NOTE = (
-    "Made with the demonstration encoder (word vectors of GloVe, not CLIP's), for trying only. Give --checkpoint FILE."
+    "the demonstration encoder: real word vectors (GloVe), not CLIP's; its files are for trying only."
+    " Give --checkpoint FILE for real ones."
 )
-
-_LARGE = 100
 
 
 @dataclass
 class Report:
-    """The answer of a command: figures for programs, lines for people; warnings and errors go to stderr."""
+    """The answer of a command: figures for programs, lines for people; all else goes to stderr.
+
+    `note` says to people which model the answer is from. `colours` are of words that stand alone in the lines.
+    """
 
     figures: dict[str, object]
     lines: list[str]
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    note: str = ""
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> str:
         """Return the figures, warnings and errors as JSON; infinity and NaN, which JSON lacks, as null.
@@ -51,8 +57,8 @@ class Report:
         return json.dumps(_plain(content), indent=2, allow_nan=False)
 
     def as_text(self) -> str:
-        """Return the lines."""
-        return "\n".join(self.lines)
+        """Return the lines, with what would steer a terminal made visible."""
+        return "\n".join(map(printable, self.lines))
 
 
 def describe_error(error: EmbeddingMergeError) -> str:
@@ -76,12 +82,21 @@ def describe_model(model: TextModel | None) -> dict[str, object]:
     }
 
 
-def model_note(model: TextModel) -> str:
-    """Return the line that says what the figures were made with."""
+def made_with(model: TextModel) -> str:
+    """Return the line that says what a file's vectors are from."""
+    return f"Made with {_describe(model)}"
+
+
+def seen_with(model: TextModel) -> str:
+    """Return the line that says what figures and words are from."""
+    return f"Words and figures are of {_describe(model)}"
+
+
+def _describe(model: TextModel) -> str:
     if model.is_demonstration:
         return DEMONSTRATION_NOTE
     family = "unknown family" if model.family is None else model.family.title
-    return f"Made with {model.title} ({family}: {', '.join(encoder.name for encoder in model.encoders)})."
+    return f"{model.title} ({family}: {', '.join(encoder.name for encoder in model.encoders)})."
 
 
 class Progress:
@@ -97,7 +112,8 @@ class Progress:
         """Say what is being worked on."""
         self.done += 1
         if self.shown:
-            print(f"\r\033[K{self.done}/{self.total} {what}"[:_LARGE], end="", file=sys.stderr, flush=True)
+            line = printable(f"{self.done:,}/{self.total:,} {what}")[: terminal_width() - 1]
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Take the line away."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import EmbeddingMergeError, closest_names
+from ...errors import EmbeddingMergeError, closest_names, printable
+from .terminal import fit_help, paint, shows_colours, terminal_width
 
 if TYPE_CHECKING:
-        from .report import Report
+    from .report import Report
 
 __all__ = ["run_command"]
 
@@ -47,7 +49,10 @@ def _run(arguments: list[str]) -> int:
     from . import arguments as commands
 
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(commands.help_text(arguments[1] if len(arguments) > 1 and arguments[0] == "help" else "embmerge"))
+        asked = arguments[1] if len(arguments) > 1 and arguments[0] == "help" else "embmerge"
+        if asked not in ("embmerge", *commands.COMMANDS):
+            raise _unknown_command(asked, list(commands.COMMANDS))
+        print(fit_help(commands.help_text(asked), terminal_width()))
         return 0 if arguments else FAILED
     if arguments[0] == "--version":
         from ...version import __version__
@@ -64,13 +69,21 @@ def _run(arguments: list[str]) -> int:
 def _show(report: Report, as_json: bool) -> int:
     text = report.as_json() if as_json else report.as_text()
     if text:
-        print(text)
+        print(_coloured(text, report) if shows_colours(sys.stdout) and not as_json else text)
     sys.stdout.flush()
     for warning in report.warnings:
-        _say(f"warning: {warning}")
+        _say(f"{paint('warning:', 'yellow', sys.stderr)} {printable(warning)}", is_safe=True)
+    if report.note and not as_json:
+        _say(report.note)
     for error in report.errors:
         _say(error)
     return FAILED if report.errors else 0
+
+
+def _coloured(text: str, report: Report) -> str:
+    for word, colour in report.colours.items():
+        text = re.sub(rf"(?<![^ \n]){re.escape(word)}(?![^ :\n])", paint(word, colour, sys.stdout), text)
+    return text
 
 
 def _unknown_command(word: str, known: list[str]) -> EmbeddingMergeError:
@@ -97,8 +110,15 @@ def _fail(message: str) -> int:
     return FAILED
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
+def _say(text: str, *, is_safe: bool = False) -> None:
+    """Write one or several lines, carets in red; what would steer a terminal is made visible."""
+    lines = text.split("\n")
+    lines = lines if is_safe else [_underline(printable(line)) for line in lines]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _underline(line: str) -> str:
+    return paint(line, "red", sys.stderr) if line.strip() and not line.strip(" ^") else line
 
 
 def _make_writable() -> None:

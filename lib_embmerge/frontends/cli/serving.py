@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 
 from ...errors import EmbeddingMergeError
 from .report import Report
@@ -17,7 +18,10 @@ def serve_app(options: argparse.Namespace) -> Report:
     Raises: EmbeddingMergeError where gradio, which nothing else here needs, is not installed.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise EmbeddingMergeError("The app needs gradio.", suggestion="Install it with: pip install 'embmerge[app]'")
+        raise EmbeddingMergeError(
+            "The app needs gradio, which is not installed.",
+            suggestion=f"Install it with: {sys.executable} -m pip install gradio",
+        )
     from ..app.server import run_app
 
     return run_app(options)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ...errors import EmbeddingMergeError, FileError, FileExists
 from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
-from ...library import save
-from ...saving import Saved, SaveOptions, read_recipe, rebuild
+from ...library import rebuild, save
+from ...saving import Saved, SaveOptions, read_recipe
 from ..lists import Line, read_lines
 from ..save_form import SaveForm
 from .inputs import open_chosen_model, read_source
-from .report import Progress, Report, describe_error, describe_model, model_note
+from .report import Progress, Report, amount, describe_error, describe_model, made_with
 
 if TYPE_CHECKING:
     from ...models.checkpoint import CheckpointModel
@@ -81,11 +81,20 @@ def save_list(options: argparse.Namespace) -> Report:
             return []
 
     jobs = [(f"{options.list_file}:{line.number}", _bind(save_line, line)) for line in lines]
-    report = report_saved(*_do_all(jobs), model)
+    saved, errors = _do_all(jobs)
+    report = report_saved(saved, errors, model)
     if options.skip_existing:
         report.figures["skipped"] = skipped
-        report.lines.insert(-1, f"{len(skipped):,} skipped, which exist already.")
+    report.lines.append(_summarize(len(lines), len(saved), len(skipped), len(errors)))
     return report
+
+
+def _summarize(lines: int, made: int, skipped: int, failed: int) -> str:
+    """Return what became of a list's lines, of which one may have made several files."""
+    parts = [f"{made:,} saved"]
+    parts += [f"{skipped:,} skipped, as they exist"] if skipped else []
+    parts += [f"{failed:,} failed"] if failed else []
+    return f"{amount(lines, 'line')}: {', '.join(parts)}."
 
 
 def _bind(do: Callable[..., list[Saved]], what: object) -> Callable[[], list[Saved]]:
@@ -163,7 +172,7 @@ def report_saved(saved: Sequence[Saved], errors: Sequence[str], model: Checkpoin
     figures = {"saved": [_fields(one) for one in saved], **describe_model(model)}
     lines = [line for one in saved for line in _list_saved(one)]
     warnings = [f"{one.name}: {text}" if len(saved) > 1 else text for one in saved for text in one.warnings]
-    return Report(figures, [*lines, model_note(model)], warnings, list(errors))
+    return Report(figures, lines, warnings, list(errors), note=made_with(model) if saved else "")
 
 
 def _fields(saved: Saved) -> dict[str, object]:

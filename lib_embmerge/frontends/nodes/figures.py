@@ -11,10 +11,10 @@ from ...host_protocol import EXTENSIONS, TextModel
 from ...inspection import (
     Difference,
     ShownToken,
-    compare,
     find_neighbours,
     group_by_vector,
     list_tokens,
+    measure_differences,
     measure_embedding,
 )
 from ...limits import Limits
@@ -63,7 +63,7 @@ def describe(source: Source, model: TextModel) -> str:
 
 def describe_difference(a: Source, b: Source) -> str:
     """Return how far two embeddings are from each other."""
-    found = compare(a.vectors, b.vectors)
+    found = measure_differences(a.vectors, b.vectors)
     head = ["encoder", "A", "B", "mean difference", "greatest", "cosine"]
     lines = [f"A  {a.title}", f"B  {b.title}", "", *align([head, *map(_difference, found)], left=(0, 5))]
     if found and all(one.is_equal for one in found):

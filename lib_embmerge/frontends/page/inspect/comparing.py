@@ -10,7 +10,7 @@ import torch
 from ....errors import EmbeddingMergeError
 from ....families import family_of
 from ....host_protocol import PageHost, TextModel
-from ....inspection import Difference, compare
+from ....inspection import Difference, measure_differences
 from ....vectors.embedding import Embedding
 from ...source import Source
 from ..html import draw, draw_error
@@ -64,7 +64,7 @@ def compare_from_page(host: PageHost, a: Choice, b: Choice) -> str:
 
 def compare_sources(a: Source, b: Source) -> Compared:
     """Compare two sources."""
-    found = tuple(compare(_exact(a), _exact(b)))
+    found = tuple(measure_differences(_exact(a), _exact(b)))
     model = next((source.model for source in (a, b) if source.model is not None), None)
     return Compared(
         a=_side("A", a),

@@ -10,7 +10,7 @@ from ....errors import FileError
 from ....evaluation import Analysis
 from ....files.reading import EmbeddingFile
 from ....host_protocol import TextModel
-from ....inspection import Difference, compare
+from ....inspection import Difference, measure_differences
 from ....limits import Limits
 from ....saving import read_recipe, read_resolved
 from ....vectors.embedding import Embedding, shapes_of
@@ -80,7 +80,7 @@ def verify(file: EmbeddingFile, model: TextModel, limits: Limits | None = None) 
     formats = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in stored.values()})
     return Verification(
         title=model.title,
-        differences=tuple(compare(stored, value)),
+        differences=tuple(measure_differences(stored, value)),
         same_rows=None if rows is None else rows == analysis.provenance().rows,
         is_rounded=_is_rounded(stored, value),
         number_format=" and ".join(formats),
