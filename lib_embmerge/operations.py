@@ -93,7 +93,7 @@ def _only(kind: EncoderKind) -> Operation:
 
 _ENTRIES = (
     Operation(
-        "add", (A, B), "The sum of two embeddings.", "a + b", "'cat' + 'child'", _longest,
+        "add", (A, B), "The sum of two embeddings.", "a + b", "'red' * 0.5 + 'blue' * 0.5", _longest,
         symbol="a + b", is_function=False, pads=True,
     ),
     Operation(
@@ -106,12 +106,12 @@ _ENTRIES = (
     Operation(
         "scale", (A, Parameter("t", "number"), ENCODER),
         "Every vector times a number; behind the number, L or G scales only that encoder's.",
-        "t·a", "'red' * 0.3", _same, symbol="a * t", is_function=False,
+        "t·a", "'red' * 0.8", _same, symbol="a * t", is_function=False,
     ),
     Operation(
         "divide", (A, Parameter("t", "number"), ENCODER),
         "Every vector over a number; behind the number, L or G divides only that encoder's.",
-        "a / t", "'red' / 3", _same, symbol="a / t", is_function=False,
+        "a / t", "'red' / 2", _same, symbol="a / t", is_function=False,
     ),
     Operation(
         "resize", (A, Parameter("n", INTEGER, minimum=0)), "Exactly n vectors: cut, or padded with zero vectors.",
@@ -144,7 +144,7 @@ _ENTRIES = (
         "mean", (A, MORE), "The mean of all arguments, vector by vector.", "(a + b + …) / count",
         "mean('cat', 'dog', 'fox')", _longest, pads=True,
     ),
-    Operation("sum", (A,), "One vector: the sum of all of a's vectors.", "Σ aᵢ", "sum('black cat')", _one),
+    Operation("sum", (A,), "One vector: the sum of all of a's vectors.", "Σ aᵢ", "normalize(sum('black cat'))", _one),
     Operation("pool", (A,), "One vector: the mean of all of a's vectors.", "Σ aᵢ / n", "pool('black cat')", _one),
     Operation(
         "concat", (A, MORE), "One after the other.", "a₀ … aₙ₋₁ b₀ … bₘ₋₁", "concat('cat', 'dog')",
