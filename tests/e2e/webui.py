@@ -156,7 +156,8 @@ class WebUI:
             python = self.call("/sdapi/v1/platform")["python"]
             return {"version": said["updated"], "commit": said["commit"], "python": python}
         info = self.call("/internal/sysinfo")
-        return {key.lower(): info.get(key) for key in ("Version", "Commit", "Python")}
+        commit = info.get("Commit") or os.environ.get("WEBUI_COMMIT")  # a folder without git says none
+        return {"version": info.get("Version"), "commit": commit, "python": info.get("Python")}
 
     def _host_s_own(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Give what a host needs beside what others do, for a high-resolution pass.
