@@ -20,7 +20,7 @@ _comfy.py.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,7 @@ class _Cutter:
 
     def __init__(self, engine: Any) -> None:
         owner, attribute = next(_places(engine, TOKENIZERS))
-        self.tokenizer = getattr(owner, attribute)
+        self.tokenizer = _without_pictures(getattr(owner, attribute))
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         return cut_texts(self.tokenizer, texts)
@@ -126,6 +126,8 @@ def lent_to(found: LanguageEngine, merged: Merged, *, vectors: bool) -> Iterator
                     standing: Any = PlaceholderTokenizer(tokenizer, _cutting(tokenizer), lending)
                 else:
                     standing = WordsTokenizer(tokenizer, merged.words)
+                if getattr(found.engine, "tokens_end", None) == -1:
+                    standing = _Completing(standing, merged.vectors)
                 stack.enter_context(_replaced(owner, attribute, standing))
         yield
 
@@ -137,6 +139,26 @@ def _rows_of(merged: Merged) -> Any:
             return merged.rows(name, encoder, begins=begins)
 
     return rows
+
+
+class _Completing:
+    """A tokenizer that is given texts without their last letter, which may be a placeholder's.
+
+    Source: Forge Neo 5692d2d, backend/text_processing/umt5_engine.py:71 (it cuts the texts as if they were tokens).
+    """
+
+    def __init__(self, tokenizer: Any, names: Iterable[str]) -> None:
+        self._tokenizer = tokenizer
+        self._last_letters = {name[:-1]: name[-1] for name in names}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def __call__(self, texts: Sequence[str], **more: Any) -> Any:
+        return self._tokenizer([self._completed(text) for text in texts], **more)
+
+    def _completed(self, text: str) -> str:
+        return text + next((last for head, last in self._last_letters.items() if text.endswith(head)), "")
 
 
 class _TextByName:
@@ -153,7 +175,12 @@ class _TextByName:
 
 
 def _cutting(tokenizer: Any) -> Any:
-    return lambda text: cut_texts(tokenizer, [text])[0]
+    return lambda text: cut_texts(_without_pictures(tokenizer), [text])[0]
+
+
+def _without_pictures(tokenizer: Any) -> Any:
+    """Return the tokenizer in a processor of texts and pictures, which wants all texts of a list alike in length."""
+    return getattr(tokenizer, "tokenizer", tokenizer)
 
 
 def _places(engine: Any, names: Sequence[str]) -> Iterator[tuple[Any, str]]:

@@ -160,11 +160,16 @@ class WebUI:
         return {"version": info.get("Version"), "commit": commit, "python": info.get("Python")}
 
     def _host_s_own(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Give what a host needs beside what others do, for a high-resolution pass.
+        """Give what a host needs beside what others do, for a high-resolution pass or a refiner.
 
         Forge's defaults fail, and Forge Neo has no latent one; SD.Next has a prompt for its second pass under another
         name, and skips that where the size is reached already.
         """
+        if self.is_sdnext():
+            # Its refiner is an option, with a share of the steps where a second pass is asked for, though none is made.
+            self.set_options({"sd_model_refiner": wanted.get("refiner_checkpoint", "None")})
+            if "refiner_checkpoint" in wanted:
+                return {"enable_hr": True, "refiner_start": wanted["refiner_switch_at"], "refiner_steps": 2}
         if not wanted.get("enable_hr"):
             return {}
         if self.is_sdnext():

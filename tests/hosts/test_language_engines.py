@@ -165,15 +165,31 @@ def test_a_processor_of_texts_and_pictures_is_asked_by_names(forge: FakeForge) -
     engine = forge.model.words_engine()
     tokenizer = engine.tokenizer
 
-    def process(images: Any = None, text: Any = None, **_: Any) -> Any:
-        assert images is None
-        return tokenizer([text] if isinstance(text, str) else text)
+    class Processor:
+        def __init__(self) -> None:
+            self.tokenizer = tokenizer
 
-    engine.tokenizer = process
+        def __call__(self, images: Any = None, text: Any = None, **_: Any) -> Any:
+            assert images is None
+            assert len(text) == 1
+            return tokenizer(text)
+
+    engine.tokenizer = Processor()
     engine.tokenize = lambda texts: engine.tokenizer(images=None, text=texts)["input_ids"]
     plain = forge.condition("a house, on")
     forge.webui().start()
     assert same(forge.condition("a <'house'>, on"), plain)
+
+
+def test_an_engine_that_cuts_the_last_letter_off(forge: FakeForge) -> None:
+    forge.load("chroma")
+    engine = forge.model.words_engine()
+    engine.tokens_end = -1
+    engine.tokenize = lambda texts: engine.tokenizer([text[:-1] for text in texts])["input_ids"]
+    plain, plain_end = forge.condition("a house on"), forge.condition("a housex")
+    forge.webui().start()
+    assert same(forge.condition("a <'house'> on"), plain)
+    assert same(forge.condition("a <'house'>"), plain_end)
 
 
 def test_a_second_tokenizer_reads_words(forge: FakeForge) -> None:
