@@ -184,7 +184,7 @@ def _inspect_file(file: EmbeddingFile, model: TextModel | None, by: str, k: int)
             "A file holds vectors only; its parts and tokens are not in it.",
             suggestion="Inspect the expression, or its vectors.",
         )
-    vectors = Embedding(file.vectors)
+    vectors = Embedding(file.all_vectors)
     near = find_neighbours(vectors, model, k=k) if model else []
     return Inspection(vectors, measure_embedding(vectors, model), near, file=file)
 

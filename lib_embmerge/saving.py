@@ -245,8 +245,8 @@ class _Part:
 
 def _divide(analysis: Analysis, name: str, options: SaveOptions) -> list[_Part]:
     """Return the files to save."""
-    length = analysis.length
-    if length == 0:
+    length = analysis.lengths.get(CLIP, 0)  # no other encoder has chunks
+    if analysis.length == 0:
         error = ExpressionError("This has no vectors; there is nothing to save.", span=analysis.entered.tree.span)
         raise error.located(*analysis.entered.source)
     if length > CHUNK and options.long is None:
@@ -264,17 +264,17 @@ def _divide(analysis: Analysis, name: str, options: SaveOptions) -> list[_Part]:
     if options.long == "pool":
         pooled = Embedding({encoder: pool(rows) for encoder, rows in value.items()})
         return [_Part(name, pooled, lambda tree: Apply("pool", (tree,)))]
-    return [_slice(f"{name}-{i}", value, at) for i, at in enumerate(range(0, length, CHUNK), start=1)]
+    return [_slice(f"{name}-{i}", value, at, length) for i, at in enumerate(range(0, length, CHUNK), start=1)]
 
 
-def _slice(name: str, value: Embedding, start: int) -> _Part:
-    stop = min(start + CHUNK, value.length)
-    return _Part(
-        name, _rows(value, start, stop), lambda tree: Apply("slice", (tree, Number(start), Number(stop)))
-    )
+def _slice(name: str, value: Embedding, start: int, length: int) -> _Part:
+    """Return a part of at most 75 of so many vectors; the last has all that other tokenizers have more."""
+    stop = min(start + CHUNK, length) if start + CHUNK < length or value.length == length else None
+    last = None if stop is None else Number(stop)
+    return _Part(name, _rows(value, start, stop), lambda tree: Apply("slice", (tree, Number(start), last)))
 
 
-def _rows(value: Embedding, start: int, stop: int) -> Embedding:
+def _rows(value: Embedding, start: int, stop: int | None) -> Embedding:
     return Embedding({encoder: rows[start:stop] for encoder, rows in value.items()})
 
 
@@ -328,8 +328,9 @@ def _write(
     )
     about = {f"modelspec.{key}": text for key, text in options.about.items() if text}
     metadata = {"embmerge.version": __version__, **texts, **modelspec_fields(name, model.family), **about}
+    held = Embedding({encoder: rows for encoder, rows in value.items() if len(rows)})
     path = write_embedding(
-        value,
+        held,
         options.folder,
         name,
         metadata=metadata,
@@ -338,7 +339,7 @@ def _write(
     )
     beside.add(name)
     warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
-    return Saved(name, path, shapes_of(value), size_of(path), metadata, warnings)
+    return Saved(name, path, shapes_of(held), size_of(path), metadata, warnings)
 
 
 def _resolved(part: _Part, origin: Provenance) -> dict[str, str]:

@@ -5,6 +5,8 @@ encoder alone or of several, as ComfyUI and Forge users have them, and diffusers
 of its key and named by its width, so a layout that nobody has thought of yet works as long as it keeps the modules'
 names; the model family is told by the tables that are there and by the diffusion model's keys.
 
+T5 and language models are read beside them or alone, where their tokenizer is there: beside the file, or named.
+
 Only the header and the rows that are asked for are read, never the diffusion model.
 """
 
@@ -16,10 +18,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import FileError
-from ..families import CLIP_VOCABULARY_SIZE, ENCODER_NAMES, ENCODER_WIDTHS, FAMILIES, Family, family_of
+from ..families import (
+    CLIP_VOCABULARY_SIZE,
+    ENCODER_NAMES,
+    ENCODER_WIDTHS,
+    ENCODERS,
+    FAMILIES,
+    OTHER_ENCODER_WIDTHS,
+    Family,
+    family_of,
+)
+from .language_tables import (
+    ENDINGS,
+    GgufFile,
+    find_language_table,
+    find_tokenizer_beside,
+    name_language_encoder,
+    open_gguf,
+)
 from .paths import exists, full_path, is_file, is_folder, list_folder, walk_folders
 from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
 
@@ -51,16 +70,19 @@ _NEWER = {
 
 _FINGERPRINTED_ROWS = 8
 
+AnyFile = Union[SafetensorsFile, GgufFile]
+
 _SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
 class TokenTable:
-    """One encoder's token table within a file."""
+    """One encoder's token table within a file; `tokenizer` is the file of its tokenizer, where it is not CLIP's."""
 
     encoder: str
-    file: SafetensorsFile = field(repr=False)
+    file: AnyFile = field(repr=False)
     key: str
+    tokenizer: Path | None = None
 
     @property
     def entry(self) -> TensorEntry:
@@ -119,20 +141,26 @@ class Checkpoint:
         return record
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path, *, tokenizer: Path | None = None, has_tokenizers: bool = False) -> Checkpoint:
     """Find the token tables of a checkpoint file or diffusers folder.
 
-    Raises: FileError where it cannot be read, is a pickle, or holds no CLIP text encoder; the sentence says what it
-    seems to be and what to give instead.
+    `tokenizer` is the file of the tokenizer of T5 or the language model in it; else it is looked for beside the file.
+    `has_tokenizers` says that the caller has them: inside a program, whose own are used.
+    Raises: FileError where it cannot be read, is a pickle, or holds no text encoder that can be read; the sentence says
+    what it seems to be and what to give instead.
     """
     if is_folder(path):
-        return _open_folder(path)
-    _refuse_other_kinds(path)
-    file = open_safetensors(path)
-    tables = _find_tables([file])
+        return _open_folder(path, tokenizer, has_tokenizers)
+    _refuse_pickles(path)
+    file: AnyFile = open_gguf(path) if path.suffix.lower() == ".gguf" else open_safetensors(path)
+    tables = _find_tables([file]) if isinstance(file, SafetensorsFile) else []
+    other = _find_other(file, path, tokenizer, is_wanted=has_tokenizers or not tables, has_tokenizer=has_tokenizers)
+    family = _family(tables, file.tensors)
+    if other is not None:
+        tables.append(other)
     if not tables:
         raise FileError(_why_no_table(file))
-    return _checkpoint(path, tables, _family(tables, file.tensors))
+    return _checkpoint(path, tables, family)
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
@@ -146,12 +174,12 @@ def find_checkpoints(folder: Path) -> list[Path]:
             found.append(place)
             folders.clear()
         else:
-            found += [place / name for name in files if name.lower().endswith(".safetensors")]
+            found += [place / name for name in files if name.lower().endswith((".safetensors", ".gguf"))]
     return found
 
 
 def _checkpoint(path: Path, tables: Sequence[TokenTable], family: Family | None) -> Checkpoint:
-    order = family.encoders if family else tuple(ENCODER_WIDTHS)
+    order = (*(family.encoders if family else ENCODER_WIDTHS), *OTHER_ENCODER_WIDTHS)
     kept = tuple(sorted((t for t in tables if t.encoder in order), key=lambda t: order.index(t.encoder)))
     return Checkpoint(path, family, kept, _identity(kept))
 
@@ -192,6 +220,30 @@ def _find_tables(files: Iterable[SafetensorsFile]) -> list[TokenTable]:
     return list(found.values())
 
 
+def _find_other(
+    file: AnyFile, place: Path, tokenizer: Path | None, *, is_wanted: bool, has_tokenizer: bool = False
+) -> TokenTable | None:
+    """Return the table of T5 or a language model with its tokenizer; None where there is none, or it is not wanted.
+
+    In a file with CLIP's encoders it is wanted only where its tokenizer was named: what lies beside need not be its.
+    Raises: FileError where there is no tokenizer.
+    """
+    key = find_language_table(file.tensors)
+    if key is None or not (is_wanted or tokenizer is not None):
+        return None
+    found = tokenizer or find_tokenizer_beside(place)
+    entry = file.tensors[key]
+    encoder = name_language_encoder(file.path, key, entry.shape, file.tensors, file.metadata)
+    if found is None and not has_tokenizer:
+        raise FileError(
+            f"{place.name} holds {ENCODERS[encoder].title}, without its tokenizer.",
+            suggestion="Put its tokenizer.json or spiece.model beside it, or name it with --tokenizer.",
+        )
+    if isinstance(file, SafetensorsFile) and entry.dtype not in DTYPES:
+        raise FileError(f"{file.path.name}: the token table is kept as {entry.dtype}, which is not a float format.")
+    return TokenTable(encoder, file, key, found)
+
+
 def _preference(key: str) -> tuple[int, str]:
     rank = next((i for i, beginning in enumerate(_PREFERRED) if key.startswith(beginning)), len(_PREFERRED))
     return rank, key
@@ -225,7 +277,7 @@ def _family(tables: Iterable[TokenTable], keys: Iterable[str]) -> Family | None:
     return family_of(names)
 
 
-def _why_no_table(file: SafetensorsFile) -> str:
+def _why_no_table(file: AnyFile) -> str:
     """Return what a safetensors file without a token table seems to be, in words."""
     name, keys = file.path.name, file.tensors
     if any("lora_" in key or ".hada_" in key or ".lokr_" in key for key in keys):
@@ -239,43 +291,57 @@ def _why_no_table(file: SafetensorsFile) -> str:
     if any("encoder.down" in key or key.startswith("first_stage_model.") for key in keys):
         return f"{name} is a VAE; it has no token table."
     if any("SelfAttention" in key or key.startswith("model.layers.") for key in keys):
-        return f"{name} holds a text encoder that takes no embeddings (T5 or a language model); a CLIP one is needed."
-    return f"{name} holds no token table of a CLIP text encoder (768, 1024 or 1280 columns)."
+        return f"{name} holds a part of a text encoder (T5 or a language model), without its token table."
+    return f"{name} holds no token table of a text encoder."
 
 
-def _refuse_other_kinds(path: Path) -> None:
+def _refuse_pickles(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix in _PICKLES and exists(path):
         raise FileError(
             f"{path.name} is a pickle, which can run code when it is opened; it is not read."
             " Convert it to safetensors first: a WebUI's checkpoint merger does it, and ComfyUI's node Save Checkpoint."
         )
-    if suffix == ".gguf":
-        raise FileError(f"{path.name} is a GGUF file; give the text encoder as safetensors.")
 
 
 # --- Diffusers folders ---------------------------------------------------------------------------------------------
 
 
-def _open_folder(folder: Path) -> Checkpoint:
+def _open_folder(folder: Path, tokenizer: Path | None, has_tokenizers: bool) -> Checkpoint:
     tables: list[TokenTable] = []
-    for name in ("text_encoder", "text_encoder_2"):
-        if is_folder(folder / name):
-            tables += _tables_of_encoder(folder / name)
+    problem: FileError | None = None
+    for name in ("text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4"):
+        try:
+            tables += _tables_of_encoder(folder / name, tokenizer, has_tokenizers) if is_folder(folder / name) else []
+        except FileError as error:  # told where the others give no table, or it is not that a tokenizer is missing
+            if error.suggestion is None:
+                raise
+            problem = error
     if not tables and (files := _weight_files(folder)):
-        tables = _find_tables(open_safetensors(file) for file in files)
+        tables = _tables_of_files(folder, files, tokenizer, has_tokenizers)
     if not tables:
-        raise FileError(f"{folder} is not a diffusers folder: no text_encoder/model.safetensors of CLIP is in it.")
-    return _checkpoint(folder, tables, _family_of_folder(folder, tables))
+        raise problem or FileError(f"{folder} is not a diffusers folder: no text_encoder/model.safetensors is in it.")
+    return _checkpoint(folder, tables, _family_of_folder(folder, [t for t in tables if t.encoder in ENCODER_WIDTHS]))
 
 
-def _tables_of_encoder(folder: Path) -> list[TokenTable]:
+def _tables_of_encoder(folder: Path, tokenizer: Path | None, has_tokenizer: bool) -> list[TokenTable]:
     files = _weight_files(folder)
     if not files:
         if any(path.suffix == ".bin" for path in list_folder(folder)):
             raise FileError(f"{folder} holds only pickles (.bin), which are not read; convert them to safetensors.")
         raise FileError(f"{folder} holds no model.safetensors.")
-    return _find_tables(open_safetensors(file) for file in files)
+    return _tables_of_files(folder, files, tokenizer, has_tokenizer)
+
+
+def _tables_of_files(
+    folder: Path, paths: Sequence[Path], tokenizer: Path | None, has_tokenizer: bool
+) -> list[TokenTable]:
+    files = [open_safetensors(path) for path in paths]
+    tables = _find_tables(files)
+    if tables:
+        return tables
+    others = [_find_other(one, folder, tokenizer, is_wanted=True, has_tokenizer=has_tokenizer) for one in files]
+    return [table for table in others if table is not None][:1]
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -305,7 +371,7 @@ def _shards_with_table(index: Path) -> list[str]:
     places = _read_json(index).get("weight_map")
     if not isinstance(places, dict):
         raise FileError(f"{index} is not an index of shards: it has no weight_map.")
-    return sorted({str(shard) for key, shard in places.items() if key.endswith(TABLE_ENDING)})
+    return sorted({str(shard) for key, shard in places.items() if key.endswith((TABLE_ENDING, *ENDINGS))})
 
 
 def _inside(folder: Path, name: str) -> Path:

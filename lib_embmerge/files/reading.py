@@ -84,7 +84,7 @@ def read_embedding(path: Path) -> EmbeddingFile:
 def load_embedding(path: Path) -> EmbeddingFile:
     """Read the one embedding of a file as it is, unequal encoders included.
 
-    Raises: FileError where the file cannot be read, could run code, or holds no embedding for CLIP, or several.
+    Raises: FileError where the file cannot be read, could run code, or holds no embedding, or several.
     """
     content = read_content(path)
     held = find_embeddings(content)
@@ -93,10 +93,7 @@ def load_embedding(path: Path) -> EmbeddingFile:
             f"{path.name} holds {len(held)} embeddings: {_list([one.token for one in held])}.",
             suggestion="convert makes a file of each.",
         )
-    found = _load(content, held[0], "")
-    if not found.vectors:
-        raise FileError(f"{path.name} holds vectors for {', '.join(found.others)} alone, and none for CLIP.")
-    return found
+    return _load(content, held[0], "")
 
 
 def load_embeddings(path: Path, *, encoder: str = "") -> list[EmbeddingFile]:

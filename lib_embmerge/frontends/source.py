@@ -70,4 +70,4 @@ def read_stored(path: Path, *, is_installed: bool = False) -> StoredFile:
     Raises: FileError where it is no embedding file.
     """
     file = read_embedding(path)
-    return StoredFile(file, Embedding(file.vectors), is_installed)
+    return StoredFile(file, Embedding(file.all_vectors), is_installed)

@@ -18,6 +18,8 @@ class HostTokenizedEncoder(FileEncoder):
         """Take the file's table and the loaded model's encoder."""
         super().__init__(table.encoder, table)
         self.host_encoder = host_encoder
+        self.start_id, self.end_id = host_encoder.start_id, host_encoder.end_id
+        self.padding_id = host_encoder.padding_id
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids by the host's own tokenizer."""

@@ -25,9 +25,10 @@ from ..host_protocol import InstalledEmbedding, TextPieces
 from ..prompt_rules import WEBUI
 from ..vectors.vocabulary import Vocabulary
 from .demonstration import demonstration_tables
+from .language_tokenizers import open_tokenizer
 from .tokenizers import END, START, spell, tokenizer
 
-__all__ = ["CheckpointModel", "FileEncoder", "Table", "open_model"]
+__all__ = ["CheckpointModel", "FileEncoder", "LanguageEncoder", "Table", "open_model"]
 
 _PADDING = {"clip_l": END, "clip_h": 0, "clip_g": 0}
 """Ids of the padding token. Source: A1111 modules/sd_hijack_clip.py:220 (end), sd_hijack_open_clip.py:14,46 (0)."""
@@ -38,6 +39,7 @@ def open_model(
     *,
     embeddings: Path | EmbeddingFolder | None = None,
     checkpoints: Path | None = None,
+    tokenizer: Path | None = None,
     opens_paths: bool = True,
 ) -> CheckpointModel:
     """Open a checkpoint file or diffusers folder as a text model; the demonstration encoder where it is None.
@@ -46,14 +48,16 @@ def open_model(
     looked up in, beside the checkpoint's own folder. An `EmbeddingFolder` need not be there yet. `opens_paths` says
     that `@` takes any path, not only of files in these folders: not where expressions come from other people.
 
-    Raises: FileError where the checkpoint holds no CLIP text encoder, or a folder is missing.
+    `tokenizer` is the file of the tokenizer of T5 or a language model; else it is looked for beside the checkpoint.
+
+    Raises: FileError where the checkpoint holds no text encoder that can be read, or a folder is missing.
     """
     for folder in (embeddings, checkpoints):
         if isinstance(folder, Path) and not is_folder(folder):
             raise FileError(f"There is no folder {folder}.")
     installed = embeddings if isinstance(embeddings, EmbeddingFolder) else EmbeddingFolder(embeddings)
     folders = [folder for folder in (checkpoint.parent if checkpoint else None, checkpoints) if folder is not None]
-    places = _Places(installed, tuple(folders), opens_paths)
+    places = _Places(installed, tuple(folders), opens_paths, tokenizer)
     if checkpoint is None:
         return CheckpointModel(None, FAMILIES["sdxl"], _encoders(demonstration_tables("sdxl")), places)
     return _open(checkpoint, places)
@@ -66,6 +70,7 @@ class _Places:
     installed: EmbeddingFolder
     folders: tuple[Path, ...]
     opens_paths: bool
+    tokenizer: Path | None = None
 
     def checkpoints(self) -> list[Path]:
         """Return what can be a checkpoint in the folders."""
@@ -73,9 +78,14 @@ class _Places:
 
 
 def _open(path: Path, places: _Places) -> CheckpointModel:
-    source = open_checkpoint(path)
-    tables: Mapping[str, Table] = {table.encoder: table for table in source.tables}
-    return CheckpointModel(source, source.family, _encoders(tables), places)
+    source = open_checkpoint(path, tokenizer=places.tokenizer)
+    encoders = [
+        FileEncoder(table.encoder, table)
+        if table.tokenizer is None
+        else LanguageEncoder(table.encoder, table, table.tokenizer)
+        for table in source.tables
+    ]
+    return CheckpointModel(source, source.family, encoders, places)
 
 
 def _encoders(tables: Mapping[str, Table]) -> list[FileEncoder]:
@@ -101,10 +111,11 @@ class Table(Protocol):
 
 
 class FileEncoder:
-    """One text encoder: the tokenizer that belongs to its name, and a table."""
+    """One CLIP text encoder: the tokenizer that belongs to its name, and a table."""
 
-    start_id = START
-    end_id = END
+    start_id: int | None = START
+    end_id: int | None = END
+    padding_id: int | None
 
     def __init__(self, name: str, table: Table) -> None:
         """Take the encoder's name and its table; nothing is read yet."""
@@ -112,7 +123,7 @@ class FileEncoder:
         self.table = table
         self.width = table.width
         self.size = table.size
-        self.padding_id = _PADDING[name]
+        self.padding_id = _PADDING.get(name)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, as the tokenizer that the encoder was trained with."""
@@ -137,8 +148,30 @@ class FileEncoder:
             lambda start, stop: self.table.rows(range(start, stop)),
             size=self.size,
             width=self.width,
-            excluded=(START, END),
+            excluded=[token for token in (self.start_id, self.end_id) if token is not None],
         )
+
+
+class LanguageEncoder(FileEncoder):
+    """T5 or a language model: a table, and the tokenizer in the file that belongs to it."""
+
+    def __init__(self, name: str, table: Table, tokenizer: Path) -> None:
+        """Take the encoder's name, its table, and the tokenizer's file.
+
+        Raises: FileError where that cannot be read.
+        """
+        super().__init__(name, table)
+        self._tokenizer = open_tokenizer(tokenizer, name)
+        special = self._tokenizer
+        self.start_id, self.end_id, self.padding_id = special.start_id, special.end_id, special.padding_id
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's token ids, cut as it stands: with a blank before it, or none."""
+        return self._tokenizer.tokenize(texts)
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Return each token's spelling, a blank before it where it begins a word."""
+        return self._tokenizer.spell(ids)
 
 
 class CheckpointModel:

@@ -33,6 +33,10 @@ KEPT_SECONDS = 60.0
 """How long after a search the rows stay in memory, from the second search within that time on: while someone types."""
 LONGEST_END_S = 5.0
 """How long the program's end waits for a timer that is at work."""
+KEPT_BYTES = 300_000_000
+"""Rows of more than these bytes, in float32, never stay in memory: a language model's would take gigabytes."""
+CHUNK_NUMBERS = 8_000_000
+"""Numbers that are read at once at most: of a wide table fewer rows, so that no more than some 100 MB are needed."""
 BLOCK = 128
 """Rows that are added up at once: they fit into a processor's cache."""
 
@@ -61,7 +65,7 @@ class Vocabulary:
         self.size = size
         self.width = width
         self.excluded = frozenset(excluded)
-        self.chunk = chunk
+        self.chunk = max(1, min(chunk, CHUNK_NUMBERS // max(1, width)))
         self._lock = threading.Lock()
         self._kept: _Statistics | None = None
         self._rows: Tensor | None = None
@@ -157,7 +161,7 @@ class Vocabulary:
         """Keep the rows where they were searched a moment ago, too."""
         now = time.monotonic()
         is_again, self._searched = now - self._searched < KEPT_SECONDS, now
-        if is_again:
+        if is_again and 4 * self.size * self.width <= KEPT_BYTES:
             if self._rows is None:
                 self._rows = self._read_all()
             self._forget_later()

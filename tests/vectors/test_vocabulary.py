@@ -218,3 +218,23 @@ def test_no_timer_is_left_where_the_program_ends() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ended.stdout.split() == ["True", "end"]
+
+
+def test_a_large_table_is_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = noise(300, 3)
+    words = Vocabulary(lambda start, stop: table[start:stop], size=300, width=3, excluded=())
+    monkeypatch.setattr(vocabulary, "KEPT_BYTES", 4 * 300 * 3 - 1)
+    for _ in range(3):
+        words.nearest(table[:2], k=2, keep=True)
+    assert words._rows is None
+
+
+def test_of_a_wide_table_fewer_rows_are_read_at_once() -> None:
+    asked: list[int] = []
+
+    def read(start: int, stop: int) -> torch.Tensor:
+        asked.append(stop - start)
+        return torch.ones(stop - start, 5120)
+
+    assert Vocabulary(read, size=3000, width=5120, excluded=()).mean_norm > 0
+    assert max(asked) * 5120 <= vocabulary.CHUNK_NUMBERS

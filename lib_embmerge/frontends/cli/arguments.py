@@ -216,6 +216,7 @@ class _SetLimit(argparse.Action):
 
 def _model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     parser.add_argument("--checkpoint", type=_path, metavar="FILE", action="append" if several else "store")
+    parser.add_argument("--tokenizer", type=_path, metavar="FILE")
     parser.add_argument("--embeddings", type=_path, metavar="DIR")
     parser.add_argument("--checkpoints", type=_path, metavar="DIR")
     parser.add_argument("--limit", action=_SetLimit, dest="limits", default=Limits(), metavar="NAME=NUMBER")

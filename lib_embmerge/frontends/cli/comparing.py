@@ -50,7 +50,7 @@ def _compare_on_one(options: argparse.Namespace, checkpoint: Path | None) -> Rep
     values = []
     for side in sides:
         if isinstance(side, Path):
-            values.append(Embedding(read_embedding(side).vectors))
+            values.append(Embedding(read_embedding(side).all_vectors))
         elif model is not None:
             values.append(evaluate(side, model))
     report = _report(options.text, values)

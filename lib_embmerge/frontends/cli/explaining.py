@@ -73,7 +73,7 @@ class _Carrier:
 
     @property
     def vectors(self) -> Embedding:
-        return Embedding(self.file.vectors)
+        return Embedding(self.file.all_vectors)
 
     def in_words(self, *, is_wished: bool) -> Report:
         words = self._find_words()

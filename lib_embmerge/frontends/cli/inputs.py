@@ -31,7 +31,12 @@ def open_chosen_model(options: argparse.Namespace, checkpoint: Path | None = Non
     # Imported here because it brings torch, which --help and the comparison of two files must not wait for.
     from ...models import checkpoint as models
 
-    return models.open_model(checkpoint, embeddings=options.embeddings, checkpoints=options.checkpoints)
+    return models.open_model(
+        checkpoint,
+        embeddings=options.embeddings,
+        checkpoints=options.checkpoints,
+        tokenizer=getattr(options, "tokenizer", None),
+    )
 
 
 def find_named_file(text: str, kind: str) -> Path | None:

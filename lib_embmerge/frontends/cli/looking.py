@@ -115,7 +115,7 @@ def _headlines(looked: Looked) -> list[str]:
     file = looked.source.file
     known = file.metadata
     texts = [[label, _one_line(known[key])] for label, key in HEADER.items() if key in known]
-    dtypes = sorted({str(rows.dtype).removeprefix("torch.") for rows in file.vectors.values()})
+    dtypes = sorted({str(rows.dtype).removeprefix("torch.") for rows in file.all_vectors.values()})
     own = [["file", str(file.path)], ["holds", f"{shapes}, {', '.join(dtypes)}"], *texts]
     return [*align(own, left=(0, 1)), *file.notes]
 

@@ -321,4 +321,4 @@ def _is_there(entered: Entered, name: str, model: TextModel, folder: Path) -> bo
     file = read_embedding(path)
     if file.metadata.get("embmerge.expression") != entered.expression:
         return False
-    return Analysis(entered, model, stays_text=name).value().equals(Embedding(file.vectors))
+    return Analysis(entered, model, stays_text=name).value().equals(Embedding(file.all_vectors))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from ...families import CLIP, group_of
+from ...models.language_tokenizers import spell_piece
 from ...vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
 from .token_table import HostTable
 
 __all__ = ["HostEncoder", "spell_token"]
-
-BLANK = "▁"
-"""What stands for a blank in pieces of SentencePiece."""
-BYTES = re.compile("[!-~¡-¬®-ÿ\u0100-\u0143]+")
-"""What a token of a byte-level tokenizer looks like. Source: openai/gpt-2 encoder.py, `bytes_to_unicode`."""
 
 WORD_ENDS: dict[int, bool] = {}
 """Whether a token is the last of its word, for those that were met: a property of CLIP's vocabulary."""
@@ -93,12 +88,9 @@ def spell_token(tokenizer: Any, token: int) -> str:
     """
     if hasattr(tokenizer, "convert_ids_to_tokens"):
         piece = tokenizer.convert_ids_to_tokens(token)
-        piece = f"<{token}>" if piece is None else str(piece)
-        if BYTES.fullmatch(piece):  # byte-level pairs show as the letters that stand for bytes
-            return str(tokenizer.convert_tokens_to_string([piece]))
-        return piece.replace(BLANK, " ")
+        return f"<{token}>" if piece is None else spell_piece(str(piece))
     pieces = getattr(tokenizer, "tokenizer", tokenizer)
-    return str(pieces.id_to_piece(token)).replace(BLANK, " ") if token < pieces.get_piece_size() else f"<{token}>"
+    return spell_piece(str(pieces.id_to_piece(token))) if token < pieces.get_piece_size() else f"<{token}>"
 
 
 def _spelling(tokenizer: Any, token: str) -> str:

@@ -60,7 +60,7 @@ class CheckpointList:
 
         Raises: FileError where it cannot be read.
         """
-        return OtherCheckpoint(open_checkpoint(Path(info.filename)), beside)
+        return OtherCheckpoint(open_checkpoint(Path(info.filename), has_tokenizers=True), beside)
 
     def _unmistakable(self, infos: Iterable[Any]) -> list[str]:
         """Return for each of some checkpoints the shortest name that no other one has."""
@@ -87,7 +87,7 @@ def read_record(info: Any | None) -> Mapping[str, str]:
     if info is None:
         return {}
     try:
-        record = dict(open_checkpoint(Path(info.filename)).record())
+        record = dict(open_checkpoint(Path(info.filename), has_tokenizers=True).record())
     except FileError:  # a pickle, which is not opened for this
         record = {"name": Path(info.filename).name}
     return record | ({"sha256": str(info.sha256)} if info.sha256 else {})

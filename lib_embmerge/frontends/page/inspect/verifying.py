@@ -75,7 +75,8 @@ def verify(file: EmbeddingFile, model: TextModel, limits: Limits | None = None) 
         raise FileError("One of them is the demonstration encoder, whose vectors are not CLIP's.")
     analysis = Analysis(entered, model)
     value = analysis.value()
-    stored = Embedding(file.vectors)
+    known = {*file.vectors, *value}  # what a file holds beside CLIP's for another model is not compared
+    stored = Embedding({name: rows for name, rows in file.all_vectors.items() if name in known})
     rows = file.metadata.get("embmerge.rows")
     formats = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in stored.values()})
     return Verification(

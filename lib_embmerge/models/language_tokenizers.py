@@ -1,0 +1,139 @@
+"""Tokenizers of T5 and language models, by the file that belongs to the model: none is guessed.
+
+`tokenizer.json` is read by the package `tokenizers`, `spiece.model` and `tokenizer.model` by `sentencepiece`, which
+need not be installed otherwise. A text is cut as it stands: with a blank before its first word, or none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError
+from ..families import group_of
+from ..files.paths import time_of_change
+
+__all__ = ["LanguageTokenizer", "open_tokenizer", "spell_piece"]
+
+BLANK = "▁"
+"""What stands for a blank in pieces of SentencePiece."""
+
+BYTES = re.compile("[!-~¡-¬®-ÿ\u0100-\u0143]+")
+"""What a token of a byte-level tokenizer looks like. Source: openai/gpt-2 encoder.py, `bytes_to_unicode`."""
+
+SPECIAL = {
+    "t5": (None, "</s>", "<pad>"),
+    "umt5": (None, "</s>", "<pad>"),
+    "gemma2": ("<bos>", "<eos>", "<pad>"),
+    "gemma3": ("<bos>", "<eos>", "<pad>"),
+    "qwen25": (None, "<|im_end|>", "<|endoftext|>"),
+    "qwen3": (None, "<|im_end|>", "<|endoftext|>"),
+    "mistral3": ("<s>", "</s>", "<pad>"),
+    "llama": ("<|begin_of_text|>", "<|end_of_text|>", "<|end_of_text|>"),
+}
+"""Start, end and padding token by tokenizer group, None where there is none. Source: the models' special_tokens_map."""
+
+
+class LanguageTokenizer:
+    """One tokenizer, whichever package reads it."""
+
+    def __init__(self, path: Path, encoder: str) -> None:
+        """Read the file; `encoder` says which special tokens it has.
+
+        Raises: FileError where it is no tokenizer, or the package that reads it is missing.
+        """
+        self._inner = _read(path)
+        self._is_pieces = hasattr(self._inner, "id_to_piece")
+        special = SPECIAL.get(group_of(encoder), (None, None, None))
+        self.start_id, self.end_id, self.padding_id = (None if name is None else self._id_of(name) for name in special)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's ids, without special tokens."""
+        encodable = [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]
+        if self._is_pieces:
+            return [list(self._inner.encode(text, add_bos=False, add_eos=False)) for text in encodable]
+        return [list(found.ids) for found in self._inner.encode_batch(encodable, add_special_tokens=False)]
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """Return each token's spelling, a blank before it where it begins a word."""
+        return [self._spell(int(token)) for token in ids]
+
+    def _spell(self, token: int) -> str:
+        if self._is_pieces:
+            return spell_piece(self._inner.id_to_piece(token)) if token < self._inner.get_piece_size() else f"<{token}>"
+        piece = self._inner.id_to_token(token)
+        return f"<{token}>" if piece is None else spell_piece(piece)
+
+    def _id_of(self, name: str) -> int | None:
+        if not self._is_pieces:
+            found = self._inner.token_to_id(name)
+            return None if found is None else int(found)
+        token = int(self._inner.piece_to_id(name))
+        return token if self._inner.id_to_piece(token) == name else None
+
+
+def open_tokenizer(path: Path, encoder: str) -> LanguageTokenizer:
+    """Return the tokenizer of a file, read once for as long as it stays as it is.
+
+    Raises: FileError as `LanguageTokenizer`.
+    """
+    return _opened(path, encoder, time_of_change(path))
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, encoder: str, changed: int | None) -> LanguageTokenizer:
+    return LanguageTokenizer(path, encoder)
+
+
+def spell_piece(piece: str) -> str:
+    """Return a piece of a vocabulary as people read it: of SentencePiece, or of a byte-level pair encoding.
+
+    Edge: bytes that are only a part of a character show as the replacement character.
+    """
+    if BYTES.fullmatch(piece) and not piece.isascii():
+        return bytes(_byte_of(character) for character in piece).decode("utf-8", errors="replace")
+    return piece.replace(BLANK, " ")
+
+
+def _byte_of(character: str) -> int:
+    """Return the byte that a visible character stands for. Source: openai/gpt-2 encoder.py, `bytes_to_unicode`."""
+    code = ord(character)
+    if code < 256:
+        return code
+    hidden = [*range(0x21), *range(0x7F, 0xA1), 0xAD]
+    found: int = hidden[code - 256]
+    return found
+
+
+def _read(path: Path) -> Any:
+    if path.suffix == ".json":
+        from tokenizers import Tokenizer
+
+        # Looked into first, as for what is none the package raises an exception of no particular kind.
+        return Tokenizer.from_str(_read_tokenizer_json(path))
+    try:
+        import sentencepiece  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        raise FileError(
+            f"To read {path.name} the package sentencepiece is needed.", suggestion="pip install sentencepiece"
+        ) from None
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError) as error:
+        raise FileError(f"{path} cannot be read as a tokenizer: {error}.") from error
+
+
+def _read_tokenizer_json(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(f"{path} cannot be read as a tokenizer: {error}.") from error
+    model = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), (dict, list)):
+        raise FileError(f"{path} cannot be read as a tokenizer: it has no vocabulary.")
+    return text
