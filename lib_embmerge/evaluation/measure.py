@@ -112,7 +112,7 @@ def _describe_indices(length: int) -> str:
     """Return the sentence that names the indices of `length` vectors."""
     if length == 0:
         return "there are no vectors"
-    return "there is one vector, 0" if length == 1 else f"the vectors are 0 to {length - 1}"
+    return "the only one is vector 0" if length == 1 else f"they are numbered 0 to {length - 1}"
 
 
 def _check_norms(step: Step, given: Sequence[Lengths], readings: Readings) -> None:

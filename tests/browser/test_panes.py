@@ -23,7 +23,7 @@ def test_an_expression_is_inspected(tab: Tab) -> None:
 
 def test_a_file_is_picked_from_the_folder_and_inspected(tab: Tab) -> None:
     tab.save("'black cat'", "em_look", folder="mine").sees("✓", at="result")
-    tab.open_pane("Inspect & compare").choose("a file of the folder", of="inspect_kind")
+    tab.open_pane("Inspect & compare").choose("a file in the folder", of="inspect_kind")
     tab.pick("mine/em_look.safetensors", of="inspect_file")
     tab.sees("[2,768]", "gives exactly this file", "'black cat'", at="inspect_result")
     tab.mend("open in Build", at="inspect_result").sees("2 vectors").holds("'black cat'")

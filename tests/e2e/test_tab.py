@@ -193,7 +193,7 @@ def test_the_counter_counts_vectors_and_marks_a_mistake(webui: WebUI, page: Page
 
 def test_a_file_of_the_folder_is_inspected(tab: Tab) -> None:
     tab.save("'black cat'", NAME).sees("✓", at="result")
-    tab.open_pane("Inspect & compare").open_pane("Inspect").choose("a file of the folder", of="inspect_kind")
+    tab.open_pane("Inspect & compare").open_pane("Inspect").choose("a file in the folder", of="inspect_kind")
     tab.pick(f"{NAME}.safetensors", of="inspect_file")
     tab.sees("[2,768]", "gives exactly this file", "'black cat'", at="inspect_result")
     tab.choose("an expression", of="inspect_kind")

@@ -85,8 +85,8 @@ def test_an_encoder_alone_is_itself() -> None:
 
 
 MISTAKES = [
-    ("'kitten'[3]", "[3]", "There is no vector 3 in CLIP: there is one vector, 0."),
-    ("'cat child', 'kitten'[-5]", "", "There is no vector -5 in CLIP: the vectors are 0 to 2."),
+    ("'kitten'[3]", "[3]", "There is no vector 3 in CLIP: the only one is vector 0."),
+    ("'cat child', 'kitten'[-5]", "", "There is no vector -5 in CLIP: they are numbered 0 to 2."),
     ("token(5)", "token(5)", "A token's id is of one tokenizer; this model has those of CLIP and T5. "
      "Write t5xxl(token(5))."),
     ("'cat', 5", "5", "A token's id is of one tokenizer; this model has those of CLIP and T5. Write t5xxl(token(5))."),

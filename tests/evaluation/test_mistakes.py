@@ -48,8 +48,8 @@ def sdxl() -> MemoryModel:
 
 
 ON_SD1 = [
-    ("'cat' + 'dog'[1]", "'dog'[1]", WrongArgument, "There is no vector 1: there is one vector, 0."),
-    ("'red cat'[-3]", "'red cat'[-3]", WrongArgument, "There is no vector -3: the vectors are 0 to 1."),
+    ("'cat' + 'dog'[1]", "'dog'[1]", WrongArgument, "There is no vector 1: the only one is vector 0."),
+    ("'red cat'[-3]", "'red cat'[-3]", WrongArgument, "There is no vector -3: they are numbered 0 to 1."),
     ("''[0]", "''[0]", WrongArgument, "There is no vector 0: there are no vectors."),
     ("'cat' + emb('none')", "'none'", UnknownEmbedding, "There is no embedding named none."),
     ("emb('none.safetensors')", "'none.safetensors'", UnknownEmbedding, "There is no embedding named none."),
@@ -217,7 +217,7 @@ def test_of_several_expressions_the_first_mistake_is_told_with_its_source() -> N
         assert problem.value.span is not None
         assert (problem.value.span.start, problem.value.span.end) == (5, 13)
         assert str(problem.value) == (
-            "xxxxx'dog'[7]\n     ^^^^^^^^\nThere is no vector 7: there is one vector, 0."
+            "xxxxx'dog'[7]\n     ^^^^^^^^\nThere is no vector 7: the only one is vector 0."
         )
 
 

@@ -29,7 +29,7 @@ __all__ = [
     "read_box",
 ]
 
-EXPRESSION, FILE, UPLOAD = KINDS = ("an expression", "a file of the folder", "an upload")
+EXPRESSION, FILE, UPLOAD = KINDS = ("an expression", "a file in the folder", "an upload")
 """What can be looked at, in the page's words."""
 
 LOADED = "the loaded checkpoint"

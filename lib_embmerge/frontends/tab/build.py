@@ -44,7 +44,7 @@ def _build_left(host: PageHost) -> None:
     gr.HTML(draw("slots", slots=["name"]), elem_id="embmerge_name_check")
     with gr.Row(elem_classes=["embmerge-ticks"]):
         overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_overwrite")
-        same_name = gr.Checkbox(label="Use this name all the same", elem_id="embmerge_same_name")
+        same_name = gr.Checkbox(label="Use this name anyway", elem_id="embmerge_same_name")
     with gr.Accordion("Author, note, precision", open=False, elem_id="embmerge_about"):
         author = gr.Textbox(label="Author", max_lines=1, elem_id="embmerge_author")
         note = gr.Textbox(label="Note", lines=2, elem_id="embmerge_note")

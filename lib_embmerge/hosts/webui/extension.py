@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from ...errors import UnsupportedHost
+from ...errors import UnsupportedHost, printable
 from ...language.scan import holds_expression
 from ...legacy import restore_prompts
 from ...limits import Limits
@@ -86,7 +86,7 @@ class WebUI:
         if not self.host.refusal:
             self.note_emphasis(processing)
         for warning in self.find_warnings(processing):
-            print(f"[embmerge] {warning}")
+            print(f"[embmerge] {printable(warning)}")
             if hasattr(processing, "comment"):
                 processing.comment(warning)  # below its pictures
 

@@ -107,7 +107,7 @@ def test_a_layout_is_checked_and_converted(host, uploads, name):
     write, layouts, shapes, said = LAYOUTS[name]
     write(uploads / name)
     checked = plain(check_from_page(host, [str(uploads / name)], []))
-    assert [layout for layout in layouts if f"kept as {layout}" not in checked] == []
+    assert [layout for layout in layouts if f"stored as {layout}" not in checked] == []
     assert made(host) == []
     converted = plain(convert_from_page(host, [str(uploads / name)], [], ConvertOptions()))
     assert [sentence for sentence in said if sentence not in checked + converted] == []

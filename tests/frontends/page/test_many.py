@@ -61,7 +61,7 @@ SHOWN = [
     ({"text": "x1 = 'cat'\nx2 = 'red car'"}, ["2 files", "x1", "'red car'".replace("'", "&#39;")], ["mistake"]),
     ({"text": "x1 = 'cat'\nx2 = normlize('cat')"}, ["2 lines, 1 with a mistake", "line 2: x2", "normalize?"], []),
     ({"text": "x1 = 'cat'\nX1 = 'dog'"}, ["line 2: X1", "Line 1 has the name X1, too."], []),
-    ({"text": "cat = 'dog'"}, ["vocabulary", "Tick “Use doubtful names all the same”"], ["with a mistake"]),
+    ({"text": "cat = 'dog'"}, ["vocabulary", "Tick “Use doubtful names anyway”"], ["with a mistake"]),
     ({"text": "cat = 'dog'", "same_name": True}, ["vocabulary"], ["Tick"]),
     ({"text": "../x = 'dog'\ncon = 'dog'"}, ["2 lines, 2 with a mistake", "not allowed in a file name", "device"], []),
     ({"text": "x1 = 'dog'", "folder": "../up"}, ["1 with a mistake", "plain path below"], []),
@@ -154,7 +154,7 @@ FAILING = [
     ("no equals", "The line has no ="),
     ("bad = normlize('cat')", "^^^^^^^^"),
     ("good1 = 'dog'", "Line 1 has the name good1, too."),
-    ("cat = 'dog'", "Use doubtful names all the same"),
+    ("cat = 'dog'", "Use doubtful names anyway"),
     ("there-x = 'dog'", "there-x.safetensors exists already."),
     ("THERE-X = 'dog'", "differs only by case"),
     ("good1_1 = 'dog'", "SD.Next and diffusers"),  # the first line's file has just been made

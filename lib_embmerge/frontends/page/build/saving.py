@@ -176,7 +176,7 @@ def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
 
 
 def check_ticks(
-    place: NameCheck, *, overwrite: bool, same_name: bool, tick: str = "Use this name all the same"
+    place: NameCheck, *, overwrite: bool, same_name: bool, tick: str = "Use this name anyway"
 ) -> None:
     """Refuse to replace a file, or to use a doubtful name, without its tick; `tick` is what the latter is called.
 

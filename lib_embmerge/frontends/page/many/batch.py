@@ -34,7 +34,7 @@ __all__ = ["LONG_FIELD", "MODES", "TICK", "LineView", "ManyOptions", "answer_man
 MODES = ("A list", "A sweep over a number")
 """What the lines are made of, in the page's words."""
 
-TICK = "Use doubtful names all the same"
+TICK = "Use doubtful names anyway"
 """The tick that lets names through which `NameCheck` has doubts about."""
 
 LONG_FIELD = "many_long"
