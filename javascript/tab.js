@@ -77,12 +77,18 @@
         checkName.cancel();
         embmerge.forget("name");
         fill({ name: "" });
-        embmerge.recount?.();
+        embmerge.filesChanged?.();
         for (const id of ["embmerge_overwrite", "embmerge_same_name"]) {
             untick(id);
             embmerge.reveal(id, false);
         }
         askPreview();
+    };
+
+    // Called when long work is over, or files were converted.
+    embmerge.worked = () => {
+        fill({});
+        embmerge.filesChanged?.();
     };
 
     // Called when the app has opened another checkpoint or folder.

@@ -22,7 +22,7 @@ from ..page.html import draw
 
 __all__ = ["add_convert_pane"]
 
-SHOWN = "() => { window.embmerge.fill({}); return []; }"
+WORKED = "() => { window.embmerge.worked(); return []; }"
 
 
 def add_convert_pane(host: PageHost) -> None:
@@ -57,8 +57,8 @@ def add_convert_pane(host: PageHost) -> None:
     for component in files:
         on_change(component, look, files, [checked])
     on_click(check, look, files, [checked])
-    then_javascript(on_click(convert, make, [*files, *options], [made, picked]), SHOWN)
-    then_javascript(on_change(wanted, mend, [wanted, *files, *options], [made, picked, wanted]), SHOWN)
+    then_javascript(on_click(convert, make, [*files, *options], [made, picked]), WORKED)
+    then_javascript(on_change(wanted, mend, [wanted, *files, *options], [made, picked, wanted]), WORKED)
     on_click(refresh, list_again, [], [picked])
 
 

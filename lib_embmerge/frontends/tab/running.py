@@ -13,7 +13,7 @@ from ..page.jobs import Jobs
 __all__ = ["RunButtons", "build_run_buttons", "connect_run"]
 
 NAME_JOB = "(...values) => [window.embmerge.jobOfThisPage(), ...values.slice(1)]"
-SHOWN = "() => { window.embmerge.fill({}); return []; }"
+WORKED = "() => { window.embmerge.worked(); return []; }"
 
 
 class RunButtons(NamedTuple):
@@ -54,5 +54,5 @@ def connect_run(
     outputs = [result, buttons.run, buttons.cancel]
     done = on_run(buttons.run, start, [buttons.job, *inputs], outputs, javascript=NAME_JOB)
     then_call(done, end, [buttons.run, buttons.cancel])
-    then_javascript(done, SHOWN)
+    then_javascript(done, WORKED)
     on_click(buttons.cancel, stop, [buttons.job], javascript=NAME_JOB, at_once=True)
