@@ -23,6 +23,8 @@ __all__ = [
     "glued_name",
     "put_words",
     "spelled_ids",
+    "stand_in_name",
+    "stood_for",
 ]
 
 Buffer = Any
@@ -40,6 +42,11 @@ PAIRS = 5
 
 COUNT_PREFIX = PREFIX + "9z"
 """With the first pair of a name that holds a number of vectors; names of contents never begin with it."""
+
+STAND_IN_PREFIX = PREFIX + "9y"
+"""With the first pair of a name that stands for a text; others never begin with it either."""
+
+STAND_IN = re.compile(rf"{STAND_IN_PREFIX}(?:[0-9][a-z]){{{PAIRS - 1}}}")
 
 NAME = re.compile(rf"(?<![a-z0-9]){PREFIX}(?:[0-9][a-z]){{{PAIRS}}}(?![a-z0-9])")
 
@@ -70,6 +77,18 @@ def content_names(contents: Iterable[Buffer]) -> Iterator[str]:
 def count_name(vectors: int) -> str:
     """Return the name that stands for `vectors` unknown vectors in a prompt that is only counted."""
     return COUNT_PREFIX + _pairs(vectors, PAIRS - 1)
+
+
+def stand_in_name(text: str) -> str:
+    """Return the name that stands for a piece of a prompt while another program looks at it."""
+    return STAND_IN_PREFIX + _pairs(zlib.crc32(text.encode("utf-8", "surrogatepass")), PAIRS - 1)
+
+
+def stood_for(text: str, known: Mapping[str, str]) -> str:
+    """Put the pieces back into the places of the names that stand for them; other names stay."""
+    if STAND_IN_PREFIX not in text:
+        return text
+    return STAND_IN.sub(lambda found: known.get(found[0], found[0]), text)
 
 
 def counted_vectors(name: str) -> int | None:

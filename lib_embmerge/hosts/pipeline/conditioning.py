@@ -36,6 +36,7 @@ from ...placeholders import count_name, counted_vectors, find_names, put_words
 from ...vectors.embedding import Embedding
 from .hooks import Hook, HookGroup
 from .job import Mistakes
+from .stand_ins import StandIns
 
 if TYPE_CHECKING:
     from .pipeline_host import PipelineHost
@@ -55,6 +56,8 @@ class ConditioningHooks(HookGroup):
         self.settings = settings
         self.mistakes = Mistakes()
         """What was raised here, for the job that would not hear of it."""
+        self.stand_ins = StandIns()
+        """What stands for expressions while extensions look at prompts."""
         self._lock = threading.RLock()
         self._running = threading.local()
         targets = {
@@ -71,6 +74,8 @@ class ConditioningHooks(HookGroup):
     ) -> Any:
         """Stand in for `get_learned_conditioning(model, prompts, …)` and its multicond twin."""
         # The parameters have the host's names, because callers may use them as keywords.
+        if self.stand_ins:
+            prompts = _with_texts(prompts, self.stand_ins.shown(prompts))
         if self._is_substituted() or not any(map(holds_expression, prompts)):
             return original(model, prompts, *args, **kwargs)
         with self._lock, self.mistakes.remembered():
@@ -88,6 +93,7 @@ class ConditioningHooks(HookGroup):
 
     def tokenize_line(self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any) -> Any:
         """Stand in for the text encoder's `tokenize_line(line)`, which gives (chunks, token count)."""
+        [line] = self.stand_ins.shown([line])
         if self._is_substituted():
             result = self._tokenize_substituted(original, engine, line, *args, **kwargs)
         elif getattr(self._running, "counting", False):

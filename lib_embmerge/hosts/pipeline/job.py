@@ -24,6 +24,7 @@ from ...legacy import restore_prompts
 from ...merge import MergeSettings, check_prompts, merge_prompts
 from ...prompts.comments import find_cut_expression
 from .hooks import Hook, HookGroup
+from .stand_ins import StandIns
 
 if TYPE_CHECKING:
     from ...host_protocol import TextModel
@@ -167,17 +168,34 @@ class JobHooks(HookGroup, ABC):
 class PipelineJob(JobHooks):
     """The hooks around a job of a host with A1111's prompt pipeline."""
 
-    def __init__(self, host: PipelineHost, settings: Callable[[], MergeSettings], mistakes: Mistakes) -> None:
-        """Take the host's adapter, what reads the user's settings, and what the other hooks have met."""
+    def __init__(
+        self, host: PipelineHost, settings: Callable[[], MergeSettings], mistakes: Mistakes, stand_ins: StandIns
+    ) -> None:
+        """Take the host's adapter, what reads the user's settings, and what the other hooks have met and know."""
         self.host = host
+        self.stand_ins = stand_ins
         processing = host.processing
-        hooks = [Hook(processing.StableDiffusionProcessing, "setup_conds", self.set_up)]
+        hooks = [Hook(processing.StableDiffusionProcessing, "setup_conds", self.set_up_after_scripts)]
+        for kind in ("StableDiffusionProcessing", "StableDiffusionProcessingTxt2Img"):
+            if "parse_extra_network_prompts" in vars(getattr(processing, kind, object)):
+                hooks.append(Hook(getattr(processing, kind), "parse_extra_network_prompts", self.before_scripts))
         if hasattr(processing, "process_images_inner"):
             hooks.append(Hook(processing, "process_images_inner", self.run_job))
         infotexts = _find_infotexts()
         if hasattr(infotexts, "parse_generation_parameters"):
             hooks.append(Hook(infotexts, "parse_generation_parameters", self.read_infotext))
         super().__init__(settings, mistakes, hooks)
+
+    def before_scripts(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `parse_extra_network_prompts()`, after which scripts see the prompts of the next pictures."""
+        result = original(p, *args, **kwargs)
+        self.stand_ins.hide(p, self.settings().brackets)
+        return result
+
+    def set_up_after_scripts(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
+        """Stand in for `setup_conds()`, before which scripts have seen the prompts."""
+        self.stand_ins.restore(p)
+        return self.set_up(original, p, *args, **kwargs)
 
     def read_infotext(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stand in for `parse_generation_parameters(text)`, which the API calls too, without the paste's callback."""

@@ -80,7 +80,7 @@ class PipelineHost(RunningHost):
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return the hooks of the prompt pipeline and of the token counter, and the host's own."""
         hooks = ConditioningHooks(self, settings)
-        job = PipelineJob(self, settings, hooks.mistakes)
+        job = PipelineJob(self, settings, hooks.mistakes, hooks.stand_ins)
         return [hooks, TokenCounter(self, hooks, callbacks), job, *self.own_hooks()]
 
     def prompt_points(self) -> Mapping[str, Sequence[tuple[Any, str]]]:
