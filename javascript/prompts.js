@@ -17,6 +17,7 @@
     const isAsked = (text) => OPENER.test(text) || MEANT.test(text);
 
     const seen = new Map(); // by box: its text and caret, since when, when it was asked about, and which chips were pressed
+    const typed = new Map(); // by box: the text with which the host was told of a change, and counts it
     let outside = ""; // of what else the lines depend on
 
     const hostOptions = () => (typeof opts === "object" && opts !== null ? opts : {});
@@ -47,14 +48,18 @@
             seen.delete(id);
             return;
         }
-        const known = seen.get(id) || { text: "", caret: null, since: 0, asked: 0, pressed: new Map() };
+        const known = seen.get(id) || { text: "", caret: null, since: 0, asked: 0, isCounted: true, pressed: new Map() };
         if (box.value !== known.text) {
-            seen.set(id, { ...known, text: box.value, caret: caretOf(box), since: Date.now(), asked: null });
+            const isCounted = typed.get(id) === box.value;
+            seen.set(id, { ...known, text: box.value, caret: caretOf(box), since: Date.now(), asked: null, isCounted });
             grey(id, true);
         } else if (isOpen(id) && caretOf(box) !== known.caret) {
             Object.assign(known, { caret: caretOf(box), since: Date.now(), asked: null });
         } else if (isDue(id, known)) {
-            Object.assign(known, { caret: caretOf(box), asked: Date.now() });
+            if (!known.isCounted) {
+                count(id);
+            }
+            Object.assign(known, { caret: caretOf(box), asked: Date.now(), isCounted: true });
             ask(id, known.text, known.caret);
         }
     }
@@ -142,6 +147,13 @@
     const boxOf = (target) => BOXES.find((id) => target instanceof Element && target.closest(`#${id}`) !== null);
     const boxOfLines = (node) => node.closest(".embmerge-prompt-lines")?.id.replace("embmerge_lines_", "");
 
+    document.addEventListener("input", ({ target }) => {
+        const id = boxOf(target);
+        if (id !== undefined) {
+            typed.set(id, target.value);
+        }
+    });
+
     // Another model may have been loaded, or an embedding saved, since it was asked.
     document.addEventListener("focusin", ({ target }) => {
         const id = boxOf(target);
@@ -212,18 +224,24 @@
 
     // --- The host's token counter --------------------------------------------------------------------------------
 
-    // Count again, at once: the host itself waits for the next key.
+    const COUNTERS = new Map(
+        PLACES.flatMap((place) => [
+            [`${place}_prompt`, `${place}_token_button`],
+            [`${place}_neg_prompt`, `${place}_negative_token_button`],
+        ])
+    );
+
+    function count(id) {
+        const button = COUNTERS.get(id);
+        if (button !== undefined && !hostOptions().disable_token_counters) {
+            root().querySelector(`button#${button}, #${button} button`)?.click();
+        }
+    }
+
+    // Count again, at once: the host itself waits for the next key. And it counts what it pastes by a clock, so that of
+    // an answer that takes longer the text that was there before is counted (A1111 1.10.1, javascript/token-counters.js).
     embmerge.recount = () => {
         BOXES.forEach(askAgain);
-        if (hostOptions().disable_token_counters) {
-            return;
-        }
-        setTimeout(() => {
-            for (const place of PLACES) {
-                for (const button of [`${place}_token_button`, `${place}_negative_token_button`]) {
-                    root().querySelector(`button#${button}, #${button} button`)?.click();
-                }
-            }
-        }, 50);
+        setTimeout(() => BOXES.forEach(count), 50);
     };
 })();

@@ -38,7 +38,7 @@ class EmbeddingMerge(scripts.Script):
 def warn_of_neighbours():
     """Say it in the console and in the tab where another extension reads the same expressions, or their brackets."""
     webui.host.other_extensions = other_extensions_with_expressions(scripts.scripts_data, EmbeddingMerge)
-    webui.host.taken_brackets = find_bracket_readers(scripts.scripts_data)
+    webui.host.bracket_readers = find_bracket_readers(scripts.scripts_data)
     for warning in webui.host.warnings():
         print(f"[embmerge] {warning}")
 

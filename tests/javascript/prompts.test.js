@@ -250,4 +250,20 @@ describe("the host's counter", () => {
         await page.clock.advance(100);
         assert.equal(presses, times);
     });
+
+    const CHANGED = {
+        "counts what was pasted": [false, 1],
+        "is told of what is typed by the host itself": [true, 0],
+    };
+    cases(test, CHANGED, async (isTyped, times) => {
+        const page = open();
+        let presses = 0;
+        page.find("#txt2img_token_button").addEventListener("click", () => (presses += 1));
+        page.find(PROMPT).value = "a photo of a cat";
+        if (isTyped) {
+            page.fire(PROMPT, "input");
+        }
+        await page.clock.advance(3000);
+        assert.equal(presses, times);
+    });
 });

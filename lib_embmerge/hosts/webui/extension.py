@@ -14,13 +14,13 @@ from ...language.scan import holds_expression
 from ...legacy import restore_prompts
 from ...limits import Limits
 from ...merge import MergeSettings, warn_of_strangers
-from .running_host import Attachment, RunningHost
+from .running_host import Attachment, BracketReader, RunningHost
 from .settings import LIMIT_SETTINGS, SETTINGS
 
 __all__ = ["WebUI", "find_bracket_readers", "other_extensions_with_expressions"]
 
-BRACKET_READERS = {"dynamic_prompting.py": {"{": "Dynamic Prompts"}}
-"""By an extension's script: the brackets of ours that it reads in a prompt before we do, with its name.
+BRACKET_READERS = {"dynamic_prompting.py": BracketReader("Dynamic Prompts", "dp_parser_variant_start", "{")}
+"""Other extensions that read brackets in prompts before we do, by their scripts.
 
 Source: adieyal/sd-dynamic-prompts e8326b5e, run in A1111 1.10.1: its `process` makes `{'cat'}` into `'cat'`.
 """
@@ -130,7 +130,7 @@ def other_extensions_with_expressions(scripts_data: Sequence[Any], our_class: ty
     ]
 
 
-def find_bracket_readers(scripts_data: Sequence[Any]) -> dict[str, str]:
-    """Return the opening brackets that a loaded script of another extension reads before we do, with its name."""
-    found = (BRACKET_READERS.get(PurePath(str(data.path)).name, {}) for data in scripts_data)
-    return {bracket: name for brackets in found for bracket, name in brackets.items()}
+def find_bracket_readers(scripts_data: Sequence[Any]) -> list[BracketReader]:
+    """Return those of the loaded scripts' extensions that read brackets in prompts before we do."""
+    names = dict.fromkeys(PurePath(str(data.path)).name for data in scripts_data)
+    return [BRACKET_READERS[name] for name in names if name in BRACKET_READERS]

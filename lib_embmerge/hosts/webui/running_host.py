@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +27,16 @@ from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
 from .settings import allows_words, read_brackets, read_limits, read_others, say_no_vectors
 
-__all__ = ["Attachment", "RunningHost", "RunningTextModel"]
+__all__ = ["Attachment", "BracketReader", "RunningHost", "RunningTextModel"]
+
+
+@dataclass(frozen=True)
+class BracketReader:
+    """Another extension that reads brackets in prompts: its name, and the option for the opening one with its value."""
+
+    name: str
+    option: str
+    usual: str
 
 
 class Attachment(Protocol):
@@ -131,8 +141,8 @@ class RunningHost(ABC):
         self.checkpoints = CheckpointList(checkpoints)
         self.other_extensions: list[str] = []
         """Files of other extensions that take the same expressions; the wiring finds them."""
-        self.taken_brackets: Mapping[str, str] = {}
-        """Opening brackets that another extension reads before we do, with its name; the wiring finds it."""
+        self.bracket_readers: Sequence[BracketReader] = ()
+        """Other extensions that read brackets in prompts before we do; the wiring finds them."""
         self.refusal = ""
         """Why no prompt can hold expressions in this host; empty where they can."""
         self._working: TextModel | None = None
@@ -203,6 +213,12 @@ class RunningHost(ABC):
     def brackets(self) -> Brackets:
         """Those that are switched on in the settings."""
         return read_brackets(self.shared.opts)
+
+    @property
+    def taken_brackets(self) -> Mapping[str, str]:
+        """Opening brackets that another extension takes out of prompts before expressions are read, with its name."""
+        opts = self.shared.opts
+        return {str(getattr(opts, one.option, one.usual)): one.name for one in self.bracket_readers}
 
     @property
     def limits(self) -> Limits:
