@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -167,3 +168,34 @@ class JobContract:
                 host.modules.prompt_parser.get_learned_conditioning(host.model, ["a <'cat' +>"], 20)
 
         return SimpleNamespace(process=process)
+
+    @pytest.mark.parametrize("reader", ["negpip.py", "another.py"])
+    def test_an_extension_that_searches_prompts_sees_a_word(self, host: HostUnderTest, reader: str) -> None:
+        kind = host.modules.processing.StableDiffusionProcessing
+        kind.parse_extra_network_prompts = lambda self: None
+        host.webui().start()
+        typed = "a sun, (<lerp('cat', 'dog', 0)>:-1) <'red house'[0:1]>"
+        p = host.processing(typed)
+        p.scripts = SimpleNamespace(alwayson_scripts=[SimpleNamespace(filename=f"extensions/x/scripts/{reader}")])
+        p.setup_prompts()
+        p.parse_extra_network_prompts()
+        found = re.findall(r"\(([^(:)]*):-1\)", p.prompts[0])
+        if reader != "negpip.py":
+            assert p.prompts == [typed]
+            assert found == []
+            return
+        assert len(found) == 1
+        assert same(host.condition(f"({found[0]}:1.1)"), host.condition("(cat:1.1)"))
+        p.prompts[0] = p.prompts[0].replace(f"({found[0]}:-1)", "")
+        p.setup_conds()
+        assert p.prompts == ["a sun,  <'red house'[0:1]>"]
+
+    def test_a_prompt_with_a_mistake_is_left_to_the_job(self, host: HostUnderTest) -> None:
+        host.modules.processing.StableDiffusionProcessing.parse_extra_network_prompts = lambda self: None
+        host.webui().start()
+        p = host.processing("a <'cat'")
+        p.scripts = SimpleNamespace(alwayson_scripts=[SimpleNamespace(filename="negpip.py")])
+        p.setup_prompts()
+        p.parse_extra_network_prompts()
+        with pytest.raises(SyntaxProblem):
+            p.setup_conds()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.hosts.webui.extension import other_extensions_with_expressions
+from lib_embmerge.hosts.webui.extension import find_bracket_readers, other_extensions_with_expressions
 from lib_embmerge.hosts.webui.settings import LIMIT_SETTINGS, SETTINGS
 from lib_embmerge.limits import Limits
 
@@ -117,6 +117,28 @@ def test_the_old_extension_is_recognized_beside_ours() -> None:
         SimpleNamespace(path="scripts/xyz_grid.py", script_class=type("Grid", (), {})),
     ]
     assert other_extensions_with_expressions(data, ours) == ["extensions/old/scripts/embedding_merge.py"]
+
+
+@pytest.mark.parametrize(
+    ("script", "option", "taken"),
+    [
+        ("dynamic_prompting.py", None, {"{": "Dynamic Prompts"}),
+        ("dynamic_prompting.py", "%{", {"%{": "Dynamic Prompts"}),
+        ("xyz_grid.py", None, {}),
+    ],
+)
+def test_brackets_that_another_extension_reads(
+    a1111: FakeA1111, script: str, option: str | None, taken: dict[str, str]
+) -> None:
+    host = a1111.webui().host
+    host.bracket_readers = find_bracket_readers([SimpleNamespace(path=f"extensions/x/scripts/{script}")] * 2)
+    if option is not None:
+        a1111.opts.dp_parser_variant_start = option
+    assert host.taken_brackets == taken
+    said = [warning for warning in host.warnings() if "under Embedding merge" in warning]
+    assert len(said) == ("{" in taken)
+    a1111.opts.embmerge_curly_brackets = False
+    assert host.warnings() == []
 
 
 def run_script() -> dict[str, Any]:
