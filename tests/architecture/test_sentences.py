@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,3 +111,54 @@ def test_a_decision_in_javascript_is_seen() -> None:
     assert JS_DECISION.search('if (slot.textContent.includes("exists already")) {')
     assert JS_DECISION.search('note.innerText === "Saved"')
     assert not JS_DECISION.search('slot.innerHTML.trim() === ""')
+
+
+SENTENCE = re.compile(r"[A-Z{].* .*[.?!]$", re.DOTALL)
+CLASS_NAME = re.compile(r"\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+\b")
+TEMPLATES = sorted((ROOT / "lib_embmerge").rglob("*.html"))
+
+
+def sentences_in(source: str) -> Iterator[str]:
+    """Yield the texts of a module that are sentences, documentation left out, with `{}` for what is put into them."""
+    tree = ast.parse(source)
+    ignored: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            ignored.add(id(node.value))
+        if isinstance(node, ast.JoinedStr):
+            ignored.update(id(value) for value in node.values)
+            yield "".join(str(value.value) if isinstance(value, ast.Constant) else "{}" for value in node.values)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in ignored:
+            yield node.value
+
+
+PROGRAMS = {"ComfyUI", "WebUI"}
+"""Names of classes that are names of programs, too."""
+
+
+@functools.cache
+def classes() -> set[str]:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PYTHON]
+    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} - PROGRAMS
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name_of)
+def test_no_sentence_names_a_class_or_asks_for_one(path: Path) -> None:
+    known = classes()
+    source = path.read_text(encoding="utf-8")
+    said = [text for text in sentences_in(source) if SENTENCE.match(text)]
+    assert [text for text in said if known & set(CLASS_NAME.findall(text))] == []
+    shown = re.findall(r"\{[^{}]*(?:type\(\w+\)|__class__)\.__(?:name|qualname)__[^{}]*\}", source)
+    assert shown == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_no_template_names_a_class(path: Path) -> None:
+    text = re.sub(r"\{[{%#].*?[}%#]\}|<[^>]*>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert classes() & set(CLASS_NAME.findall(text)) == set()
+
+
+def test_a_sentence_that_names_a_class_is_seen() -> None:
+    source = "raise FileError(f'{name} gave an UnsupportedHost here.')"
+    [said] = [text for text in sentences_in(source) if SENTENCE.match(text)]
+    assert CLASS_NAME.findall(said) == ["UnsupportedHost"]

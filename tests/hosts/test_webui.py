@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import runpy
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lib_embmerge.errors import UnsupportedHost
 from lib_embmerge.hosts.webui.extension import find_bracket_readers, other_extensions_with_expressions
 from lib_embmerge.hosts.webui.settings import LIMIT_SETTINGS, SETTINGS
 from lib_embmerge.limits import Limits
@@ -104,8 +106,10 @@ def test_without_the_host_s_counter_expressions_work_and_it_is_said(a1111: FakeA
 def test_a_model_without_clip(a1111: FakeA1111) -> None:
     a1111.webui().start()
     a1111.modules.sd_models.model_data.sd_model = SimpleNamespace(cond_stage_model=object())
-    assert "no CLIP text encoder" in a1111.count("a <'cat'>")
-    with pytest.raises(Exception, match="no CLIP text encoder"):
+    said = html.unescape(a1111.count("a <'cat'>"))
+    assert "no CLIP text encoder" in said
+    assert "under Embedding merge" in said
+    with pytest.raises(UnsupportedHost, match=r"no CLIP text encoder.* write .<, or switch expressions off"):
         a1111.modules.prompt_parser.get_learned_conditioning(SimpleNamespace(), ["a <'cat'>"], 10)
 
 

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...errors import EmbeddingMergeError, FileError, SyntaxProblem
+from ...errors import EmbeddingMergeError, FileError, SyntaxProblem, UnsupportedHost
 from ...language.scan import holds_expression
 from ...legacy import restore_prompts
 from ...merge import MergeSettings, check_prompts, merge_prompts
 from ...prompts.comments import find_cut_expression
+from ...prompts.way_out import say_way_out
 from .hooks import Hook, HookGroup
 from .stand_ins import StandIns
 
@@ -46,10 +47,12 @@ class Mistakes:
 
     @contextlib.contextmanager
     def remembered(self) -> Iterator[None]:
-        """Remember the mistake that is raised while the context lasts."""
+        """Remember the mistake that is raised while the context lasts; a refusal says what can be done about it."""
         try:
             yield
         except EmbeddingMergeError as error:
+            if isinstance(error, UnsupportedHost):
+                say_way_out(error)
             self._state.met = error
             raise
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import EmbeddingMergeError, UnsupportedHost
 from ...language.scan import holds_expression
 from ...prompts.comments import find_cut_expression
+from ...prompts.way_out import say_way_out
 from .conditioning import ConditioningHooks
 from .hooks import Hook, HookGroup
 
@@ -68,7 +69,7 @@ class TokenCounter(HookGroup):
         try:
             params.prompt, self._state.problem = self.hooks.count(prompt, model)
         except EmbeddingMergeError as error:
-            self._state.problem = str(error)
+            self._state.problem = str(say_way_out(error) if isinstance(error, UnsupportedHost) else error)
             params.prompt = prompt
         if self._state.problem is not None:
             cut = find_cut_expression(typed, prompt, self.hooks.settings().brackets)

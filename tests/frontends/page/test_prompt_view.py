@@ -325,7 +325,8 @@ def test_a_model_that_takes_no_expressions_is_told(host: AppHost, monkeypatch: p
 
     monkeypatch.setattr(host, "prompt_text_model", refuse)
     drawn = ask_lines(host, "a <'cat'>")
-    assert "This model takes none." in drawn
+    assert "This model takes none. To keep a bracket as text write \\&lt;, or" in drawn
+    assert "under Embedding merge" in drawn
     assert chips(drawn) == []
     assert ask_lines(host, "a cat") == ""
 

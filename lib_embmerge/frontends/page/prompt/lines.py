@@ -11,6 +11,7 @@ from ....language import Brackets, close_text, find_intended, is_unfinished, par
 from ....limits import Limits
 from ....prompts.comments import name_comment
 from ....prompts.layout import Found, count_found, find_expressions
+from ....prompts.way_out import say_way_out
 from ..html import draw
 from ..question import Answer, Question
 from .view import COLOURS, LONGEST_LINE, ExpressionLine, view_lines
@@ -56,7 +57,7 @@ def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
     try:
         model, refusal = host.prompt_text_model(), None
     except UnsupportedHost as error:
-        model, refusal = None, error
+        model, refusal = None, say_way_out(error)
     lines, unclosed = read_prompt_lines(prompt, host.brackets, model, host.limits)
     if unclosed is not None and unclosed.span is not None:
         name_comment(unclosed, typed, prompt)
