@@ -30,6 +30,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "SPEAKER",
     "EmbeddingMergeError",
     "ExpressionError",
     "FileError",

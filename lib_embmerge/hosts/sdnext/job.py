@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...errors import SPEAKER
 from ...host_protocol import TextModel
 from ..pipeline.hooks import Hook
 from ..pipeline.job import JobHooks, Mistakes, with_expressions
@@ -97,7 +98,7 @@ class SDNextJob(JobHooks):
         mistake = self.mistakes.take()
         said = [f"<p>{html.escape(text)}</p>" for text in self._said.texts]
         if mistake is not None:
-            said.insert(0, f"<div class='error'>{type(mistake).__name__}: {html.escape(str(mistake))}</div>")
+            said.insert(0, f"<div class='error'>{SPEAKER}: {html.escape(str(mistake))}</div>")
         if not said or not isinstance(step, tuple) or len(step) <= TEXT:
             return step
         return (*step[:TEXT], "".join([step[TEXT] or "", *said]), *step[TEXT + 1 :])
