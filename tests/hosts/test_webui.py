@@ -109,7 +109,7 @@ def test_a_model_without_clip(a1111: FakeA1111) -> None:
     said = html.unescape(a1111.count("a <'cat'>"))
     assert "no text encoder that embmerge knows" in said
     assert "under Embedding merge" in said
-    with pytest.raises(UnsupportedHost, match=r"no text encoder that embmerge knows.* write .<, or switch expressions off"):
+    with pytest.raises(UnsupportedHost, match="switch expressions off in the settings"):
         a1111.modules.prompt_parser.get_learned_conditioning(SimpleNamespace(), ["a <'cat'>"], 10)
 
 
