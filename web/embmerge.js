@@ -38,6 +38,26 @@ function addShown(node, name, className, height) {
   return widget;
 }
 
+// A sentence may be wrapped; what a caret points into may not.
+function fillLine(element, text) {
+  const lines = text.split("\n");
+  const caret = lines.findIndex((line) => /^\s*\^/.test(line));
+  const parts = [[lines.slice(0, caret + 1), "pre"], [lines.slice(caret + 1), "pre-wrap"]];
+  element.dataset.text = text;
+  element.replaceChildren(...parts.filter(([own]) => own.length).map(([own, space]) => {
+    const part = document.createElement("div");
+    part.textContent = own.join("\n");
+    part.style.whiteSpace = space;
+    return part;
+  }));
+}
+
+// Of an element that is not laid out yet, by the number of its lines.
+function heightOf(element) {
+  const laidOut = [...(element?.children ?? [])].reduce((sum, part) => sum + part.offsetHeight, 0);
+  return 6 + Math.min(12 * 16, laidOut || 16 * linesOf(element?.dataset.text ?? ""));
+}
+
 function linesOf(text) {
   return Math.min(12, Math.max(1, text.split("\n").length));
 }
@@ -81,15 +101,23 @@ function watch(node, widget, kind) {
   let timer = 0;
   let asked = 0;
   let shown = null;
+  let height = 0;
+  const fit = () => {
+    const grown = heightOf(shown.element) - height;
+    height += grown;
+    if (grown) node.setSize([node.size[0], node.size[1] + grown]);
+    node.setDirtyCanvas?.(true, true);
+  };
   const show = (text, isMistake) => {
     if (!shown && !text) return;
     if (!shown) {
-      shown = addShown(node, `embmerge_line_${widget.name}`, "embmerge-line", () => 6 + 16 * linesOf(shown?.element.textContent ?? ""));
+      shown = addShown(node, `embmerge_line_${widget.name}`, "embmerge-line", () => heightOf(shown?.element));
     }
-    if (shown.element.textContent === text) return;
-    shown.element.textContent = text;
+    if (shown.element.dataset.text === text) return;
+    fillLine(shown.element, text);
     shown.element.classList.toggle("embmerge-mistake", isMistake);
-    resize(node);
+    if (height) fit(); else { height = heightOf(shown.element); resize(node); }
+    requestAnimationFrame(() => requestAnimationFrame(fit)); // laid out by then
   };
   const ask = async () => {
     const text = sentText(widget);
@@ -140,9 +168,13 @@ app.registerExtension({
   settings: [
     { id: "embmerge.angle_brackets", category: ["Embedding merge", "Expressions", "angle"], name: "Expressions in angle brackets: <'cat' + 'dog'>", type: "boolean", defaultValue: true },
     { id: "embmerge.curly_brackets", category: ["Embedding merge", "Expressions", "curly"], name: "Expressions in curly brackets: {'cat' + 'dog'}", type: "boolean", defaultValue: true },
+    { id: "embmerge.vectors", category: ["Embedding merge", "Expressions", "vectors"], name: "Expressions as vectors in T5 and language models (Flux, SD 3, Chroma, Qwen-Image, …), too", type: "boolean", defaultValue: true },
+    { id: "embmerge.words", category: ["Embedding merge", "Expressions", "words"], name: "Where T5 or a language model gets no vectors it reads an expression's words; else such models are refused", type: "boolean", defaultValue: true },
     { id: "embmerge.limit_characters", category: ["Embedding merge", "Limits", "characters"], name: "Characters of an expression, at most", type: "number", defaultValue: 16384 },
     { id: "embmerge.limit_depth", category: ["Embedding merge", "Limits", "depth"], name: "Parentheses inside each other, at most", type: "number", defaultValue: 100 },
     { id: "embmerge.limit_vectors", category: ["Embedding merge", "Limits", "vectors"], name: "Vectors of a value in an expression, at most", type: "number", defaultValue: 1024 },
+    { id: "embmerge.limit_prompt", category: ["Embedding merge", "Limits", "prompt"], name: "Vectors of all expressions of a prompt, at most", type: "number", defaultValue: 8192 },
+    { id: "embmerge.limit_work", category: ["Embedding merge", "Limits", "work"], name: "Vectors that these calculate in all their steps, at most", type: "number", defaultValue: 2000000 },
     {
       id: EVERY_CLIP, category: ["Embedding merge", "Expressions", "every"], name: "Every text encode answers expressions",
       tooltip: "Also without the node Expressions for CLIP: for programs that make their graphs themselves, like SwarmUI.",

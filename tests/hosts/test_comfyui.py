@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from lib_embmerge.errors import (
     EmbeddingMergeError,
@@ -26,8 +29,9 @@ from lib_embmerge.errors import (
 )
 from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.frontends.nodes.lines import answer_line
-from lib_embmerge.frontends.nodes.nodes import make_nodes
+from lib_embmerge.frontends.nodes.nodes import KINDS, make_nodes
 from lib_embmerge.hosts.comfyui.adapter import STATE, ComfyUI
+from lib_embmerge.hosts.webui import settings as settings_table
 
 from .fake_comfyui import FakeComfyUI, installed
 
@@ -149,6 +153,8 @@ def test_a_tokenizer_of_another_pack_s_own_is_refused(comfy: FakeComfyUI, host: 
     assert encoded(host.answering(clip), "a cat") == encoded(clip, "a cat")
     with pytest.raises(UnsupportedHost, match="a tokenizer of its own"):
         host.answering(clip).tokenize("a <'cat'>")
+    with pytest.raises(UnsupportedHost, match="a tokenizer of its own"):
+        host.answering(comfy.clip()).tokenize(["a cat", "a <'cat'>"])
 
 
 def test_word_ids_and_other_arguments_reach_the_host(comfy: FakeComfyUI, host: ComfyUI) -> None:
@@ -536,6 +542,24 @@ def test_a_mistake_is_shown_while_one_types(host: ComfyUI, text: str, kind: str)
 
 
 # --- The folder ---
+
+
+def test_the_page_has_every_setting_that_is_read() -> None:
+    script = (Path(__file__).parents[2] / "web" / "embmerge.js").read_text(encoding="utf-8")
+    offered = {f"embmerge_{name}" for name in re.findall(r'id: "embmerge\.(\w+)"', script)}
+    table = {*settings_table.SETTINGS, *settings_table.LIMIT_SETTINGS}
+    assert offered == table - {settings_table.LINES}
+    assert 'EVERY_CLIP = "embmerge.every_clip"' in script
+
+
+def test_the_picture_to_drop_holds_the_graph_beside_it() -> None:
+    workflows = Path(__file__).parents[2] / "docs" / "workflows"
+    graph = json.loads((workflows / "expressions.json").read_text(encoding="utf-8"))
+    with Image.open(workflows / "expressions.png") as picture:
+        assert json.loads(picture.info["workflow"]) == graph
+    ours = {each["type"] for each in graph["nodes"] if each["type"].startswith("Embmerge")}
+    assert ours
+    assert ours <= set(KINDS)
 
 
 def test_the_folder_is_a_pack_of_nodes(comfy: FakeComfyUI) -> None:

@@ -50,7 +50,11 @@ def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, 
 
     Raises: EmbeddingMergeError at the first mistake; UnsupportedHost where no tokenizer was asked about them.
     """
-    if getattr(_RUNNING, "is_replaced", False) or not isinstance(text, str):
+    if getattr(_RUNNING, "is_replaced", False):
+        return original(clip, text, *args, **kwargs)
+    if not isinstance(text, str):  # some packs hand over lists, for tokenizers of their own
+        if isinstance(text, (list, tuple)) and any(isinstance(one, str) and holds_expression(one) for one in text):
+            raise _no_way_in()
         return original(clip, text, *args, **kwargs)
     host.note_clip(clip)
     if not holds_expression(text):
@@ -94,10 +98,14 @@ class _Cutters:
         Raises: UnsupportedHost.
         """
         if self._merged.vectors and self._lent and not any(lending.is_met for lending in self._lent):
-            raise UnsupportedHost(
-                "This node cuts prompts with a tokenizer of its own, which expressions do not reach.",
-                suggestion="Use another way of reading prompts in it, or another text encode.",
-            )
+            raise _no_way_in()
+
+
+def _no_way_in() -> UnsupportedHost:
+    return UnsupportedHost(
+        "This node cuts prompts with a tokenizer of its own, which expressions do not reach.",
+        suggestion="Use another way of reading prompts in it, or another text encode.",
+    )
 
 
 @contextlib.contextmanager
