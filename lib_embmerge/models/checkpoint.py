@@ -28,7 +28,7 @@ from .demonstration import demonstration_tables
 from .language_tokenizers import open_tokenizer
 from .tokenizers import END, START, spell, tokenizer
 
-__all__ = ["CheckpointModel", "FileEncoder", "LanguageEncoder", "Table", "open_model"]
+__all__ = ["CheckpointModel", "FileEncoder", "Table", "TokenizedEncoder", "open_model"]
 
 _PADDING = {"clip_l": END, "clip_h": 0, "clip_g": 0}
 """Ids of the padding token. Source: A1111 modules/sd_hijack_clip.py:220 (end), sd_hijack_open_clip.py:14,46 (0)."""
@@ -82,7 +82,7 @@ def _open(path: Path, places: _Places) -> CheckpointModel:
     encoders = [
         FileEncoder(table.encoder, table)
         if table.tokenizer is None
-        else LanguageEncoder(table.encoder, table, table.tokenizer)
+        else TokenizedEncoder(table.encoder, table, table.tokenizer)
         for table in source.tables
     ]
     return CheckpointModel(source, source.family, encoders, places)
@@ -152,7 +152,7 @@ class FileEncoder:
         )
 
 
-class LanguageEncoder(FileEncoder):
+class TokenizedEncoder(FileEncoder):
     """T5 or a language model: a table, and the tokenizer in the file that belongs to it."""
 
     def __init__(self, name: str, table: Table, tokenizer: Path) -> None:
