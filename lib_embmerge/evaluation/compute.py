@@ -134,13 +134,22 @@ class Computation:
                 operator, at = OPERATORS[step.name], len(stack) - step.operands
                 operands = stack[at:]
                 del stack[at:]
-                if operator.hides and not checked and not _all_finite(operands):
+                is_selection = self._is_selection(place - 1)
+                if operator.hides and not is_selection and not checked and not _all_finite(operands):
                     return self.compute(first, stop, checked=True)
                 value = self.apply(step, operands)
-            if checked and not _all_finite([value]):
-                raise NotFinite(_describe(step, self.readings), span=step.span)
+            if checked and not self._is_selection(place) and not _all_finite([value]):
+                read = self.steps[place - 2] if self._is_selection(place - 1) else step
+                raise NotFinite(_describe(read, self.readings), span=step.span)
             stack.append(value)
         return stack[0]
+
+    def _is_selection(self, place: int) -> bool:
+        """Return whether a step takes some of the vectors that the one before it reads: those have to be finite."""
+        if not 0 < place < len(self.steps) or not self.steps[place - 1].reads:
+            return False
+        name = self.steps[place].name
+        return name in OPERATORS and OPERATORS[name].selects
 
     def apply(self, step: Step, operands: Sequence[Values]) -> Values:
         """Apply an operator to each encoder's vectors."""

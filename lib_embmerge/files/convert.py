@@ -17,7 +17,7 @@ from ..families import ENCODER_WIDTHS, family_of
 from .modelspec import modelspec_fields
 from .names import check_name
 from .paths import exists, full_path
-from .reading import EmbeddingFile, check_lengths, load_embeddings, read_content
+from .reading import SOURCE, EmbeddingFile, check_lengths, load_embeddings, read_content
 from .writing import tensors_to_write, write_embedding
 
 __all__ = [
@@ -310,7 +310,7 @@ def _metadata(found: EmbeddingFile, name: str, *, is_renamed: bool, is_changed: 
     """Return what the source's header says and is still true, with what is known of the new file."""
     kept = {key: text for key, text in found.metadata.items() if not (is_changed and key in _RECIPE)}
     title = {"modelspec.title": name} if is_renamed else {}
-    said = {f"embmerge.source.{key}": text.replace('"', "'") for key, text in found.said.items()}
+    said = {f"{SOURCE}{key}": text.replace('"', "'") for key, text in found.said.items()}
     origin = {**said, "embmerge.converted_from": f"{found.path.name} ({found.layout})".replace('"', "'")}
     return {**modelspec_fields(name, family_of(found.vectors)), **kept, **title, **origin}
 

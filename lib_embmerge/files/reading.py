@@ -23,6 +23,7 @@ from .safetensors_reader import DTYPES, open_safetensors
 from .stored import Content, Stored
 
 __all__ = [
+    "SOURCE",
     "EmbeddingFile",
     "check_lengths",
     "load_embedding",
@@ -34,6 +35,9 @@ __all__ = [
 
 SIZE_LIMIT = 64 * 1024 * 1024
 """Bytes of what is read of a file. 8,000 vectors of both SDXL encoders have 65 MB, the usual 1,024 have 8."""
+
+SOURCE = "embmerge.source."
+"""What begins the keys of a converted file's header under which its source's words are kept."""
 
 MOST_ROWS = HIGHEST["vectors"]
 """Of a file's tensor; a pickle may claim any number without having them."""
@@ -64,6 +68,12 @@ class EmbeddingFile:
     def name(self) -> str:
         """The word that stands for it in a prompt."""
         return self.path.stem
+
+    @property
+    def trainer_says(self) -> dict[str, str]:
+        """What its trainer wrote of it, by the trainer's words; of a converted file, what its source said."""
+        kept = {key.removeprefix(SOURCE): text for key, text in self.metadata.items() if key.startswith(SOURCE)}
+        return {**({"token": self.token} if self.token else {}), **kept, **self.said}
 
     @property
     def all_vectors(self) -> Mapping[str, Tensor]:

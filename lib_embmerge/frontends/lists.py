@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ..entered import Entered, read_expression
 from ..errors import FileError, NameProblem, WrongArgument
+from ..language import quote
 from ..limits import Limits
 
-__all__ = ["Line", "Sweep", "read_lines"]
+__all__ = ["Line", "Sweep", "read_lines", "read_words"]
+
+LONGEST_WORD_NAME = 60
+"""Characters of a name that is made of a text."""
 
 MOST_STEPS = 2000
 """Steps of a sweep: more were not meant."""
@@ -90,6 +96,40 @@ def read_lines(text: str) -> Sequence[Line]:
         for number, line in enumerate(text.split("\n"), start=1)
         if line.strip() and not line.startswith("#")
     )
+
+
+def read_words(text: str) -> Sequence[Line]:
+    """Return a line for each text of a list or a wildcard file, `a red fox` as `a-red-fox = 'a red fox'`.
+
+    A wildcard's weight before `::` and a comment behind `#` are left out, as Dynamic Prompts does; a text that came
+    before is, too. A name that another text has, or that is a vocabulary's word, gets a number or an ending.
+    """
+    lines: list[Line] = []
+    texts: set[str] = set()
+    names: set[str] = set()
+    for number, line in enumerate(text.split("\n"), start=1):
+        said = _WEIGHT.sub("", line.partition("#")[0]).strip()
+        if not said or said in texts:
+            continue
+        texts.add(said)
+        name = _name_words(said)
+        free = next(n for n in (name, *(f"{name}-{k}" for k in range(2, 100_000))) if n.casefold() not in names)
+        names.add(free.casefold())
+        lines.append(Line(number, free, quote(said)))
+    return lines
+
+
+_WEIGHT = re.compile(r"^\s*\d+(\.\d+)?::")
+
+
+def _name_words(text: str) -> str:
+    """Make a name of a text: its words with hyphens between them; of a single word `-emb` tells it from that."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.findall(r"[A-Za-z0-9_.]+", plain)
+    name = "-".join(words)[:LONGEST_WORD_NAME].strip("-._")
+    if not name:
+        return "text"
+    return name if "-" in name else f"{name}-emb"
 
 
 def _divide(number: int, text: str) -> Line:

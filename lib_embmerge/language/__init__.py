@@ -35,7 +35,7 @@ from .scan import (
     splice,
 )
 from .unfinished import close_text, is_unfinished
-from .write import write
+from .write import quote, write
 
 __all__ = [
     "Apply",
@@ -59,6 +59,7 @@ __all__ = [
     "make_placeholder_error",
     "parse",
     "plain_text_warnings",
+    "quote",
     "splice",
     "walk",
     "write",

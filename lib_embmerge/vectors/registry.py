@@ -35,6 +35,8 @@ class Operator:
     """A registered function and what it declares.
 
     `hides` says that the result may be finite though an operand is not: evaluation then checks the operands first.
+    `selects` says that it takes some of its operand's vectors as they are: of a file's a bad one among the others does
+    no harm.
     `together` says that it treats each of its only operand's vectors by itself, and many of them at a time for little
     more than one: evaluation then waits until all that can be is given to it at once.
     """
@@ -43,6 +45,7 @@ class Operator:
     function: Function
     needs: frozenset[Need]
     hides: bool
+    selects: bool
     together: bool
     pads: bool
 
@@ -70,7 +73,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(_registered)
 
 
 def operator(
-    name: str, *, needs: Sequence[Need] = (), hides: bool = False, together: bool = False
+    name: str, *, needs: Sequence[Need] = (), hides: bool = False, selects: bool = False, together: bool = False
 ) -> Callable[[F], F]:
     """Register the decorated function under an entry of the table; the function stays callable bare.
 
@@ -85,7 +88,8 @@ def operator(
         raise ValueError(f"{name!r} is registered twice")
 
     def register(function: F) -> F:
-        _registered[name] = Operator(name, function, frozenset(needs), hides, together, OPERATIONS[name].pads)
+        pads = OPERATIONS[name].pads
+        _registered[name] = Operator(name, function, frozenset(needs), hides, selects, together, pads)
         return function
 
     return register

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 
+from lib_embmerge.errors import NotFinite
 from lib_embmerge.host_protocol import InstalledEmbedding
 from lib_embmerge.language import parse
 from lib_embmerge.language.nodes import Apply, Expression, Text
@@ -276,3 +277,17 @@ def test_half_a_surrogate_pair_is_read_as_a_question_mark() -> None:
     """JSON can carry one, and no tokenizer can encode it."""
     model = MemoryModel.sdxl()
     assert evaluate(Text("a \ud800"), model).equals(evaluate("'a ?'", model))
+
+
+FROM_HOLES = ("emb('holes')[0]", "emb('holes')[0:1]", "emb('holes'):1", "normalize(emb('holes')[0])")
+
+
+@pytest.mark.parametrize("text", FROM_HOLES)
+def test_a_good_vector_of_a_file_with_bad_ones_can_be_used(text):
+    model = MemoryModel.sd1()
+    rows = torch.ones(2, 12)
+    rows[1, 3] = float("nan")
+    model.install(InstalledEmbedding("holes", {"clip_l": rows}))
+    assert bool(torch.isfinite(evaluate(text, model)["clip_l"]).all())
+    with pytest.raises(NotFinite, match=r"a \* t gives"):
+        evaluate(f"{text} + 'cat' * 1e39", model)

@@ -1006,3 +1006,18 @@ def test_the_app_at_a_port_that_is_taken(run: Run) -> None:
     assert (shown.status, shown.out) == (2, "")
     assert f"Port {port} cannot be taken: address already in use. Give another one" in shown.err
     assert not Path("embeddings").exists()
+
+
+def test_inspect_shows_what_a_trained_file_says_of_itself(run: Run) -> None:
+    said = {"name": "birb", "step": 700, "sd_checkpoint": "ab12", "sd_checkpoint_name": "model"}
+    torch.save({**said, "string_to_token": {"*": 265}, "string_to_param": {"*": torch.ones(1, 768)}}, "old.pt")
+    assert run("convert", "old.pt").status == 0
+    for file in ("old.pt", "old.safetensors"):
+        shown = run("inspect", file).out
+        assert [text for text in ("birb", "700", "ab12", "model", "265") if text not in shown] == []
+
+
+def test_batch_of_words(run: Run) -> None:
+    Path("animals.txt").write_text("red cat\n# none\n2::dog\n")
+    assert run("batch", "animals.txt", "--words").status == 0
+    assert sorted(path.name for path in Path().glob("*.safetensors")) == ["dog-emb.safetensors", "red-cat.safetensors"]

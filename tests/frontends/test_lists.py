@@ -3,7 +3,7 @@
 import pytest
 
 from lib_embmerge.errors import EmbeddingMergeError, FileError, LimitExceeded, NameProblem, WrongArgument
-from lib_embmerge.frontends.lists import Line, Sweep, read_lines
+from lib_embmerge.frontends.lists import Line, Sweep, read_lines, read_words
 
 LISTS = [
     ("", []),
@@ -87,3 +87,26 @@ def test_a_sweep_that_is_none(sweep, said):
 def test_steps_that_round_to_one_number_are_a_mistake_of_the_second():
     lines = Sweep("'red' * {t}", "1", "1.0000000001", "2", "r{t}").lines()
     assert lines == [Line(1, "r1", "'red' * 1"), Line(2, "r1", "'red' * 1", same_as=1)]
+
+
+WORDS = [
+    ("a red fox", "a-red-fox", "'a red fox'"),
+    ("fox", "fox-emb", "'fox'"),
+    ("it's", "it-s", "'it''s'"),
+    ("0.5::old oak # a comment", "old-oak", "'old oak'"),
+    ("Crème brûlée", "Creme-brulee", "'Crème brûlée'"),
+    ("日本", "text", "'日本'"),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "expression"), WORDS)
+def test_a_text_is_a_line_with_a_name_made_of_it(text, name, expression):
+    assert read_words(text) == [Line(1, name, expression)]
+
+
+def test_words_leave_out_what_was_there_and_no_name_comes_twice():
+    lines = read_words("# animals\n\nred fox\nred fox\nRed, fox\n2::red fox\n")
+    assert [(line.number, line.name, line.expression) for line in lines] == [
+        (3, "red-fox", "'red fox'"),
+        (5, "Red-fox-2", "'Red, fox'"),
+    ]

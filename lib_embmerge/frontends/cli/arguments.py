@@ -315,6 +315,7 @@ def _rebuild(parser: argparse.ArgumentParser) -> None:
 
 def _batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("list_file", metavar="LIST-FILE", type=_path)
+    parser.add_argument("--words", action="store_true")
     _model(parser)
     _file(parser, can_skip=True)
     _recipe(parser)

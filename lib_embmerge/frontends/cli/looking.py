@@ -105,7 +105,7 @@ def _source_figures(looked: Looked) -> dict[str, object]:
         return figures | {"expression": looked.source.analysis.entered.expression}
     file = looked.source.file
     figures |= {"file": str(file.path), "layout": file.layout}
-    return figures | {"metadata": dict(file.metadata), "notes": list(file.notes)}
+    return figures | {"metadata": dict(file.metadata), "said": file.trainer_says, "notes": list(file.notes)}
 
 
 def _headlines(looked: Looked) -> list[str]:
@@ -115,6 +115,7 @@ def _headlines(looked: Looked) -> list[str]:
     file = looked.source.file
     known = file.metadata
     texts = [[label, _one_line(known[key])] for label, key in HEADER.items() if key in known]
+    texts += [[label.replace("_", " "), _one_line(text)] for label, text in file.trainer_says.items()]
     dtypes = sorted({str(rows.dtype).removeprefix("torch.") for rows in file.all_vectors.values()})
     own = [["file", str(file.path)], ["holds", f"{shapes}, {', '.join(dtypes)}"], *texts]
     return [*align(own, left=(0, 1)), *file.notes]

@@ -14,7 +14,7 @@ from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
 from ...library import rebuild, save
 from ...saving import Saved, SaveOptions, read_recipe
-from ..lists import Line, read_lines
+from ..lists import Line, read_lines, read_words
 from ..save_form import SaveForm
 from .inputs import open_chosen_model, read_source
 from .report import Progress, Report, amount, describe_error, describe_model, made_with
@@ -63,7 +63,7 @@ def _refuse_demonstration(file: EmbeddingFile) -> None:
 
 def save_list(options: argparse.Namespace) -> Report:
     """Save every line of a list; a line that fails, fails alone."""
-    lines = read_lines(_read_list(options.list_file))
+    lines = (read_words if options.words else read_lines)(_read_list(options.list_file))
     if not lines:
         raise FileError(f"There are no lines in {options.list_file}.")
     model = open_chosen_model(options)

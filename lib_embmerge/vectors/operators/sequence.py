@@ -30,7 +30,7 @@ def repeat(a: Tensor, n: int) -> Tensor:
     return a.repeat(n, 1)
 
 
-@operator("resize", hides=True)
+@operator("resize", hides=True, selects=True)
 def resize(a: Tensor, n: int) -> Tensor:
     """Return exactly n vectors: a's first ones, then zero vectors.
 
@@ -49,7 +49,7 @@ def shift(a: Tensor, n: int) -> Tensor:
     return torch.roll(a, n % a.shape[0], dims=0) if a.shape[0] else a
 
 
-@operator("index", hides=True)
+@operator("index", hides=True, selects=True)
 def index(a: Tensor, i: int) -> Tensor:
     """Return one vector; a negative index counts from the end.
 
@@ -59,7 +59,7 @@ def index(a: Tensor, i: int) -> Tensor:
     return a.narrow(0, i % a.shape[0], 1)
 
 
-@operator("slice", hides=True)
+@operator("slice", hides=True, selects=True)
 def slice_rows(a: Tensor, i: int | None = None, j: int | None = None) -> Tensor:
     """Return the vectors from i up to, not including, j.
 

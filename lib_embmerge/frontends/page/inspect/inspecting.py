@@ -142,12 +142,13 @@ def _inspect_file(
     file = source.file
     verification, unverified = verified
     known = {label: file.metadata[key] for label, key in HEADER.items() if file.metadata.get(key)}
+    said = {label.replace("_", " "): text for label, text in file.trainer_says.items()}
     return Inspected(
         title=source.title,
         path=str(file.path) if source.is_installed else "",
         layout=file.layout,
         encoders=_measure(source.vectors, judge),
-        facts=known,
+        facts=said | known,
         metadata=dict(sorted(file.metadata.items())),
         recipe=known.get("expression", ""),
         warnings=[*file.notes, *_find_holes(source.vectors), *_find_misfit(source, model), *_doubt(model, judge)],

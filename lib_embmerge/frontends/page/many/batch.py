@@ -13,7 +13,7 @@ from ....host_protocol import PageHost, TextModel
 from ....limits import CHUNK
 from ....remarks import Remark
 from ....saving import Saved, TooLong
-from ...lists import Line, Sweep, read_lines
+from ...lists import Line, Sweep, read_lines, read_words
 from ...save_form import SaveForm
 from ..build.saving import (
     LONG_CHOICES,
@@ -31,7 +31,7 @@ from ..question import LONGEST_TEXT, Answer, Question
 
 __all__ = ["LONG_FIELD", "MODES", "TICK", "LineView", "ManyOptions", "answer_many", "run_many"]
 
-MODES = ("A list", "A sweep over a number")
+MODES = ("A list", "A sweep over a number", "Words, one a line")
 """What the lines are made of, in the page's words."""
 
 TICK = "Use doubtful names anyway"
@@ -74,7 +74,7 @@ class ManyOptions:
             return self.sweep.lines()
         if len(self.text) > LONGEST_TEXT:
             raise LimitExceeded(f"The list has {len(self.text):,} characters; at most {LONGEST_TEXT:,} are read.")
-        lines = read_lines(self.text)
+        lines = (read_words if self.mode == MODES[2] else read_lines)(self.text)
         if len(lines) > MOST_LINES:
             raise LimitExceeded(f"The list has {len(lines):,} lines; at most {MOST_LINES:,} are allowed.")
         return lines
