@@ -9,29 +9,37 @@ of the embedding it is; none is a match for training anew.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .errors import ShapeMismatch
+from .carry_ways import CARRY_WAYS
+from .errors import FileError, ShapeMismatch
 from .families import group_of
 from .host_protocol import TextEncoder, TextModel
-from .inspection.explain import ExplainedVector, explain, join_explained
+from .inspection.explain import ExplainedVector, explain, is_whole_word, join_explained
 from .language.nodes import Expression
 from .vectors.embedding import Embedding
 from .vectors.linear_map import FittedMap, fit_ridge, fit_rotation, judge_map
 
-__all__ = ["MAPS", "WAYS", "CarriedMap", "CarriedWords", "carry_map", "carry_shared", "carry_words"]
+__all__ = [
+    "ENOUGH",
+    "MAPS",
+    "CarriedMap",
+    "CarriedWords",
+    "carry_map",
+    "carry_shared",
+    "carry_words",
+    "describe_ways",
+    "origin_of",
+    "refuse_few_words",
+]
 
-WAYS: Mapping[str, str] = {
-    "words": "what each vector is in words, written for the other model",
-    "ridge": "a linear map between the two models' words, by least squares",
-    "rotation": "the rotation and the factor of length between the two models' words",
-    "shared": "the vectors of an encoder that both models have, zeros for the others",
-}
-"""How an embedding can be carried to another model."""
+ENOUGH = 0.5
+"""How much of an embedding words have to be, for carrying them without being asked to."""
 
 MAPS: Mapping[str, Callable[[Tensor, Tensor], FittedMap]] = {"ridge": fit_ridge, "rotation": fit_rotation}
 
@@ -54,6 +62,12 @@ class CarriedWords:
         shares = [0.0 if one.is_chance else one.share for one in self.vectors if one.shares]
         return sum(shares) / len(shares) if shares else 0.0
 
+    @property
+    def remainder(self) -> str:
+        """Return the sentence on how much the words are, and how much is lost."""
+        words = round(100 * self.share)
+        return f"Words are {words} % of it; the other {100 - words} % are left out." if words < 100 else _ALL
+
 
 @dataclass(frozen=True)
 class CarriedMap:
@@ -61,6 +75,15 @@ class CarriedMap:
 
     value: Embedding
     cosines: Mapping[str, float]
+
+    @property
+    def reach(self) -> str:
+        """Return the sentence on how near the map brings words."""
+        cosines = ", ".join(f"{cosine:.2f} in {encoder}" for encoder, cosine in self.cosines.items())
+        return f"words that it was not made of come out with a cosine of {cosines}."
+
+
+_ALL = "Words are 100 % of it."
 
 
 def carry_words(embedding: Embedding, source: TextModel, target: TextModel) -> Iterator[ExplainedVector | CarriedWords]:
@@ -85,8 +108,9 @@ def carry_map(embedding: Embedding, source: TextModel, target: TextModel, way: s
         raise ShapeMismatch(f"This embedding is not for the text encoders of {source.title}.")
     vectors = torch.cat([embedding[encoder.name].to(torch.float32) for encoder in own], dim=1)
     value, cosines = {}, {}
+    words = _words_of(own[0])
     for encoder in target.encoders:
-        ids, others = _common_words(own[0], encoder)
+        ids, others = _common_words(words, encoder)
         if len(ids) < FEWEST_COMMON:
             raise ShapeMismatch(f"{source.title} and {target.title} share only {len(ids)} words.")
         rows = torch.cat([one.rows(ids) for one in own], dim=1)
@@ -119,9 +143,37 @@ def _length_beside(embedding: Embedding, encoder: str) -> int:
     return embedding.lengths.get(group_of(encoder), embedding.length)
 
 
-def _common_words(left: TextEncoder, right: TextEncoder) -> tuple[Sequence[int], Sequence[int]]:
+def refuse_few_words(
+    file: str, words: CarriedWords, embedding: Embedding, source: TextModel, target: TextModel
+) -> None:
+    """Refuse to carry words that are too little of an embedding; what the other ways reach is said.
+
+    Raises: FileError.
+    """
+    if words.share < ENOUGH:
+        raise FileError(
+            f"Words are only {round(100 * words.share)} % of {file}; nothing was written.",
+            suggestion=f"Choose a way. {describe_ways(embedding, source, target)}",
+        )
+
+
+def describe_ways(embedding: Embedding, source: TextModel, target: TextModel) -> str:
+    """Return what each way reaches, as sentences."""
+    said = [f"words: {CARRY_WAYS['words']}, all the same."]
+    for way in MAPS:
+        with contextlib.suppress(ShapeMismatch):
+            said.append(f"{way}: {CARRY_WAYS[way]}; {carry_map(embedding, source, target, way).reach}")
+    return " ".join([*said, f"shared: {CARRY_WAYS['shared']}."])
+
+
+def origin_of(way: str, source: str, file: str) -> dict[str, str]:
+    """Return what a carried file's header says of where it came from; `source` is the title of its model."""
+    return {"embmerge.carried": f"{way}, from {source}" if source else way, "embmerge.source_file": file}
+
+
+def _common_words(words: Mapping[str, int], right: TextEncoder) -> tuple[Sequence[int], Sequence[int]]:
     """Return the ids of whole words that both have, in both, evenly chosen where there are many."""
-    words, others = _words_of(left), _words_of(right)
+    others = _words_of(right)
     common = [(token, others[word]) for word, token in words.items() if word in others]
     step = max(1, -(-len(common) // MOST_COMMON))
     chosen = common[::step]
@@ -135,5 +187,5 @@ def _words_of(encoder: TextEncoder) -> dict[str, int]:
     return {
         text.strip(): token
         for token, text in enumerate(spelled)
-        if text.endswith(" ") and text.strip().isalpha() and is_there[token]
+        if is_whole_word(text, encoder.name) and is_there[token]
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import FileError
 from ..families import CLIP, group_of, is_for
 from ..host_protocol import EXTENSIONS
-from ..language.quoted_text import divide_text
+from ..language.quoted_text import divide_ids, divide_text
 from .paths import size_of, walk_folders
 from .reading import EmbeddingFile, load_embedding
 
@@ -106,22 +106,7 @@ class EmbeddingFolder:
         family, or cannot be read, is no name: a host puts it aside.
         """
         lookup = self._lookup(encoder, tokenize)
-        wanted = encoders, encoder
-        pieces: Pieces = []
-        text: list[int] = []
-        at = 0
-        while at < len(ids):
-            found = self._find(lookup, ids, at, wanted)
-            if found is None:
-                text.append(ids[at])
-                at += 1
-                continue
-            embedding, length = found
-            if text:
-                pieces.append(text)
-            pieces.append(embedding)
-            text, at = [], at + length
-        return [*pieces, text] if text else pieces
+        return divide_ids(ids, lambda place: self._find(lookup, ids, place, (encoders, encoder)))
 
     def _find(
         self, lookup: Mapping[int, list[tuple[list[int], str]]], ids: Sequence[int], at: int, wanted: Wanted

@@ -17,7 +17,7 @@ from ..language.write import write
 from ..vectors.embedding import Embedding
 from ..vectors.sparse_fit import MOST_WORDS, WordFit, WordTable, fit_words
 
-__all__ = ["ExplainedVector", "WeightedWord", "explain", "join_explained", "write_words"]
+__all__ = ["ExplainedVector", "WeightedWord", "explain", "is_whole_word", "join_explained", "write_words"]
 
 CLOSE = 5e-4
 """How far a written weight may be from the best one, as a share of the vector's length."""
@@ -86,6 +86,12 @@ def explain(embedding: Embedding, model: TextModel, *, most: int = MOST_WORDS) -
         yield words.explain(index, fit, [rows[index] for rows in vectors])
 
 
+def is_whole_word(spelled: str, encoder: str) -> bool:
+    """Return whether a token's spelling is a whole word's: CLIP has its blank behind it, the others before it."""
+    is_word = spelled.endswith(" ") if group_of(encoder) == CLIP else spelled.startswith(" ")
+    return is_word and spelled.strip().isalpha()
+
+
 def join_explained(vectors: Sequence[ExplainedVector], model: TextModel | None = None) -> Expression:
     """Return one expression for several explained vectors, one behind the other.
 
@@ -121,9 +127,7 @@ class _Words:
 
     def is_whole(self, token: int) -> bool:
         """Return whether a token is a whole word, not a piece of one."""
-        spelled = self.encoders[0].spell([token])[0]
-        is_word = spelled.endswith(" ") if group_of(self.encoders[0].name) == CLIP else spelled.startswith(" ")
-        return is_word and spelled.strip().isalpha()
+        return is_whole_word(self.encoders[0].spell([token])[0], self.encoders[0].name)
 
     def explain(self, index: int, fit: WordFit, vector: Sequence[Tensor]) -> ExplainedVector:
         names = [encoder.name for encoder in self.encoders]

@@ -9,7 +9,7 @@ from typing import TypeVar, Union
 from ..errors import shorten
 from ..prompt_rules import WEBUI, PromptRules, Syntax
 
-__all__ = ["divide_text", "plain_text_warnings"]
+__all__ = ["divide_ids", "divide_text", "plain_text_warnings"]
 
 LONGEST_NAME = 4
 """Words of a text that are tried together as the name of an embedding."""
@@ -91,3 +91,27 @@ def _name_at(text: str, words: Sequence[re.Match[str]], find: Callable[[str], T 
         if found is not None:
             return found, count
     return None, 0
+
+
+def divide_ids(
+    ids: Sequence[int], find: Callable[[int], tuple[T, int] | None]
+) -> list[Union[Sequence[int], T]]:
+    """Divide token ids where the names of embeddings stand: runs of ids, and in their place what `find` gives.
+
+    `find` is asked what begins at a place, and answers with that and how many ids its name has.
+    """
+    pieces: list[Union[Sequence[int], T]] = []
+    run: list[int] = []
+    place = 0
+    while place < len(ids):
+        found = find(place)
+        if found is None:
+            run.append(ids[place])
+            place += 1
+            continue
+        if run:
+            pieces.append(run)
+            run = []
+        pieces.append(found[0])
+        place += found[1]
+    return [*pieces, run] if run else pieces

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 from ..errors import FileError, closest_names
 from ..families import FAMILIES, Family, family_of, is_for
 from ..host_protocol import InstalledEmbedding, TextPieces
-from ..language.quoted_text import divide_text
+from ..language.quoted_text import divide_ids, divide_text
 from ..prompt_rules import WEBUI
 from ..vectors.vocabulary import Vocabulary
 
@@ -255,23 +256,10 @@ class MemoryModel:
             return [divide_text(text, by_name.get, encoder.tokenize) for text in texts]
         names = encoder.tokenize([embedding.name for embedding in fitting]) if fitting else []
         by_ids = sorted(zip(names, fitting, strict=True), key=lambda pair: -len(pair[0]))
-        return [_divide(ids, by_ids) for ids in encoder.tokenize(texts)]
+        return [divide_ids(ids, partial(_find_name, ids, by_ids)) for ids in encoder.tokenize(texts)]
 
 
-def _divide(ids: Sequence[int], names: Sequence[tuple[list[int], InstalledEmbedding]]) -> TextPieces:
-    """Divide token ids at the names of embeddings."""
-    pieces: TextPieces = []
-    run: list[int] = []
-    place = 0
-    while place < len(ids):
-        found = next((pair for pair in names if pair[0] and list(ids[place : place + len(pair[0])]) == pair[0]), None)
-        if found is None:
-            run.append(ids[place])
-            place += 1
-            continue
-        if run:
-            pieces.append(run)
-            run = []
-        pieces.append(found[1])
-        place += len(found[0])
-    return [*pieces, run] if run else pieces
+def _find_name(
+    ids: Sequence[int], names: Sequence[tuple[list[int], InstalledEmbedding]], place: int
+) -> tuple[InstalledEmbedding, int] | None:
+    return next(((one, len(run)) for run, one in names if run and list(ids[place : place + len(run)]) == run), None)

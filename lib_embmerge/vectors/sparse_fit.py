@@ -194,24 +194,34 @@ class _Search:
 
     def _weigh(self, vector: Sequence[Tensor], pursuit: _Pursuit) -> WordFit:
         """Find the weights of the words that say something of the vector."""
-        everything = pursuit.ids[: self.most]
-        most_share = _mean(self._shares(vector, everything))
-        ids, is_chance = self._kept_words(vector, pursuit)
-        weights, _ = self._solve(vector, ids)
-        return WordFit(tuple(ids), weights, self._shares(vector, ids), most_share, is_chance)
+        solved: dict[tuple[int, ...], tuple[Tensor, list[float]]] = {}
 
-    def _kept_words(self, vector: Sequence[Tensor], pursuit: _Pursuit) -> tuple[list[int], bool]:
+        def solve(ids: Sequence[int]) -> tuple[Tensor, list[float]]:
+            key = tuple(ids)
+            if key not in solved:
+                solved[key] = self._solve(vector, ids)
+            return solved[key]
+
+        ids, is_chance = self._kept_words(pursuit, solve)
+        weights, _ = solve(ids)
+        shares = self._shares(vector, ids, weights)
+        everything = pursuit.ids[: self.most]
+        most = shares if everything == list(ids) else self._shares(vector, everything, solve(everything)[0])
+        return WordFit(tuple(ids), weights, shares, _mean(most), is_chance)
+
+    def _kept_words(
+        self, pursuit: _Pursuit, solve: Callable[[Sequence[int]], tuple[Tensor, list[float]]]
+    ) -> tuple[list[int], bool]:
         """Return the words to keep, and whether they fit no better than chance."""
         if pursuit.left < EXACT:  # all that weighs something, even where it took more steps than words
-            _, lengths = self._solve(vector, pursuit.ids)
+            _, lengths = solve(pursuit.ids)
             ids = [token for token, length in zip(pursuit.ids, lengths, strict=True) if length > WEIGHTLESS]
             if len(ids) <= self.most:
                 return ids, False
         count = min(self._count_above_chance(pursuit), self.most)
         return (pursuit.ids[:count], False) if count else (pursuit.ids[: self.most], True)
 
-    def _shares(self, vector: Sequence[Tensor], ids: Sequence[int]) -> tuple[float, ...]:
-        weights, _ = self._solve(vector, ids)
+    def _shares(self, vector: Sequence[Tensor], ids: Sequence[int], weights: Tensor) -> tuple[float, ...]:
         return tuple(map(_share, vector, self._sums(ids, weights)))
 
     def _solve(self, vector: Sequence[Tensor], ids: Sequence[int]) -> tuple[Tensor, list[float]]:

@@ -17,6 +17,7 @@ LEVELS = {
     "limits": 0,
     "families": 0,
     "operations": 1,
+    "carry_ways": 0,
     "placeholders": 0,
     "prompt_rules": 0,
     "remarks": 2,

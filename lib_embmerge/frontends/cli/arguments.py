@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ...carry_ways import CARRY_WAYS
 from ...errors import EmbeddingMergeError, FileError, closest_names, shorten
 from ...files.layouts import ALL_WIDTHS
 from ...files.paths import read_path
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from .report import Report
 
 __all__ = ["COMMANDS", "QUOTING", "Command", "build_whole_parser", "help_text", "read_options"]
-
-CARRY_WAYS = ("words", "ridge", "rotation", "shared")
-"""Of `carry`, whose module brings torch."""
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 """That the library for completion writes scripts for."""
@@ -291,7 +289,7 @@ def _carry(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=_path)
     parser.add_argument("--from", dest="source", type=_path, metavar="CHECKPOINT")
     parser.add_argument("--to", dest="checkpoint", type=_path, metavar="CHECKPOINT", required=True)
-    parser.add_argument("--way", choices=CARRY_WAYS)
+    parser.add_argument("--way", choices=tuple(CARRY_WAYS))
     parser.add_argument("--name", metavar="NAME")
     parser.add_argument("--embeddings", type=_path, metavar="DIR")
     parser.add_argument("--checkpoints", type=_path, metavar="DIR")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
+import sys
 from dataclasses import dataclass, replace
 
-from ...carry import MAPS, WAYS, CarriedMap, CarriedWords, carry_map, carry_shared, carry_words
+from ...carry import MAPS, CarriedWords, carry_map, carry_shared, carry_words, origin_of, refuse_few_words
+from ...carry_ways import CARRY_WAYS
 from ...entered import read_expression
-from ...errors import EmbeddingMergeError, FileError
+from ...errors import FileError
 from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
 from ...inspection import ExplainedVector, explain, join_explained
@@ -22,10 +23,6 @@ from .report import Progress, Report, describe_model, seen_with
 from .writing import report_saved, save_options
 
 __all__ = ["carry_file", "explain_vectors"]
-
-ENOUGH = 0.5
-"""How much of an embedding words have to be, for carrying them without being asked to."""
-
 
 def explain_vectors(options: argparse.Namespace) -> Report:
     """Show each vector as a sum of words."""
@@ -77,22 +74,19 @@ class _Carrier:
 
     def in_words(self, *, is_wished: bool) -> Report:
         words = self._find_words()
-        share = f"{100 * words.share:.0f} %"
-        if not is_wished and words.share < ENOUGH:
-            raise FileError(
-                f"Words are only {share} of {self.file.path.name}; nothing was written.",
-                suggestion=f"Choose a way with --way. {self._describe_ways()}",
-            )
+        if not is_wished:
+            refuse_few_words(self.file.path.name, words, self.vectors, self.source, self.target)
+        print(words.remainder, file=sys.stderr)  # before anything is written
         entered = read_expression(write(words.tree), kind="expression", limits=self.wanted.limits)
         report = report_saved(save_expression(entered, self.name, self.target, self.wanted), [], self.target)
-        said = [f"Words are {share} of {self.file.path.name}; the rest is left out."]
+        said = [words.remainder]
         said += [line for one in words.vectors for line in _lines(one, of_several=len(words.vectors) > 1)]
         figures = {"way": "words", "share": words.share, "vectors": [_fields(one) for one in words.vectors]}
         return replace(report, figures=figures | report.figures, lines=[*said, *report.lines])
 
     def by_map(self, way: str) -> Report:
         made = carry_map(self.vectors, self.source, self.target, way)
-        report = self._saved(made.value, way, f"By {WAYS[way]}: {_reach(made)}")
+        report = self._saved(made.value, way, f"By {CARRY_WAYS[way]}: {made.reach}")
         return replace(report, figures={**report.figures, "cosines": dict(made.cosines)})
 
     def shared(self) -> Report:
@@ -112,24 +106,11 @@ class _Carrier:
         assert isinstance(found, CarriedWords)
         return found
 
-    def _describe_ways(self) -> str:
-        """Report what each way reaches."""
-        said = [f"words: {WAYS['words']}, all the same."]
-        for way in MAPS:
-            with contextlib.suppress(EmbeddingMergeError):
-                said.append(f"{way}: {WAYS[way]}; {_reach(carry_map(self.vectors, self.source, self.target, way))}")
-        return " ".join([*said, f"shared: {WAYS['shared']}."])
-
     def _saved(self, value: Embedding, way: str, said: str) -> Report:
-        origin = {"embmerge.carried": f"{way}, from {self.source.title}", "embmerge.source_file": self.file.path.name}
+        origin = origin_of(way, self.source.title, self.file.path.name)
         saved = save_vectors(value, self.name, self.target, self.wanted, origin=origin)
         report = report_saved([saved], [], self.target)
         return replace(report, figures={"way": way, **report.figures}, lines=[said, *report.lines])
-
-
-def _reach(made: CarriedMap) -> str:
-    cosines = ", ".join(f"{cosine:.2f} in {encoder}" for encoder, cosine in made.cosines.items())
-    return f"words that it was not made of come out with a cosine of {cosines}."
 
 
 def _explain_all(vectors: Embedding, model: TextModel, most: int) -> list[ExplainedVector]:

@@ -12,7 +12,7 @@ from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, on_select, uploaded_paths
 from ..page.html import draw
 from ..page.inspect.comparing import compare_from_page
-from ..page.inspect.explaining import CARRY_WAYS, carry_from_page, explain_from_page
+from ..page.inspect.explaining import WISHED_WAYS, carry_from_page, explain_from_page
 from ..page.inspect.inspecting import inspect_from_page
 from ..page.inspect.rebuilding import SUFFIX, list_rebuildable, rebuild_from_page
 from ..page.jobs import Jobs
@@ -199,7 +199,7 @@ def _build_carry(host: PageHost, files: Sequence[str], checkpoints: Sequence[str
     with gr.Row(elem_classes=["embmerge-columns"]):
         with gr.Column(scale=5, min_width=320):
             one = _SourceInputs("embmerge_carry", "Carry", files, checkpoints, of_files=True)
-            way = gr.Radio(list(CARRY_WAYS), value=next(iter(CARRY_WAYS)), label="How", elem_id="embmerge_carry_way")
+            way = gr.Radio(list(WISHED_WAYS), value=next(iter(WISHED_WAYS)), label="How", elem_id="embmerge_carry_way")
             with gr.Row(elem_classes=["embmerge-name-row"]):
                 name = gr.Textbox(
                     label="Name", placeholder="the old one", max_lines=1, elem_id="embmerge_carry_name"

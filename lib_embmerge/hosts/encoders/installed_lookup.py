@@ -16,6 +16,7 @@ import torch
 
 from ...families import ENCODER_NAMES
 from ...host_protocol import InstalledEmbedding, TextPieces
+from ...language.quoted_text import divide_ids
 from ...placeholders import SPELLING, spelled_ids
 from ...vectors.embedding import Embedding
 from .encoder import HostEncoder
@@ -44,24 +45,13 @@ def find_pieces(
     """
     if database.ids_lookup.keys().isdisjoint(ids):
         return [ids] if ids else []
-    pieces: TextPieces = []
-    run: list[int] = []
-    position = 0
-    while position < len(ids):
-        embedding, length = database.find_embedding_at_position(ids, position)
+
+    def find(place: int) -> tuple[InstalledEmbedding, int] | None:
+        embedding, length = database.find_embedding_at_position(ids, place)
         taken = None if embedding is None else take(embedding)
-        if taken is None:
-            run.append(ids[position])
-            position += 1
-            continue
-        if run:
-            pieces.append(run)
-            run = []
-        pieces.append(taken)
-        position += length
-    if run:
-        pieces.append(run)
-    return pieces
+        return None if taken is None else (taken, length)
+
+    return divide_ids(ids, find)
 
 
 def is_made_for(embedding: Any, encoders: Sequence[HostEncoder], *, exactly: bool = False) -> bool:

@@ -9,14 +9,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lib_embmerge.entered import read_expression
 from lib_embmerge.frontends.app.host import AppHost
-from lib_embmerge.frontends.page.inspect.explaining import CARRY_WAYS, carry_from_page, explain_from_page
+from lib_embmerge.frontends.page.inspect.explaining import WISHED_WAYS, carry_from_page, explain_from_page
 from lib_embmerge.frontends.page.jobs import Jobs
 from lib_embmerge.frontends.page.source import FILE, LOADED, Choice
 from lib_embmerge.models.checkpoint import open_model
+from lib_embmerge.saving import SaveOptions, save_expression
 from tests.frontends.checkpoints import make_checkpoint
 
-IN_WORDS, RIDGE, _, SHARED = CARRY_WAYS
+SUITED, IN_WORDS, RIDGE, _, SHARED = WISHED_WAYS
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,38 @@ def test_a_file_is_carried_in_words(host: AppHost, models: Path) -> None:
     made = load_file(host.embeddings_folder / "new" / "yours.safetensors")
     torch.testing.assert_close(made["clip_g"], (expected[0] - 2 * expected[1])[None])
     assert host.model.embeddings_named("yours")
+
+
+def test_a_file_with_its_words_is_made_again(host: AppHost, models: Path) -> None:
+    old = open_model(models / "old.safetensors")
+    save_expression(read_expression("'cat' - 'dog'"), "catlike", old, SaveOptions(folder=host.embeddings_folder))
+    shown = carried(host, "catlike.safetensors", LOADED, way=SUITED, name="again")
+    assert "Made again from the words in the file." in shown
+    rows = host.model.encoders[0].rows([2368, 1929])
+    made = load_file(host.embeddings_folder / "again.safetensors")
+    torch.testing.assert_close(made["clip_l"], (rows[0] - rows[1])[None])
+
+
+def test_too_few_words_are_refused_unless_they_are_wished(host: AppHost) -> None:
+    noise = torch.randn(1, 768, generator=torch.Generator().manual_seed(0))
+    save_file({"emb_params": noise}, host.embeddings_folder / "noise.safetensors")
+    shown = carried(host, "noise.safetensors", way=SUITED, name="loud")
+    assert "Words are only 0 % of noise.safetensors; nothing was written." in shown
+    assert "shared: " in shown
+    assert not (host.embeddings_folder / "loud.safetensors").exists()
+    assert "the other 100 % are left out" in carried(host, "noise.safetensors", way=IN_WORDS, name="loud")
+
+
+def test_the_remainder_is_said_before_anything_is_written(host: AppHost, models: Path) -> None:
+    rows = open_model(models / "old.safetensors").encoders[0].rows([2368, 1929])
+    save_file({"emb_params": (rows[0] + rows[1])[None]}, host.embeddings_folder / "mine.safetensors")
+    choice = Choice(FILE, file="mine.safetensors", checkpoint="old")
+    steps = carry_from_page(host, Jobs(), "job", choice, SUITED, "yours", "", False)
+    before = next(shown for shown in steps if "Words are 100 %" in shown)
+    assert "yours.safetensors" not in before
+    assert not (host.embeddings_folder / "yours.safetensors").exists()
+    assert "Words are 100 %" in list(steps)[-1]
+    assert (host.embeddings_folder / "yours.safetensors").exists()
 
 
 def test_another_way_says_what_it_is(host: AppHost) -> None:

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
-from ....carry import MAPS, WAYS, CarriedMap, CarriedWords, carry_map, carry_shared, carry_words
+from ....carry import (
+    MAPS,
+    CarriedWords,
+    carry_map,
+    carry_shared,
+    carry_words,
+    origin_of,
+    refuse_few_words,
+)
+from ....carry_ways import CARRY_WAYS
 from ....entered import read_expression
 from ....errors import EmbeddingMergeError, FileError
 from ....files.names import folder_below
 from ....host_protocol import PageHost, TextModel
 from ....inspection import ExplainedVector, explain, join_explained
 from ....language import write
-from ....saving import Saved, SaveOptions, save_expression, save_vectors
+from ....saving import Saved, SaveOptions, rebuild, save_expression, save_vectors
 from ...save_form import SaveForm
-from ...source import Computed, Source
+from ...source import Computed, Source, StoredFile
 from ..html import draw, draw_error
 from ..jobs import Jobs, Standing, Task, draw_progress
 from ..source import LOADED, Choice, open_checkpoint_named, open_choice
 
-__all__ = ["CARRY_WAYS", "carry_from_page", "explain_from_page"]
+__all__ = ["WISHED_WAYS", "carry_from_page", "explain_from_page"]
 
-CARRY_WAYS = {
+WISHED_WAYS = {
+    "by its own words, or those it comes to": "",
     "in words": "words",
     "by a linear map (ridge)": "ridge",
     "by a rotation": "rotation",
     "the shared encoder, zeros for others": "shared",
 }
-"""The ways in the page's words."""
+"""The ways in the page's words; the first is the one that suits the file, as on the command line."""
 
 
 def explain_from_page(host: PageHost, jobs: Jobs, job: str, choice: Choice) -> Iterator[str]:
@@ -57,10 +68,11 @@ def carry_from_page(
 ) -> Iterator[str]:
     """Carry a file from the model that it was made for to the loaded one; yield HTML as often as there is news.
 
-    In words, what they are of each vector is shown before anything is written; of another way, what it reaches.
+    A file that says what it was made of is made again. Otherwise, how much of it the words are is said before anything
+    is written, and again behind it; unless a way was chosen, nothing is written where they are less than half.
     """
     try:
-        yield from _carry(host, jobs, job, choice, CARRY_WAYS.get(way, ""), name, folder, overwrite)
+        yield from _carry(host, jobs, job, choice, WISHED_WAYS.get(way, ""), name, folder, overwrite)
     except EmbeddingMergeError as error:
         yield draw_error(error)
 
@@ -75,44 +87,57 @@ def _carry(
     place = folder_below(host.embeddings_folder, folder)
     options = SaveForm(overwrite, long="keep").options(place, host.limits, is_installed_here=True)
     name = name.strip() or chosen.file.name
-    if way == "words":
-        yield from _carry_in_words(host, jobs, job, chosen, _source(host, choice, target), target, name, options)
-        return
-    if way in MAPS:
-        made = carry_map(chosen.vectors, _source(host, choice, target), target, way)
-        value, said = made.value, _reach(made, way)
+    if not way and "embmerge.resolved" in chosen.file.metadata:
+        file = replace(chosen.file, path=chosen.file.path.with_name(f"{name}{chosen.file.path.suffix}"))
+        yield _finish(host, rebuild(file, target, options), "Made again from the words in the file.", (), target)
+    elif way in ("", "words"):
+        carrier = _WordCarrier(chosen, _source(host, choice, target), target, name, options, is_wished=way == "words")
+        yield from carrier.work(host, jobs, job)
+    elif way in MAPS:
+        source = _source(host, choice, target)
+        made = carry_map(chosen.vectors, source, target, way)
+        origin = origin_of(way, source.title, chosen.file.path.name)
+        saved = [save_vectors(made.value, name, target, options, origin=origin)]
+        yield _finish(host, saved, f"By {CARRY_WAYS[way]}; {made.reach}", (), target)
     else:
         value = carry_shared(chosen.vectors, target)
         there = [encoder for encoder, rows in value.items() if rows.any()]
         said = f"{' and '.join(there)} as in the file; zeros for what the other encoders have: a part of the embedding."
-    origin = {"embmerge.carried": way or "shared", "embmerge.source_file": chosen.file.path.name}
-    yield _finish(host, [save_vectors(value, name, target, options, origin=origin)], said, (), target)
+        saved = [save_vectors(value, name, target, options, origin=origin_of("shared", "", chosen.file.path.name))]
+        yield _finish(host, saved, said, (), target)
 
 
-def _carry_in_words(
-    host: PageHost,
-    jobs: Jobs,
-    job: str,
-    chosen: Source,
-    source: TextModel,
-    target: TextModel,
-    name: str,
-    options: SaveOptions,
-) -> Iterator[str]:
-    found: Iterator[ExplainedVector | CarriedWords] = carry_words(chosen.vectors, source, target)
-    tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(chosen.vectors.length)]
-    for standing in jobs.work(job, tasks):
-        yield draw_progress(standing)
-    if standing.is_cancelled:
-        return
-    error = next((outcome.error for outcome in standing.outcomes if outcome.error), None)
-    if error is not None:
-        raise error
-    words = next(found)
-    assert isinstance(words, CarriedWords)
-    entered = read_expression(write(words.tree), kind="expression", limits=host.limits)
-    said = f"Words are {100 * words.share:.0f} % of it; the rest is left out."
-    yield _finish(host, save_expression(entered, name, target, options), said, words.vectors, target)
+@dataclass(frozen=True)
+class _WordCarrier:
+    """A file that is to be carried in words: the model that it was made for, and the one that it shall be for."""
+
+    chosen: StoredFile
+    source: TextModel
+    target: TextModel
+    name: str
+    options: SaveOptions
+    is_wished: bool
+
+    def work(self, host: PageHost, jobs: Jobs, job: str) -> Iterator[str]:
+        """Explain vector by vector, say what the words are, and write them; yield HTML as often as there is news."""
+        vectors = self.chosen.vectors
+        found: Iterator[ExplainedVector | CarriedWords] = carry_words(vectors, self.source, self.target)
+        tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(vectors.length)]
+        for standing in jobs.work(job, tasks):
+            yield draw_progress(standing)
+        if standing.is_cancelled:
+            return
+        error = next((outcome.error for outcome in standing.outcomes if outcome.error), None)
+        if error is not None:
+            raise error
+        words = next(found)
+        assert isinstance(words, CarriedWords)
+        if not self.is_wished:
+            refuse_few_words(self.chosen.file.path.name, words, vectors, self.source, self.target)
+        yield draw("inspect/carried", saved=[], said=words.remainder, vectors=words.vectors, model=self.target)
+        entered = read_expression(write(words.tree), kind="expression", limits=self.options.limits)
+        saved = save_expression(entered, self.name, self.target, self.options)
+        yield _finish(host, saved, words.remainder, words.vectors, self.target)
 
 
 def _source(host: PageHost, choice: Choice, target: TextModel) -> TextModel:
@@ -122,11 +147,6 @@ def _source(host: PageHost, choice: Choice, target: TextModel) -> TextModel:
             "The model that the file was made for is not chosen.", suggestion="Choose it from the list of checkpoints."
         )
     return open_checkpoint_named(choice.checkpoint, host, target)
-
-
-def _reach(made: CarriedMap, way: str) -> str:
-    cosines = ", ".join(f"{cosine:.2f} in {encoder}" for encoder, cosine in made.cosines.items())
-    return f"By {WAYS[way]}; words that it was not made of come out with a cosine of {cosines}."
 
 
 def _finish(
