@@ -31,7 +31,7 @@ def test_the_pictures_follow_what_is_written(tab: Tab) -> None:
 
 
 def test_where_it_will_load_follows_and_one_click_renames(tab: Tab) -> None:
-    tab.write("'cat'").unfold("loads").sees("No name yet", "programs load it", "A1111", at="loads")
+    tab.write("'cat'").unfold("loads").sees("No name yet", "of 8 programs", "A1111", at="loads")
     tab.write("kitten", into="name").sees("own vocabulary", at="loads").sees_no("No name yet", at="loads")
     tab.mend("name it kitten-emb", at="loads").holds("kitten-emb", into="name").sees_no("own vocabulary", at="loads")
 

@@ -29,7 +29,7 @@ def test_the_page_is_never_scrolled_to_the_side(visitor: Visitor, width: int) ->
 def test_no_pane_is_wider_than_a_small_screen(visitor: Visitor, tmp_path: Path) -> None:
     tab = visitor.open(width=390)
     tab.save(f"'a', {LONG}", "em_" + "n" * 60).sees("✓", at="result")
-    for fold, text in (("table", "percentile"), ("pictures", "Similarity"), ("loads", "programs load it")):
+    for fold, text in (("table", "percentile"), ("pictures", "Similarity"), ("loads", "of 8 programs")):
         tab.unfold(fold).sees(text, at=fold)
         assert not tab.is_wider_than_the_screen, fold
     tab.open_pane("Inspect & compare").write(LONG, into="inspect_expression").press("inspect")
@@ -44,7 +44,7 @@ def test_no_pane_is_wider_than_a_small_screen(visitor: Visitor, tmp_path: Path) 
     assert not tab.is_wider_than_the_screen
     torch.save({"string_to_param": {"*": torch.ones(2, 768)}}, tmp_path / f"{'old' * 20}.pt")
     tab.open_pane("Convert & check").give_files(tmp_path / f"{'old' * 20}.pt", to="convert_upload")
-    tab.sees("programs load it", at="convert_checked").press("convert_run").sees("✓", at="convert_made")
+    tab.sees("of 8 programs", at="convert_checked").press("convert_run").sees("✓", at="convert_made")
     assert not tab.is_wider_than_the_screen
     tab.open_pane("Help").sees("slerp(a, b, t)", at="help")
     assert not tab.is_wider_than_the_screen

@@ -15,7 +15,7 @@ from lib_embmerge.frontends.page.jobs import Jobs
 from lib_embmerge.frontends.page.many.batch import MODES, ManyOptions, answer_many, run_many
 from lib_embmerge.frontends.page.question import Question
 
-LIST, SWEEP = MODES
+LIST, SWEEP, WORDS = MODES
 RED_BLUE = Sweep("slerp('red', 'blue', {t})", pattern="red_blue_{t}")
 
 
@@ -266,3 +266,10 @@ def test_no_model_is_loaded_for_the_preview_and_one_for_making(host, monkeypatch
     assert "being loaded" in first
     assert "1 of 1" in last
     assert Path(host.embeddings_folder / "x1.safetensors").is_file()
+
+
+def test_words_become_files_named_by_them(host):
+    assert "red-cat" in preview(host, mode=WORDS, text="red cat\ndog")
+    said = plain(run(host, "red cat\n2::dog", WORDS, same_name=True))
+    assert "2 of 2" in said
+    assert files(host) == ["dog-emb.safetensors", "red-cat.safetensors"]
