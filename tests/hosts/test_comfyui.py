@@ -364,6 +364,7 @@ def test_a_saved_file_is_the_expression(comfy: FakeComfyUI, host: ComfyUI, kind:
     clip = comfy.clip(kind)
     text = saved(host, clip, "'cat' - 'adult' + 'child'", folder="animals")
     assert "In prompts: embedding:animals/kitten" in text
+    assert "programs" in text
     inline = encoded(host.answering(clip), "a <'cat' - 'adult' + 'child'> on")
     assert encoded(clip, "a embedding:animals/kitten on") == inline
     assert encoded(host.answering(clip), "a <'kitten'> on") == inline

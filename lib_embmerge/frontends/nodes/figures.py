@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ...compatibility.view import headlines
 from ...entered import read_expression
 from ...errors import FileError
 from ...host_protocol import EXTENSIONS, TextModel
@@ -17,6 +18,7 @@ from ...inspection import (
     measure_differences,
     measure_embedding,
 )
+from ...library import check
 from ...limits import Limits
 from ...saving import Saved
 from ...vectors.embedding import Embedding, describe_lengths
@@ -54,7 +56,7 @@ def describe(source: Source, model: TextModel) -> str:
     known = Embedding({name: rows for name, rows in source.vectors.items() if name in own})
     table = ["", *_table(known, model)] if source.vectors.length else []
     if isinstance(source, StoredFile):
-        return "\n".join(lines + table)
+        return "\n".join([*lines, *_verdicts(source.file.path), *table])
     analysis = source.analysis
     remarks = [*analysis.remarks(), *(analysis.remarks_on_value() if source.vectors.length else ())]
     lines += [*_tokens(list_tokens(analysis.parts(), model)), *table, *_below(remark.text for remark in remarks)]
@@ -76,8 +78,15 @@ def describe_saved(saved: Sequence[Saved], folder: str) -> str:
     lines = []
     for one in saved:
         shapes = ", ".join(f"{name} {count} × {width}" for name, (count, width) in one.shapes.items())
-        lines += [str(one.path), shapes, f"In prompts: embedding:{folder}{one.name}", *_below(one.warnings)]
+        lines += [str(one.path), shapes, f"In prompts: embedding:{folder}{one.name}", *_verdicts(one.path)]
+        lines += _below(one.warnings)
     return "\n".join(lines)
+
+
+def _verdicts(path: Path) -> list[str]:
+    """Return in how many programs a file loads, by model family."""
+    found = check(path)
+    return headlines(found.facts, found.verdicts)
 
 
 def _below(sentences: Iterable[str]) -> list[str]:
