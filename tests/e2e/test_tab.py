@@ -160,9 +160,16 @@ def test_a_prompt_shows_what_its_expressions_are(webui: WebUI, page: Page) -> No
     assert line is not None
     page.write("txt2img_prompt", "a photo of <'black cat' + > on a mat")
     page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=^")
+    page.write("txt2img_prompt", "a photo of <'black cat' + ")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=still open")
+    page.write("txt2img_prompt", "a photo of <black cat - dog>")
+    page.page.click("#embmerge_lines_txt2img_prompt >> text=write <'black cat' - 'dog'>")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=2 vectors")
+    assert page.read("txt2img_prompt") == "a photo of <'black cat' - 'dog'>"
     page.write("txt2img_prompt", f"a <{EXPRESSION}>")
     page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=1 vector")
-    page.page.click("#embmerge_lines_txt2img_prompt button")
+    page.page.click("#embmerge_lines_txt2img_prompt [data-embmerge-line]")
+    page.page.click("#embmerge_lines_txt2img_prompt >> text=open in Save embedding")
     page.page.wait_for_selector("#embmerge_expression textarea:visible")
     assert page.read("embmerge_expression") == EXPRESSION
     page.show("txt2img")
