@@ -156,8 +156,12 @@ def test_hires_with_its_own_prompt(webui: WebUI, checkpoint: str, other: str, wi
 
 def test_the_refiner_takes_over(webui: WebUI) -> None:
     refiner = {"refiner_checkpoint": REFINER, "refiner_switch_at": 0.5, "steps": 4}
+    try:
+        plain = webui.picture("a cat", checkpoint=SDXL, **refiner)
+    except HostError as fault:
+        pytest.skip(f"the host itself cannot use the refiner, with plain words: {fault.message[:60]}")
     merged = webui.picture("a <'cat'>", checkpoint=SDXL, **refiner)
-    assert merged.pixels == webui.picture("a cat", checkpoint=SDXL, **refiner).pixels
+    assert merged.pixels == plain.pixels
     assert merged.pixels != webui.picture("a cat", checkpoint=SDXL, steps=4).pixels
 
 
