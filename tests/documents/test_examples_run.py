@@ -16,8 +16,10 @@ import lib_embmerge as em
 from lib_embmerge.families import ENCODERS
 from lib_embmerge.frontends.cli.arguments import COMMANDS, help_text
 from lib_embmerge.models.checkpoint import open_model
+from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.operations import OPERATIONS
 
+from ..analysed import evaluate
 from ..frontends.checkpoints import KEYS
 from .sessions import read_sessions, run
 
@@ -143,7 +145,19 @@ EXPRESSIONS = [
 ]
 
 
-@pytest.mark.parametrize("expression", dict.fromkeys(EXPRESSIONS))
+OF_OTHERS = {OPERATIONS[name].example: name for name in ENCODERS if name not in ("clip_l", "clip_g")}
+
+
+@pytest.mark.parametrize(("expression", "encoder"), OF_OTHERS.items())
+def test_an_encoder_s_function_is_computed(expression: str, encoder: str) -> None:
+    model = MemoryModel([MemoryEncoder("clip_l"), MemoryEncoder(encoder)])
+    cat, kitten = (evaluate(f"'{word}'", model) for word in ("cat", "kitten"))
+    value = evaluate(expression, model)
+    assert torch.equal(value["clip_l"], cat["clip_l"])
+    assert torch.equal(value[encoder], cat[encoder] + kitten[encoder])
+
+
+@pytest.mark.parametrize("expression", [one for one in dict.fromkeys(EXPRESSIONS) if one not in OF_OTHERS])
 def test_an_expression_that_is_shown_is_computed(expression: str, workplace: Path) -> None:
     save_file({"clip_l": torch.ones(1, 768) * 0.01, "clip_g": torch.ones(1, 1280) * 0.01}, "my_style.safetensors")
     save_file({"clip_l": torch.ones(1, 768) * 0.01, "clip_g": torch.ones(1, 1280) * 0.01}, "young-cat.safetensors")
