@@ -198,7 +198,10 @@ def files_for(name: str) -> Iterator[tuple[str, object]]:
             ("embeddings/mine.pt", {"string_to_param": {"*": torch.full((2, 768), 0.012)}, "name": "mine"}),
             ("odd.safetensors", {"clip_l": torch.full((2, 768), 0.012), "clip_g": torch.full((1, 1280), 0.012)}),
         ],
-        "batch": [("animals.txt", "\n".join(help_text("batch").split("\n\n")[2].split("\n    ")).strip())],
+        "batch": [
+            ("animals.txt", "\n".join(help_text("batch").split("\n\n")[2].split("\n    ")).strip()),
+            ("wildcards/animals.txt", "cat\ndog # a comment\n2::red fox\n"),
+        ],
     }
     yield from own.get(name, [])
 
