@@ -157,9 +157,9 @@ def test_a_model_of_an_unknown_text_encoder_is_refused_with_a_sentence(forge: Fa
     forge.model.words_engine().layer.num_embeddings = 7
     forge.webui().start()
     for do in (forge.generate, forge.condition, lambda text: forge.adapter().loaded_text_model()):
-        with pytest.raises(UnsupportedHost, match="no text encoder that embmerge knows"):
+        with pytest.raises(UnsupportedHost, match="no text encoder that embmerge can use"):
             do("a <'cat'>")
-    assert "no text encoder that embmerge knows" in forge.count("a <'cat'>")
+    assert "no text encoder that embmerge can use" in forge.count("a <'cat'>")
     assert forge.generate("a cat").c is not None
 
 

@@ -127,9 +127,9 @@ def test_a_model_of_an_unknown_text_encoder_is_refused_with_a_sentence(neo: Fake
     neo.model.words_engine().layer.num_embeddings = 7
     neo.webui().start()
     for do in (neo.generate, neo.condition, lambda text: neo.adapter().loaded_text_model()):
-        with pytest.raises(UnsupportedHost, match="no text encoder that embmerge knows"):
+        with pytest.raises(UnsupportedHost, match="no text encoder that embmerge can use"):
             do("a <'cat'>")
-    assert "no text encoder that embmerge knows" in neo.count("a <'cat'>")
+    assert "no text encoder that embmerge can use" in neo.count("a <'cat'>")
     assert neo.generate("a cat").c is not None
 
 

@@ -107,7 +107,7 @@ def test_a_model_without_clip(a1111: FakeA1111) -> None:
     a1111.webui().start()
     a1111.modules.sd_models.model_data.sd_model = SimpleNamespace(cond_stage_model=object())
     said = html.unescape(a1111.count("a <'cat'>"))
-    assert "no text encoder that embmerge knows" in said
+    assert "no text encoder that embmerge can use" in said
     assert "under Embedding merge" in said
     with pytest.raises(UnsupportedHost, match="switch expressions off in the settings"):
         a1111.modules.prompt_parser.get_learned_conditioning(SimpleNamespace(), ["a <'cat'>"], 10)

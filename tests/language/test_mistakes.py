@@ -535,7 +535,7 @@ MISTAKES = [
     ("scale('a', 2)",
      "^^^^^",
      "UnknownFunction",
-     "There is no function scale. It is an operator: 'red' * 0.3."),
+     "There is no function scale. It is an operator: 'red' * 0.8."),
     ("lerp 'a'",
      "^^^^",
      "SyntaxProblem",

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from textwrap import wrap
+from functools import partial
+from textwrap import wrap as wrap_text
 from typing import IO
 
 __all__ = ["fit_help", "paint", "shows_colours", "terminal_width"]
@@ -20,12 +21,16 @@ NARROWEST = 40
 COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
 """Source: https://en.wikipedia.org/wiki/ANSI_escape_code#Select_Graphic_Rendition_parameters"""
 
+wrap = partial(wrap_text, break_on_hyphens=False)
+"""A name with hyphens stays whole."""
+
 ENTRY = re.compile(r"(?P<term> +\S+(?: \S+)*)(?P<gap> {2,})(?P<text>(?!--)\S.*)")
+"""A line of a list: an option, say, a gap, and what it does."""
+
 COMMAND = re.compile(r" *embmerge .*[^.]")
+
 WORD = re.compile(r"""(?:--?[\w-]+ (?=[^-\s]))?(?:[^\s"']|"[^"]*"|'[^']*')+""")
 """A word of a command; an option stays with its value."""
-
-"""A line of a list: an option, say, a gap, and what it does."""
 
 LEAST_TEXT = 30
 """Columns for the second part of a list's line; where fewer are left, it stands below the first."""

@@ -25,7 +25,7 @@ from ...prompt_rules import WEBUI
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
-from .settings import allows_words, read_brackets, read_limits, read_others, say_no_vectors
+from .settings import allows_words, read_brackets, read_limits, say_no_vectors
 
 __all__ = ["Attachment", "BracketReader", "RunningHost", "RunningTextModel"]
 
@@ -193,7 +193,7 @@ class RunningHost(ABC):
         Raises: UnsupportedHost.
         """
         if not allows_words(self.shared.opts):
-            raise UnsupportedHost(say_no_vectors(read_others(self.shared.opts), any_clip=any_clip))
+            raise UnsupportedHost(say_no_vectors("refuse", any_clip=any_clip))
 
     def load_changed(self, texts: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """Load embeddings anew where a file of one that the texts may name has changed; give those files' states."""

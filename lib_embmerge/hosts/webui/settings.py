@@ -68,11 +68,11 @@ def read_others(opts: Any) -> Others:
 def say_no_vectors(others: Others, *, any_clip: bool) -> str:
     """Return the sentence for a model in which expressions can be no vectors; `any_clip` says that it has a CLIP."""
     if others == "vectors":
-        return "This model has no text encoder that embmerge knows: expressions cannot be used with it."
+        return "This model has no text encoder that embmerge can use, so expressions do not work with it."
     beside = "beside CLIP " if any_clip else ""
     return (
         f"This model reads prompts {beside}with T5 or a language model, "
-        "and expressions as vectors in these are switched off in the settings."
+        "and expressions in these are switched off in the settings."
     )
 
 
