@@ -149,11 +149,15 @@ def test_an_answer_that_comes_after_the_boxes_are_gone(webui: Tab) -> None:
     webui.page.evaluate(
         """() => {
             const ask = embmerge.ask;
-            embmerge.ask = (_purpose, _question, _fields, answer) => {
+            embmerge.ask = (purpose, question, fields, answer) => {
+                if (!purpose.startsWith("lines of")) {
+                    ask(purpose, question, fields, answer);
+                    return;
+                }
                 embmerge.ask = ask;
                 document.getElementById("txt2img_prompt_row").remove();
                 window.wasAnswered = true;
-                answer({ slots: { lines: "1 vector" } });
+                answer({ slots: { lines: "1 vector" }, state: {} });
             };
         }"""
     )
