@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ..errors import FileError
 from ..families import CLIP, group_of, is_for
-from ..host_protocol import EXTENSIONS
+from ..host_protocol import EXTENSIONS, InstalledEmbedding
 from ..language.quoted_text import divide_ids, divide_text
 from .paths import size_of, walk_folders
 from .reading import EmbeddingFile, load_embedding
 
-__all__ = ["EmbeddingFolder", "Pieces"]
+__all__ = ["EmbeddingFolder", "Pieces", "as_installed"]
 
 Pieces = list["Sequence[int] | EmbeddingFile"]
 """A text's tokens for one encoder, and in their place the embeddings whose names stood there."""
@@ -168,3 +168,10 @@ def _holds_anything(path: Path) -> bool:
         return size_of(path) > 0
     except FileError:
         return False
+
+
+def as_installed(path: Path, found: EmbeddingFile | str) -> InstalledEmbedding:
+    """Return what a file in the folder is to expressions; `found` is what `EmbeddingFolder.named` gives for it."""
+    if isinstance(found, str):
+        return InstalledEmbedding(path.stem, {}, found, path)
+    return InstalledEmbedding(found.name, found.all_vectors, path=path)

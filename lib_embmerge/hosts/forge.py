@@ -43,7 +43,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..families import family_of, group_of
-from ..files.installed_embeddings import EmbeddingFolder
+from ..files.installed_embeddings import EmbeddingFolder, as_installed
 from ..files.reading import EmbeddingFile
 from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ..merge import Merged
@@ -118,11 +118,11 @@ class ForgeTextModel(RunningTextModel):
         files = {path: file for path, file in listed if isinstance(file, EmbeddingFile)}
         # Of a file of several encoders the host has read only what is CLIP's.
         loaded = [one for one in self._loaded(stems) if one.path is None or one.path.absolute() not in files]
-        return loaded + [InstalledEmbedding(file.name, file.all_vectors, path=path) for path, file in files.items()]
+        return loaded + [as_installed(path, file) for path, file in files.items()]
 
     def _of_file(self, file: EmbeddingFile) -> InstalledEmbedding:
         self.used.append(file.name)
-        return InstalledEmbedding(file.name, file.all_vectors, path=file.path)
+        return as_installed(file.path, file)
 
     def _loaded(self, stems: Sequence[str]) -> list[InstalledEmbedding]:
         found: dict[str, InstalledEmbedding] = {}  # by file: every engine has read the same ones

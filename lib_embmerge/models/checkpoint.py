@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import FileError, closest_names
 from ..families import DEMONSTRATION, FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
-from ..files.installed_embeddings import EmbeddingFolder
+from ..files.installed_embeddings import EmbeddingFolder, as_installed
 from ..files.names import is_path
 from ..files.paths import exists, full_path, is_folder, read_path
 from ..files.reading import EmbeddingFile
@@ -208,7 +208,10 @@ class CheckpointModel:
 
     def _pieces_of(self, encoder: FileEncoder, texts: Sequence[str]) -> list[TextPieces]:
         found = self.installed.read(encoder.name, texts, encoder.tokenize, self._encoder_names)
-        return [[_installed(one) if isinstance(one, EmbeddingFile) else one for one in pieces] for pieces in found]
+        return [
+            [as_installed(one.path, one) if isinstance(one, EmbeddingFile) else one for one in pieces]
+            for pieces in found
+        ]
 
     @property
     def _encoder_names(self) -> list[str]:
@@ -216,10 +219,7 @@ class CheckpointModel:
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
         """Return all embeddings of these file stems, case ignored, those of other families included."""
-        return [
-            _installed(found) if isinstance(found, EmbeddingFile) else InstalledEmbedding(path.stem, {}, found, path)
-            for path, found in self.installed.named(*stems)
-        ]
+        return [as_installed(path, found) for path, found in self.installed.named(*stems)]
 
     def embedding_names(self) -> list[str]:
         """Return the names of the embeddings in the folder that fit this model."""
@@ -267,10 +267,6 @@ class CheckpointModel:
         if not self._places.folders:
             return "Give the folder that it lies in with --checkpoints, or quote its path: './name'."
         return f"Looked in {', '.join(map(str, self._places.folders))}; a path is quoted: './name'."
-
-
-def _installed(file: EmbeddingFile) -> InstalledEmbedding:
-    return InstalledEmbedding(file.name, file.all_vectors, path=file.path)
 
 
 def _close_to(name: str, paths: Sequence[Path]) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 
 from ...errors import UnknownEmbedding, UnsupportedHost
 from ...families import ENCODERS, family_of, is_for
+from ...files.installed_embeddings import as_installed
 from ...files.reading import EmbeddingFile
 from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ...prompt_rules import PromptRules
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ComfyTextModel"]
 
-_ORDER = ("clip_l", *(key for key in ENCODERS if key != "clip_l"))
+_ORDER = tuple(ENCODERS)
 """In which order a model's encoders are shown."""
 
 NAMED = re.compile(r"(?:(?<=\s)|^)embedding:([^\s\[<]+)")
@@ -79,12 +80,7 @@ class ComfyTextModel:
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
         """Return all embeddings of these file stems, case ignored, those of other families included."""
-        return [
-            InstalledEmbedding(path.stem, {}, file, path)
-            if isinstance(file, str)
-            else InstalledEmbedding(file.name, file.all_vectors, path=path)
-            for path, file in self.installed.named(*stems)
-        ]
+        return [as_installed(path, file) for path, file in self.installed.named(*stems)]
 
     def embedding_names(self) -> list[str]:
         """Return the names of the embeddings that fit this model."""
@@ -115,7 +111,7 @@ class ComfyTextModel:
     def _bare(self, text: str, encoder: ComfyEncoder) -> Iterator[Sequence[int] | InstalledEmbedding]:
         for pieces in self.installed.read(encoder.name, [text], encoder.tokenize, self._names) if text.strip() else ():
             for piece in pieces:
-                yield _handed_over(piece) if isinstance(piece, EmbeddingFile) else piece
+                yield as_installed(piece.path, piece) if isinstance(piece, EmbeddingFile) else piece
 
     def _is_for_this(self, file: EmbeddingFile) -> bool:
         return is_for(dict.fromkeys(file.all_vectors), dict.fromkeys(self._names))
@@ -131,7 +127,8 @@ class ComfyTextModel:
         if not fitting:
             raise UnknownEmbedding(f"No embedding {name} that fits this model is in ComfyUI's folders.")
         exact = [file for file in fitting if _is_called(file.path, name, any_case=False)]
-        return _handed_over((exact or fitting)[-1])
+        file = (exact or fitting)[-1]
+        return as_installed(file.path, file)
 
 
 def _is_called(path: Path, name: str, *, any_case: bool = True) -> bool:
@@ -145,7 +142,3 @@ def _is_called(path: Path, name: str, *, any_case: bool = True) -> bool:
         if end == wanted or (any_case and [part.casefold() for part in end] == [part.casefold() for part in wanted]):
             return True
     return False
-
-
-def _handed_over(file: EmbeddingFile) -> InstalledEmbedding:
-    return InstalledEmbedding(file.name, file.all_vectors, path=file.path)
