@@ -24,12 +24,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ..families import ENCODERS
 from ..merge import Merged
-from .encoders.beyond_vocabulary import BeyondVocabulary, Lending, PlaceholderTokenizer, WordsTokenizer, answered
+from .encoders.beyond_vocabulary import (
+    BeyondVocabulary,
+    Lending,
+    PlaceholderTokenizer,
+    StandInTokenizer,
+    WordsTokenizer,
+    answered,
+)
 from .encoders.encoder import HostEncoder
 from .encoders.token_table import CalledTable, HostTable
 
@@ -64,11 +68,6 @@ class LanguageEngine:
     """The key of its encoder, None where that is not known: it reads words."""
     layer: Any
     """The input-embedding module of its model, None where it was not found."""
-
-    @property
-    def can_take_vectors(self) -> bool:
-        """Whether it can get an expression's vectors."""
-        return self.key is not None
 
 
 class LanguageEncoder(HostEncoder):
@@ -117,7 +116,7 @@ def lent_to(found: LanguageEngine, merged: Merged, *, vectors: bool) -> Iterator
     with contextlib.ExitStack() as stack:
         if vectors:
             beyond = BeyondVocabulary()
-            lending = Lending(beyond, _rows_of(merged), merged.vectors, str(found.key))
+            lending = Lending(beyond, merged.rows, merged.vectors, str(found.key))
             stack.enter_context(answered(beyond, found.layer))
         for names, takes_vectors in ((TOKENIZERS, vectors), (TOKENIZERS_OF_WORDS, False)):
             for owner, attribute in _places(found.engine, names):
@@ -132,27 +131,15 @@ def lent_to(found: LanguageEngine, merged: Merged, *, vectors: bool) -> Iterator
         yield
 
 
-def _rows_of(merged: Merged) -> Any:
-    def rows(name: str, encoder: str, *, begins: bool) -> Tensor:
-        # The host encodes in torch's inference mode, but a table's statistics are kept for other uses.
-        with torch.inference_mode(False), torch.no_grad():
-            return merged.rows(name, encoder, begins=begins)
-
-    return rows
-
-
-class _Completing:
+class _Completing(StandInTokenizer):
     """A tokenizer that is given texts without their last letter, which may be a placeholder's.
 
     Source: Forge Neo 5692d2d, backend/text_processing/umt5_engine.py:71 (it cuts the texts as if they were tokens).
     """
 
     def __init__(self, tokenizer: Any, names: Iterable[str]) -> None:
-        self._tokenizer = tokenizer
+        super().__init__(tokenizer)
         self._last_letters = {name[:-1]: name[-1] for name in names}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tokenizer, name)
 
     def __call__(self, texts: Sequence[str], **more: Any) -> Any:
         return self._tokenizer([self._completed(text) for text in texts], **more)
@@ -161,14 +148,8 @@ class _Completing:
         return text + next((last for head, last in self._last_letters.items() if text.endswith(head)), "")
 
 
-class _TextByName:
+class _TextByName(StandInTokenizer):
     """A tokenizer, or a processor of texts and pictures, that is given a text by the parameter's name."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tokenizer, name)
 
     def __call__(self, text: Any, **more: Any) -> Any:
         return self._tokenizer(text=text, **more)

@@ -66,8 +66,7 @@ def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, 
     cutters = _Cutters(merged, host.others())
     twin = copy.copy(clip)
     twin.tokenizer = with_tokenizers(clip.tokenizer, cutters.make)
-    # The vectors of a word at a text's beginning may be asked for only here.
-    with _replaced(), torch.inference_mode(False), torch.no_grad():
+    with _replaced():
         tokens = original(twin, merged.prompts[0], *args, **kwargs)
     cutters.check()
     return cutters.beyond.fill(tokens)

@@ -34,6 +34,7 @@ __all__ = [
     "Lending",
     "PlaceholderTokenizer",
     "RowsByName",
+    "StandInTokenizer",
     "TypedText",
     "WordsTokenizer",
     "answered",
@@ -128,7 +129,9 @@ class Lending:
         """
         key = (name, begins)
         if key not in self._lent:
-            self._lent[key] = self._beyond.lend(self._rows(name, self.encoder, begins=begins))
+            # Hosts encode in torch's inference mode, but a table's statistics are kept for other uses.
+            with torch.inference_mode(False), torch.no_grad():
+                self._lent[key] = self._beyond.lend(self._rows(name, self.encoder, begins=begins))
         return self._lent[key]
 
 
@@ -196,13 +199,15 @@ def _holds_lent(value: Any) -> bool:
     )
 
 
-class _Tokenizer:
+class StandInTokenizer:
     """Stands in the place of a host's tokenizer, which it asks for everything but a text with placeholders."""
 
     def __init__(self, tokenizer: Any) -> None:
+        """Take the host's tokenizer."""
         self._tokenizer = tokenizer
 
     def __getattr__(self, name: str) -> Any:
+        """Return what the host's tokenizer has by that name."""
         return getattr(self._tokenizer, name)
 
 
@@ -214,7 +219,7 @@ class TypedText(NamedTuple):
     begins: list[bool]
 
 
-class PlaceholderTokenizer(_Tokenizer):
+class PlaceholderTokenizer(StandInTokenizer):
     """A host's tokenizer that gives lent ids for the names of placeholders."""
 
     def __init__(self, tokenizer: Any, ids_of: Callable[[str], Sequence[int]], lending: Lending) -> None:
@@ -278,7 +283,7 @@ class PlaceholderTokenizer(_Tokenizer):
         return [(behind, False)] if behind == alone else [(behind, False), (alone, True)]
 
 
-class WordsTokenizer(_Tokenizer):
+class WordsTokenizer(StandInTokenizer):
     """A host's tokenizer that reads words in the places of placeholders: of an encoder that takes only text."""
 
     def __init__(self, tokenizer: Any, words: Mapping[str, str]) -> None:
