@@ -189,7 +189,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
     held = find_embeddings(content)
     vectors = read_vectors(path.name, held)
     inner = content.values.get("name")
-    repaired, refusal = _find_repaired(path)
+    repaired, refusal = _find_repaired(content)
     return FileFacts(
         name=path.stem,
         extension=path.suffix.lower(),
@@ -227,7 +227,7 @@ _TREATMENTS: Mapping[Repair, Treatment] = MappingProxyType(
 """What can be asked of converting, the least first."""
 
 
-def _find_repaired(path: Path) -> tuple[dict[Repair, tuple[FileFacts, ...]], str]:
+def _find_repaired(content: Content) -> tuple[dict[Repair, tuple[FileFacts, ...]], str]:
     """Return the facts of the files that converting would make, for the first treatment that it does not refuse.
 
     Where it refuses all of them, also the sentence that it says.
@@ -235,7 +235,7 @@ def _find_repaired(path: Path) -> tuple[dict[Repair, tuple[FileFacts, ...]], str
     refusal = ""
     for repair, how in _TREATMENTS.items():
         try:
-            made = clean_embeddings(path, how)
+            made = clean_embeddings(content, how)
         except (FileError, NotFinite) as error:
             refusal = refusal or str(error)
             continue

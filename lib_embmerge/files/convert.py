@@ -18,6 +18,7 @@ from .modelspec import modelspec_fields
 from .names import check_name
 from .paths import exists, full_path
 from .reading import SOURCE, EmbeddingFile, check_lengths, load_embeddings, read_content
+from .stored import Content
 from .writing import tensors_to_write, write_embedding
 
 __all__ = [
@@ -104,8 +105,8 @@ def convert_embeddings(
     return _write_all(clean, folder, how.dtype, overwrite=overwrite, numbered=numbered)
 
 
-def clean_embeddings(source: Path, how: Treatment, *, name: str | None = None) -> list[Clean]:
-    """Return the embeddings of a file as converting writes them; nothing is written.
+def clean_embeddings(source: Path | Content, how: Treatment, *, name: str | None = None) -> list[Clean]:
+    """Return the embeddings of a file, or of what was read of it, as converting writes them; nothing is written.
 
     Raises: FileError and NotFinite as `convert_embeddings`.
     """
@@ -256,7 +257,7 @@ def join_files(
     files = [one for source in sources for one in load_embeddings(source, encoder=how.encoder)]
     joined: dict[str, Tensor] = {}
     for file in files:
-        for encoder, rows in {**file.vectors, **file.others}.items():
+        for encoder, rows in file.all_vectors.items():
             if encoder in joined:
                 raise FileError(f"{file.path.name} holds vectors for {encoder}, which another file has too.")
             joined[encoder] = rows

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FileError
 from ..families import ENCODERS, GROUPS, EncoderKind
 from .paths import is_file, is_folder
-from .safetensors_reader import TensorEntry
+from .safetensors_reader import TensorEntry, TensorFile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,15 +52,9 @@ TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer.model")
 
 
 @dataclass(frozen=True)
-class GgufFile:
-    """A GGUF file whose header has been read, in the shape of a safetensors file."""
+class GgufFile(TensorFile):
+    """A GGUF file."""
 
-    path: Path
-    tensors: Mapping[str, TensorEntry] = field(repr=False)
-    metadata: Mapping[str, str] = field(repr=False)
-    size: int
-    header_sha256: str
-    stamp: tuple[int, int]
     stored: Mapping[str, Any] = field(repr=False)
     """The package's own objects, by the tensor's name."""
 

@@ -106,15 +106,16 @@ def load_embedding(path: Path) -> EmbeddingFile:
     return _load(content, held[0], "")
 
 
-def load_embeddings(path: Path, *, encoder: str = "") -> list[EmbeddingFile]:
-    """Read all embeddings of a file; `encoder` says whose the vectors are where the file does not say it rightly.
+def load_embeddings(source: Path | Content, *, encoder: str = "") -> list[EmbeddingFile]:
+    """Read all embeddings of a file, or of what `read_content` gave for it.
 
+    `encoder` says whose the vectors are where the file does not say it rightly.
     Raises: FileError where the file cannot be read, could run code, or holds no embedding.
     """
-    content = read_content(path)
+    content = source if isinstance(source, Content) else read_content(source)
     held = find_embeddings(content)
     if len(held) > MOST_EMBEDDINGS:
-        raise FileError(f"{path.name} holds {len(held):,} embeddings; at most {MOST_EMBEDDINGS:,} are read.")
+        raise FileError(f"{content.path.name} holds {len(held):,} embeddings; at most {MOST_EMBEDDINGS:,} are read.")
     return [_load(content, one, encoder) for one in held]
 
 

@@ -27,7 +27,15 @@ from ..errors import FileError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DTYPES", "HEADER_LIMIT", "SafetensorsFile", "TensorEntry", "check_regular", "open_safetensors"]
+__all__ = [
+    "DTYPES",
+    "HEADER_LIMIT",
+    "SafetensorsFile",
+    "TensorEntry",
+    "TensorFile",
+    "check_regular",
+    "open_safetensors",
+]
 
 HEADER_LIMIT = 32 * 1024 * 1024
 """Bytes. The largest header seen, thumbnail and training notes included, has about 2 MB."""
@@ -74,8 +82,8 @@ class TensorEntry:
 
 
 @dataclass(frozen=True)
-class SafetensorsFile:
-    """A safetensors file whose header has been read and checked.
+class TensorFile:
+    """A file of tensors whose header has been read.
 
     `header_sha256` is that of the header's bytes; `stamp` is the size and the time of change when it was read.
     """
@@ -86,6 +94,11 @@ class SafetensorsFile:
     size: int
     header_sha256: str
     stamp: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class SafetensorsFile(TensorFile):
+    """A safetensors file whose header has been checked."""
 
     def read(self, name: str) -> Tensor:
         """Read a whole tensor: its own shape and number format.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..files.convert import Conversion
     from ..inspection import Neighbour
 
 __all__ = ["align", "amount", "count_conversions", "duration", "figure", "name_neighbours", "size"]
+
+
+class _Outcome(Protocol):
+    @property
+    def is_kept(self) -> bool: ...
 
 
 def figure(value: float | None, *, digits: int = 4) -> str:
@@ -32,7 +36,7 @@ def amount(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
-def count_conversions(sources: int, done: Iterable[Sequence[Conversion]], refused: int) -> str:
+def count_conversions(sources: int, done: Iterable[Sequence[_Outcome]], refused: int) -> str:
     """Write what came of files: `9 files: 6 made, 2 kept, 1 refused.`
 
     `done` has for each source what was made of it; where that is another number of files, it is said: `7 made of 6`.

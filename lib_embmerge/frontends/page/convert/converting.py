@@ -167,20 +167,16 @@ def _view(host: PageHost, source: ChosenFile) -> FileView:
     return FileView(
         source.title,
         layout=files[0].layout,
-        held=tuple((file.token if len(files) > 1 else "", shapes_of(_everything(file))) for file in files),
+        held=tuple((file.token if len(files) > 1 else "", shapes_of(file.all_vectors)) for file in files),
         notes=(*dict.fromkeys(note for file in files for note in file.notes), *recipe),
         loads=draw_loads(facts, verdicts, fixes=fixes),
         troubles=any(map(_has_troubles, files)),
     )
 
 
-def _everything(file: EmbeddingFile) -> dict[str, torch.Tensor]:
-    return {**file.vectors, **file.others}
-
-
 def _has_troubles(file: EmbeddingFile) -> bool:
     lengths = {len(rows) for rows in file.vectors.values()}
-    return len(lengths) > 1 or not all(bool(rows.double().isfinite().all()) for rows in _everything(file).values())
+    return len(lengths) > 1 or not all(bool(rows.double().isfinite().all()) for rows in file.all_vectors.values())
 
 
 def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
@@ -223,7 +219,7 @@ def _find_fixes(
         "rename": renamed,
         "convert, rename": renamed,
     }
-    parts = _everything(files[0])
+    parts = files[0].all_vectors
     if len(files) == 1 and len(parts) > 1:
         fixes["split"] = (fix(f"split into {' and '.join(part_names(files[0].name, parts).values())}", "split"),)
     for remark in advise_on_name(source.path.stem, others=facts.neighbours, is_vocabulary_word=is_word):
@@ -371,7 +367,7 @@ def _draw_made(host: PageHost, tried: Sequence[_Tried], sources: int = 1) -> str
     refused = sum(bool(one.error) for one in tried)
     refused = sources if refused and len(tried) < sources else refused
     done = [one.made for one in tried if one.made]
-    total = count_conversions(sources, [[Conversion(f.path, (), f.is_kept) for f in made] for made in done], refused)
+    total = count_conversions(sources, done, refused)
     return draw("convert/converted", tried=tried, total=total if sources > 1 else "")
 
 
@@ -416,7 +412,7 @@ def _made(host: PageHost, done: Conversion) -> Made:
     return Made(
         path.stem,
         path,
-        shapes_of(_everything(file)),
+        shapes_of(file.all_vectors),
         size_of(path),
         done.notes,
         tuple(doubt.text for doubt in check.doubts),
