@@ -274,10 +274,9 @@ _kept_parse = lru_cache(maxsize=KEPT_PARSES)(_parse)
 def _placeholders(analysis: Analysis, merged: Merged, before: bool, behind: bool) -> str:
     value = _checked_value(analysis)
     words = literal_text(analysis.entered.tree)
-    if analysis.model_is_clip:
-        parts = [value] if value.length == 1 else [_part(value, row) for row in range(value.length)]
-        return " ".join([_register(part, "" if row else words, merged) for row, part in enumerate(parts)])
     parts = _divide(value)
+    if analysis.model_is_clip:
+        return " ".join([_register(part, "" if row else words, merged) for row, part in enumerate(parts)])
     names = []
     for row, part in enumerate(parts):
         blanks = (before and not row, behind and row + 1 == len(parts))
@@ -325,8 +324,8 @@ def _is_as(one: Analysis | None, other: Analysis | None) -> bool:
 
 def _divide(value: Embedding) -> list[Embedding]:
     """Divide a value into one for each placeholder: CLIP's vectors, one by one, the first with all of the others."""
-    if value.length == 0:
-        return []
+    if value.length < 2:
+        return [value] if value.length else []
     count = max(1, value.lengths.get(CLIP, 1))
     return [
         Embedding({name: _of_placeholder(rows, row, group_of(name) == CLIP) for name, rows in value.items()})
@@ -338,10 +337,6 @@ def _of_placeholder(rows: Tensor, row: int, is_clip: bool) -> Tensor:
     if is_clip:
         return rows[row : row + 1].clone()
     return rows[:0] if row else rows
-
-
-def _part(value: Embedding, row: int) -> Embedding:
-    return Embedding({name: rows[row : row + 1].clone() for name, rows in value.items()})
 
 
 def _check_half_precision(value: Embedding, entered: Entered) -> None:

@@ -81,7 +81,6 @@ ENCODER = Parameter("encoder", "encoder", optional=True)
 INTEGER: ParameterKind = "integer"
 
 
-
 def _only(kind: EncoderKind) -> Operation:
     """Return the function that has an encoder's name."""
     others = {"clip_l": "clip_l('cat') + clip_g('kitten')", "clip_g": "clip_l('cat') + clip_g('kitten')"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
@@ -12,7 +11,7 @@ from ..families import CLIP
 from ..host_protocol import InstalledEmbedding, TextModel
 from ..language.decimal_comma import find_decimal_commas
 from ..language.nodes import Expression
-from ..language.quoted_text import plain_text_warnings
+from ..language.quoted_text import LONGEST_NAME, WORD, plain_text_warnings
 from ..limits import CHUNK, HALF_PRECISION_MAX
 from ..remarks import Remark
 from ..vectors.embedding import Embedding
@@ -21,9 +20,6 @@ from .plan import QUOTED, Plan, Step, plan
 from .reading import Readings, describe_sizes, fits
 
 __all__ = ["find_strangers", "remark_on_reading", "remark_on_value", "remark_on_writing"]
-
-LONGEST_NAME = 4
-"""Words of a text that are tried together as the name of an embedding."""
 
 MANY = 1e6
 """A factor from which only the size is worth writing."""
@@ -125,7 +121,7 @@ def _describe_stranger(embedding: InstalledEmbedding) -> str:
 
 def _possible_names(text: str) -> Iterator[str]:
     """Yield what in a text could be the name of an embedding: the whole, and runs of a few words."""
-    words = list(re.finditer(r"[^\s,]+", text))
+    words = list(WORD.finditer(text))
     names = [text.strip()]
     for first in range(len(words)):
         for last in range(first, min(first + LONGEST_NAME, len(words))):

@@ -18,7 +18,7 @@ from .lexemes import BARE_NAME, NAME, NUMBER, TEXT
 from .typography import CURLY_QUOTES, SIGN_LOOKALIKES, find_quotes, straighten
 from .unquoted import quote_words
 
-__all__ = ["Mistake", "Opening", "Token", "explain_mistake"]
+__all__ = ["LONGEST_TRIED", "Mistake", "Opening", "Token", "explain_mistake"]
 
 TOKEN = re.compile(rf"\s*(?:(?P<text>{TEXT})|(?P<number>{NUMBER})|(?P<word>{NAME})|(?P<mark>\S))")
 CHECKPOINT = re.compile(rf"\s*(?P<checkpoint>{BARE_NAME})")
@@ -30,7 +30,7 @@ NAMED_MARKS = {",": "a comma", ".": "a point"}
 OPERAND = "a quoted text, a number, ( or a function"
 LONGEST_SHOWN = 24
 LONGEST_TRIED = 400
-"""Characters of a source whose mending is tried."""
+"""Characters of a text whose mending is tried: a longer one is a prompt, perhaps."""
 
 
 @dataclass(frozen=True)

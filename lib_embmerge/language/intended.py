@@ -10,15 +10,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..errors import Span, SyntaxProblem
+from .hints import LONGEST_TRIED
 from .parse import can_be_read
 from .scan import Brackets, find_islands, is_expression
 from .typography import BRACKET_LOOKALIKES, CURLY_QUOTES, find_quotes, straighten
 from .unquoted import quote_words
 
 __all__ = ["find_intended", "guess_intended"]
-
-LONGEST = 400
-"""Characters of a text that is tried: a longer one is a prompt."""
 
 REGION = re.compile(r"<([^<>\n]+)>|[‹〈⟨＜❮]([^‹〈⟨＜❮›〉⟩＞❯\n]+)[›〉⟩＞❯]|\{([^{}\n]+)\}")
 """What stands between brackets, or between what looks like them."""
@@ -37,7 +35,7 @@ def guess_intended(text: str) -> SyntaxProblem | None:
         True
     """
     stripped = text.strip()
-    if not stripped or len(stripped) > LONGEST or is_expression(stripped):
+    if not stripped or len(stripped) > LONGEST_TRIED or is_expression(stripped):
         return None
     start = text.index(stripped)
     span = Span(start, start + len(stripped))

@@ -9,12 +9,13 @@ from typing import TypeVar, Union
 from ..errors import shorten
 from ..prompt_rules import WEBUI, PromptRules, Syntax
 
-__all__ = ["divide_ids", "divide_text", "plain_text_warnings"]
+__all__ = ["LONGEST_NAME", "WORD", "divide_ids", "divide_text", "plain_text_warnings"]
 
 LONGEST_NAME = 4
 """Words of a text that are tried together as the name of an embedding."""
 
 WORD = re.compile(r"[^\s,]+")
+"""What the name of an embedding in a text is made of."""
 
 T = TypeVar("T")
 

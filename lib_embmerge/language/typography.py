@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .write import quote
+
 __all__ = ["BRACKET_LOOKALIKES", "CURLY_QUOTES", "SIGN_LOOKALIKES", "find_quotes", "make_signs_plain", "straighten"]
 
 CURLY_QUOTES = "‘’‚‛“”„‟«»‹›`´′″＇＂「」『』"
@@ -47,7 +49,7 @@ def straighten(text: str) -> Sequence[str]:
     each = "".join(
         _QUOTE.sub("'", piece) if i % 2 == 0 else piece for i, piece in enumerate(_STRAIGHT.split(text))
     )
-    paired = _PAIR.sub(lambda match: "'" + match[1].replace("'", "''") + "'", text)
+    paired = _PAIR.sub(lambda match: quote(match[1]), text)
     return [make_signs_plain(candidate) for candidate in (each, paired, _QUOTE.sub("'", text))]
 
 

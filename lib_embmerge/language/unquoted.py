@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..operations import FUNCTIONS
 from .lexemes import NAME, NUMBER, TEXT
 from .typography import make_signs_plain
+from .write import quote
 
 __all__ = ["quote_words"]
 
@@ -41,7 +42,7 @@ def quote_words(text: str) -> Sequence[str]:
             return []  # not the language's characters, or a word before a weight's bracket
         position = match.end()
         computes = computes or match["call"] is not None or (match["operator"] is not None and _stands_between(match))
-        pieces.append(_quote(match[0]) if match["words"] is not None else match[0])
+        pieces.append(quote(match[0]) if match["words"] is not None else match[0])
     return ["".join(pieces)] if computes else []
 
 
@@ -49,7 +50,3 @@ def _stands_between(operator: re.Match[str]) -> bool:
     """Return whether an operator is more than a bullet before a prompt, or a dash behind it."""
     before, after = operator.string[: operator.start()], operator.string[operator.end() :]
     return bool(before.strip()) and bool(after.strip())
-
-
-def _quote(words: str) -> str:
-    return "'" + words.replace("'", "''") + "'"
