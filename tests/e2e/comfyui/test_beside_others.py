@@ -26,34 +26,26 @@ SMZ = {
 }
 SIZES = {"width": 32, "height": 32, "target_width": 32, "target_height": 32}
 
+ADV_CLIP_EMB = {
+    "comfy": "none",
+    "A1111": "length+mean",
+    "compel": "mean",
+    "comfy++": "none",
+    "down_weight": "length",
+}
+"""How it reads weights, and how tokens are normalized with that here."""
+
 OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "prompt-control": ("PCTextEncode", "text", {}),
     "prompt-control, lazy": ("PCLazyTextEncode", "text", {}),
-    "ADV_CLIP_emb, comfy": (
-        "BNK_CLIPTextEncodeAdvanced",
-        "text",
-        {"token_normalization": "none", "weight_interpretation": "comfy"},
-    ),
-    "ADV_CLIP_emb, A1111": (
-        "BNK_CLIPTextEncodeAdvanced",
-        "text",
-        {"token_normalization": "length+mean", "weight_interpretation": "A1111"},
-    ),
-    "ADV_CLIP_emb, compel": (
-        "BNK_CLIPTextEncodeAdvanced",
-        "text",
-        {"token_normalization": "mean", "weight_interpretation": "compel"},
-    ),
-    "ADV_CLIP_emb, comfy++": (
-        "BNK_CLIPTextEncodeAdvanced",
-        "text",
-        {"token_normalization": "none", "weight_interpretation": "comfy++"},
-    ),
-    "ADV_CLIP_emb, down_weight": (
-        "BNK_CLIPTextEncodeAdvanced",
-        "text",
-        {"token_normalization": "length", "weight_interpretation": "down_weight"},
-    ),
+    **{
+        f"ADV_CLIP_emb, {weights}": (
+            "BNK_CLIPTextEncodeAdvanced",
+            "text",
+            {"token_normalization": normalization, "weight_interpretation": weights},
+        )
+        for weights, normalization in ADV_CLIP_EMB.items()
+    },
     "SwarmUI": ("SwarmClipTextEncodeAdvanced", "prompt", {"steps": 2, **SIZES}),
     "smZNodes, comfy": ("smZ CLIPTextEncode", "text", {"parser": "comfy", **SMZ, **SIZES}),
     "the host's own for SDXL": ("CLIPTextEncodeSDXL", "text_g", {"text_l": "a mat", "crop_w": 0, "crop_h": 0, **SIZES}),
