@@ -23,6 +23,9 @@ from .reading import Readings, Values
 
 __all__ = ["Computation", "Computations"]
 
+_TOGETHER = frozenset(name for name, operator in OPERATORS.items() if operator.together)
+"""Operators that are applied to the vectors of all expressions at once."""
+
 
 class Computations:
     """The values of measured plans that share their readings."""
@@ -35,7 +38,7 @@ class Computations:
     def add(self, steps: Plan) -> Computation:
         """Take a plan that is measured, to be computed together with others."""
         made = Computation(steps, self.readings)
-        if any(step.name in OPERATORS and OPERATORS[step.name].together for step in steps):
+        if not _TOGETHER.isdisjoint([step.name for step in steps]):
             self._waiting.append(made)
         return made
 
@@ -179,7 +182,7 @@ class Computation:
             is_waiting = any(waits for _, waits in operands)
             if place in self.known:
                 is_waiting = False
-            elif step.name in OPERATORS and OPERATORS[step.name].together:
+            elif step.name in _TOGETHER:
                 if not is_waiting:
                     operand = self.compute(first, place)
                     if _all_finite([operand]):

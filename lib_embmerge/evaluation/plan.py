@@ -74,7 +74,7 @@ def plan(expression: Expression, *, begins: bool = False) -> list[Step]:
             backwards.append(Step(node.name, len(own), values, node, at))
             inner = node.name if node.name in ENCODERS else encoder
             joins = node.name == "concat"
-            pending.extend((a, at, inner, begins and not (joins and place)) for place, a in enumerate(own))
+            pending += [(a, at, inner, begins and not (joins and place)) for place, a in enumerate(own)]
     backwards.reverse()
     return backwards
 

@@ -54,11 +54,12 @@ def resolve(steps: Plan, readings: Readings) -> Provenance:
     Evaluating the resolved expression gives the same value, whatever embeddings are installed later.
     """
     leaves = [(step, readings.leaf(step)) for step in steps if step.reads]
+    read = [leaf for _, leaf in leaves]
     return Provenance(
         expression=_rebuild(steps, readings),
-        tokens={name: _ids([leaf for _, leaf in leaves], place) for place, name in enumerate(readings.names)},
+        tokens={name: _ids(read, place) for place, name in enumerate(readings.names)},
         rows=_fingerprint(leaves, readings),
-        embeddings={embedding.name: embedding.digest for _, leaf in leaves for embedding in leaf.embeddings()},
+        embeddings={embedding.name: embedding.digest for leaf in read for embedding in leaf.embeddings},
     )
 
 
@@ -91,7 +92,7 @@ LOOKED_AT = 8
 
 def _resolve_text(step: Step, readings: Readings) -> Expression:
     text, leaf = str(step.values[0]), readings.leaf(step)
-    if not leaf.embeddings():
+    if not leaf.embeddings:
         return _literal(text)
     if len(readings.groups) > 1:
         return _among_groups(text, leaf, readings)

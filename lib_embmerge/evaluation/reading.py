@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Union
 
@@ -52,8 +53,9 @@ class Leaf:
     lengths: tuple[int, ...]
     values: Values = field(default=(), repr=False)
 
+    @cached_property
     def embeddings(self) -> list[InstalledEmbedding]:
-        """Return the installed embeddings that it reads, in order, of whichever encoder reads the most."""
+        """The installed embeddings that it reads, in order, of whichever encoder reads the most."""
         found = [[run for run in runs if isinstance(run, InstalledEmbedding)] for runs in self.runs]
         return max(found, key=len)
 
@@ -152,7 +154,7 @@ class Readings:
 
     def _as_typed(self, step: Step) -> str:
         text = str(step.values[0])
-        return text if step.begins else self.behind_blank(text)
+        return text if step.begins or self.groups == (CLIP,) else self.behind_blank(text)
 
     def _pieces_of(self, text: str) -> Mapping[str, TextPieces]:
         found = self._quoted[text]
@@ -205,7 +207,7 @@ class Readings:
         encoders = self.tables(step)
         runs = self._runs(step, encoders)
         self._check_runs(step, runs, encoders)
-        counts = tuple([_count_all(own, name) for own, name in zip(runs, self.names, strict=True)])
+        counts = _count(runs, self.names)
         checkpoint = None if step.checkpoint is None else step.checkpoint.checkpoint
         return Leaf(runs, checkpoint, counts, self._lengths(counts, step))
 
@@ -365,12 +367,13 @@ def _misfit(embedding: InstalledEmbedding, model: TextModel, span: Span) -> Embe
     )
 
 
-def _count_all(runs: Sequence[Run], encoder: str) -> int:
-    return _count(runs[0], encoder) if len(runs) == 1 else sum([_count(run, encoder) for run in runs])
-
-
-def _count(run: Run, encoder: str) -> int:
-    return int(run.vectors[encoder].shape[0]) if isinstance(run, InstalledEmbedding) else len(run)
+def _count(runs: Sequence[Sequence[Run]], encoders: Sequence[str]) -> tuple[int, ...]:
+    """Return how many vectors the runs of each encoder have."""
+    counts = [0] * len(encoders)
+    for place, (own, encoder) in enumerate(zip(runs, encoders, strict=True)):
+        for run in own:
+            counts[place] += len(run.vectors[encoder] if isinstance(run, InstalledEmbedding) else run)
+    return tuple(counts)
 
 
 def _joined(runs: Sequence[Run], name: str, ids: Sequence[int]) -> TextPieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import torch
 
@@ -95,9 +96,9 @@ def _find_strangers(
 
     The model is asked once for all names that the texts may hold.
     """
-    names = {text: list(_possible_names(text)) for text, _ in quoted}
+    names = {text: _possible_names(text) for text, _ in quoted}
     installed: dict[str, list[InstalledEmbedding]] = {}
-    asked = dict.fromkeys(name for possible in names.values() for name in possible)
+    asked = dict.fromkeys(chain.from_iterable(names.values()))
     for embedding in model.embeddings_named(*asked) if asked else ():
         installed.setdefault(embedding.name.casefold(), []).append(embedding)
     found: dict[tuple[str, Span], list[Remark]] = {}
@@ -119,14 +120,14 @@ def _describe_stranger(embedding: InstalledEmbedding) -> str:
     )
 
 
-def _possible_names(text: str) -> Iterator[str]:
-    """Yield what in a text could be the name of an embedding: the whole, and runs of a few words."""
+def _possible_names(text: str) -> list[str]:
+    """Return what in a text could be the name of an embedding: the whole, and runs of a few words."""
     words = list(WORD.finditer(text))
     names = [text.strip()]
     for first in range(len(words)):
         for last in range(first, min(first + LONGEST_NAME, len(words))):
             names.append(text[words[first].start() : words[last].end()])
-    yield from dict.fromkeys(name for name in names if name)
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def remark_on_value(value: Embedding, model: TextModel) -> list[Remark]:

@@ -87,7 +87,7 @@ def walk(expression: Expression) -> Iterator[Expression]:
         if isinstance(node, At):
             pending.append(node.operand)
         elif isinstance(node, Apply):
-            pending.extend(a for a in reversed(node.arguments) if isinstance(a, (Text, Apply, At)))
+            pending += [a for a in reversed(node.arguments) if isinstance(a, (Text, Apply, At))]
 
 
 def _shape(tree: object) -> list[object]:

@@ -87,13 +87,13 @@ def _piece(argument: Argument, written: Mapping[int, Written]) -> Written:
 
 def _write_call(node: Apply, written: Mapping[int, Written]) -> Written:
     pieces = [_piece(argument, written) for argument in node.arguments]
-    arguments = ", ".join(f"({piece.text})" if piece.has_comma else piece.text for piece in pieces)
-    return Written(f"{node.name}({arguments})", PRIMARY)
+    arguments = [f"({piece.text})" if piece.has_comma else piece.text for piece in pieces]
+    return Written(f"{node.name}({', '.join(arguments)})", PRIMARY)
 
 
 def _write_sum(symbol: str) -> Writer:
     def write_sum(node: Apply, written: Mapping[int, Written]) -> Written:
-        left, right = (_piece(argument, written) for argument in node.arguments)
+        left, right = [_piece(argument, written) for argument in node.arguments]
         bare = left.has_comma or (right.level >= TERM and right.has_comma)
         return Written(f"{left.at(SUM)} {symbol} {right.at(TERM)}", SUM, bare)
 

@@ -127,8 +127,7 @@ class FileEncoder:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, as the tokenizer that the encoder was trained with."""
-        encode = tokenizer(self.name)
-        return [encode(text) for text in texts]
+        return list(map(tokenizer(self.name), texts))
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """Return each token's spelling, a blank for the end of a word."""
@@ -188,6 +187,7 @@ class CheckpointModel:
         self.source = source
         self.family = family
         self.encoders = tuple(encoders)
+        self._encoder_names = [encoder.name for encoder in self.encoders]
         self._places = places
         self.installed = places.installed
         self.title = source.title if source else DEMONSTRATION
@@ -203,8 +203,8 @@ class CheckpointModel:
 
     def pieces(self, texts: Sequence[str]) -> list[Mapping[str, TextPieces]]:
         """Resolve quoted texts into token ids and the installed embeddings named in them, per encoder."""
-        by_encoder = {encoder.name: self._pieces_of(encoder, texts) for encoder in self.encoders}
-        return [{name: pieces[i] for name, pieces in by_encoder.items()} for i in range(len(texts))]
+        by_encoder = [self._pieces_of(encoder, texts) for encoder in self.encoders]
+        return [dict(zip(self._encoder_names, pieces, strict=True)) for pieces in zip(*by_encoder, strict=True)]
 
     def _pieces_of(self, encoder: FileEncoder, texts: Sequence[str]) -> list[TextPieces]:
         found = self.installed.read(encoder.name, texts, encoder.tokenize, self._encoder_names)
@@ -212,10 +212,6 @@ class CheckpointModel:
             [as_installed(one.path, one) if isinstance(one, EmbeddingFile) else one for one in pieces]
             for pieces in found
         ]
-
-    @property
-    def _encoder_names(self) -> list[str]:
-        return [encoder.name for encoder in self.encoders]
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
         """Return all embeddings of these file stems, case ignored, those of other families included."""

@@ -60,7 +60,7 @@ def tokenize_as_transformers(text: str) -> list[int]:
 
 def tokenize_as_open_clip(text: str) -> list[int]:
     """Return the ids that open_clip's `SimpleTokenizer.encode` gives."""
-    words: list[str] = _open_clip_pattern().findall(_clean_as_open_clip(_encodable(text)))
+    words: list[str] = _open_clip_pattern().findall(_clean_as_open_clip(text))
     return [id_ for word in words for id_ in _word_ids(word)]
 
 
@@ -93,7 +93,7 @@ def _clean_as_open_clip(text: str) -> str:
     if not _NOTHING_TO_REPAIR.fullmatch(text):
         import ftfy
 
-        text = html.unescape(html.unescape(ftfy.fix_text(text)))
+        text = html.unescape(html.unescape(ftfy.fix_text(_encodable(text))))
     return " ".join(text.split()).lower()
 
 
