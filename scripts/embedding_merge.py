@@ -41,6 +41,8 @@ def warn_of_neighbours():
     webui.host.bracket_readers = find_bracket_readers(scripts.scripts_data)
     for warning in webui.host.warnings():
         print(f"[embmerge] {warning}")
+    if webui.host.lacking:
+        print(f"[embmerge] Not found, or not to be extended: {', '.join(webui.host.lacking)}")
 
 
 def add_routes(_page, app):

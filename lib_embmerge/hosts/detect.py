@@ -85,15 +85,18 @@ CAPABILITIES: Mapping[Callable[[], RunningHost], Sequence[Capability]] = {
 def detect_host(load: Callable[[str], Any] = importlib.import_module) -> RunningHost:
     """Return the adapter of the running WebUI: the first one that finds all that it needs.
 
-    Raises: UnsupportedHost, naming what is missing for the nearest one, where no adapter fits.
+    Raises: UnsupportedHost, saying what the nearest one lacks, where no adapter fits.
     """
     lacking = {adapter: [c for c in needed if not _offers(c, load)] for adapter, needed in CAPABILITIES.items()}
     nearest = min(lacking, key=lambda adapter: len(lacking[adapter]))
     if lacking[nearest]:
-        listed = "; ".join(f"{c.module}.{c.attribute}, {c.purpose}" for c in lacking[nearest])
-        raise UnsupportedHost(
-            f"embmerge does not know this WebUI: it lacks {listed}. Expressions in prompts stay as they are typed."
+        purposes = " and ".join(dict.fromkeys(c.purpose for c in lacking[nearest]))
+        unknown = UnsupportedHost(
+            f"embmerge does not know this WebUI: it finds no way {purposes}. "
+            "Expressions in prompts stay as they are typed."
         )
+        unknown.places = [f"{c.module}.{c.attribute}" for c in lacking[nearest]]
+        raise unknown
     return nearest()
 
 

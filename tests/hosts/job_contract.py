@@ -13,6 +13,7 @@ import torch
 
 from lib_embmerge.errors import EmbeddingMergeError, SyntaxProblem
 from lib_embmerge.hosts.webui.extension import WebUI
+from lib_embmerge.hosts.webui.running_host import BracketReader
 
 from .contract import HostUnderTest
 from .fake_a1111 import same
@@ -23,6 +24,15 @@ TEXTS_AT_A_BORDER = {
     "behind a comma": ("x, <'red cat'>", "x, red cat"),
     "in attention": ("(<'red, old cat'>:1.2) sun", "(red, old cat:1.2) sun"),
     "many": ("<repeat('cat', 40)> dog", " ".join(["cat"] * 40) + " dog"),
+}
+
+BRACES_THAT_ARE_READ = {
+    "taken": ("a {'cat'}", ["Others read the brackets of {'cat'}, which was plain text then: write <'cat'>."]),
+    "twice": ("{'cat'} {'cat'}", ["Others read the brackets of {'cat'}, which was plain text then: write <'cat'>."]),
+    "left alone": ("a {'dog'}", []),
+    "in angle brackets": ("a <'cat'>", []),
+    "choices of its own": ("a {cat|dog}", []),
+    "text": (r"a \{'cat'}", []),
 }
 
 
@@ -85,6 +95,20 @@ class JobContract:
         with pytest.raises(EmbeddingMergeError):
             p.setup_conds()
         assert len(host.texts_encoded()) == encoded
+
+    @pytest.mark.parametrize(("typed", "said"), BRACES_THAT_ARE_READ.values(), ids=BRACES_THAT_ARE_READ.keys())
+    def test_braces_that_another_extension_reads_are_said_below_the_picture(
+        self, host: HostUnderTest, extension: WebUI, typed: str, said: list[str]
+    ) -> None:
+        extension.host.bracket_readers = [BracketReader("Others", "others_bracket", "{")]
+
+        def process(p: Any) -> None:
+            p.all_prompts[:] = [prompt.replace("{'cat'}", "'cat'") for prompt in p.all_prompts]
+
+        p = self.job(host, typed)
+        process(p)
+        p.setup_conds()
+        assert list(p.comments) == said
 
     def test_hires_prompts_of_a_job_without_a_second_pass_are_not_looked_at(
         self, host: HostUnderTest, extension: WebUI

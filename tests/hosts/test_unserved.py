@@ -16,7 +16,7 @@ from lib_embmerge.hosts.webui.unserved import UnservedHost
 from ..frontends.checkpoints import make_checkpoint
 from .fake_a1111 import FakeA1111, enlist
 
-REFUSAL = "embmerge does not know this WebUI: it lacks thoughts, to think."
+REFUSAL = "embmerge does not know this WebUI: it finds no way to think."
 
 
 @pytest.fixture

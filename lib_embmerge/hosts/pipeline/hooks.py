@@ -31,7 +31,7 @@ def class_with(module: Any, name: str) -> type:
     for kind in vars(module).values():
         if isinstance(kind, type) and name in vars(kind):
             return kind
-    raise UnsupportedHost(f"This WebUI's text encoders have no {name}.")
+    raise _lacking(f"{module.__name__}.*.{name}")
 
 
 class Hook:
@@ -56,7 +56,7 @@ class Hook:
             self._install()
         except (AttributeError, TypeError) as error:
             place = getattr(self.owner, "__qualname__", None) or getattr(self.owner, "__name__", self.owner)
-            raise UnsupportedHost(f"{place}.{self.name} cannot be extended in this WebUI.") from error
+            raise _lacking(f"{place}.{self.name}") from error
 
     def _install(self) -> None:
         delegates = self._delegates()
@@ -117,6 +117,12 @@ class HookGroup:
         """Take the hooks out again."""
         for hook in self._hooks:
             hook.uninstall()
+
+
+def _lacking(place: str) -> UnsupportedHost:
+    lacking = UnsupportedHost("Something that embmerge needs is missing in this WebUI, or cannot be extended.")
+    lacking.places = [place]
+    return lacking
 
 
 def _is_delegate(function: Any) -> bool:

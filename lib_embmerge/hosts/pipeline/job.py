@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...errors import EmbeddingMergeError, FileError, SyntaxProblem, UnsupportedHost
-from ...language.scan import holds_expression
+from ...errors import EmbeddingMergeError, FileError, SyntaxProblem, UnsupportedHost, shorten
+from ...language.scan import find_islands, holds_expression
 from ...legacy import restore_prompts
 from ...merge import MergeSettings, check_prompts, merge_prompts
 from ...prompts.comments import find_cut_expression
@@ -36,6 +36,9 @@ __all__ = ["JobHooks", "Mistakes", "PipelineJob", "with_expressions"]
 
 INFOTEXT_MODULES = ("modules.infotext_utils", "modules.generation_parameters_copypaste")
 """Where hosts read a picture's parameters, the newer place first."""
+
+READ = ("all_prompts", "all_negative_prompts", "all_hr_prompts", "all_hr_negative_prompts")
+"""Attributes of a job: the prompts that are encoded for its pictures."""
 
 
 class Mistakes:
@@ -198,6 +201,8 @@ class PipelineJob(JobHooks):
     def set_up_after_scripts(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
         """Stand in for `setup_conds()`, before which scripts have seen the prompts."""
         self.stand_ins.restore(p)
+        for notice in self._find_taken(p) if hasattr(p, "comment") else ():
+            p.comment(notice)
         return self.set_up(original, p, *args, **kwargs)
 
     def read_infotext(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -205,6 +210,21 @@ class PipelineJob(JobHooks):
         parameters = original(*args, **kwargs)
         restore_prompts(parameters)
         return parameters
+
+    def _find_taken(self, p: Any) -> Iterator[str]:
+        """Yield what is to be said of expressions that another extension has made plain text of."""
+        signs = self.settings().brackets.value
+        taken = {sign: name for sign, name in self.host.taken_brackets.items() if sign in signs}
+        if not taken:
+            return
+        read = "\n".join(prompt for name in READ for prompt in getattr(p, name, None) or ())
+        for typed in map(self.host.without_comments, _typed(p)):
+            for island in _islands(typed):
+                if island[0] in taken and island not in read:
+                    yield (
+                        f"{taken[island[0]]} read the brackets of {shorten(island)}, which was plain text then: "
+                        f"write {shorten(f'<{island[1:-1]}>')}."
+                    )
 
     def prompts(self, p: Any) -> list[str]:
         """Return those of all pictures and of their second pass."""
@@ -222,6 +242,11 @@ class PipelineJob(JobHooks):
     def opened(self, other: Any, model: TextModel) -> TextModel:
         """Return the text model of a checkpoint's file."""
         return self.host.checkpoints.open_info(other, model)
+
+
+def _islands(prompt: str) -> Iterator[str]:
+    with contextlib.suppress(SyntaxProblem):  # which the encoding tells
+        yield from (prompt[island.span.start : island.span.end] for island in find_islands(prompt))
 
 
 def with_expressions(*lists: Sequence[str] | None) -> list[str]:

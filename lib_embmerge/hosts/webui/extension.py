@@ -58,6 +58,7 @@ class WebUI:
                 self.stop()
                 raise
             self.host.notices.append(f"{part.without} {problem.sentence}")
+            self.host.lacking += problem.places
 
     def stop(self) -> None:
         """Take the parts out, the last one first."""

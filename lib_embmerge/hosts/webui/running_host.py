@@ -148,6 +148,8 @@ class RunningHost(ABC):
         self._working: TextModel | None = None
         self.notices: list[str] = []
         """What does not work in this host, in sentences; the wiring finds it."""
+        self.lacking: list[str] = []
+        """Names in the host's code that `notices` are about, for its console."""
         self._read_files = ReadFiles()
 
     @abstractmethod

@@ -35,6 +35,7 @@ class UnservedHost(RunningHost):
         self.shared = _load("modules.shared") or SimpleNamespace(opts=SimpleNamespace(data={}))
         self.refusal = problem.sentence
         self.notices = [problem.sentence]
+        self.lacking = list(problem.places)
 
     def loaded_model(self) -> None:
         """Return None: no model of it can be read."""
