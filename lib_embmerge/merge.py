@@ -32,6 +32,7 @@ __all__ = [
     "MergeSettings",
     "Merged",
     "check_prompts",
+    "check_writing",
     "merge_prompts",
     "replace_by_counts",
     "replace_by_words",
@@ -117,6 +118,18 @@ def check_prompts(prompts: Sequence[str], model: TextModel, settings: MergeSetti
         _check_together(analyses, settings.limits)
 
 
+def check_writing(text: str, settings: MergeSettings) -> None:
+    """Look for a mistake in the writing of a text's expressions, where a prompt may become of any part of the text.
+
+    A bracket that nothing closes is left alone: what closes it may stand elsewhere.
+
+    Raises: ExpressionError at the first mistake.
+    """
+    for island in _closed_islands(text, settings):
+        if island.placeholder is None:
+            _parse_island(island, text, settings.limits)
+
+
 def warn_of_strangers(prompts: Sequence[str], model: TextModel, settings: MergeSettings) -> list[str]:
     """Return a sentence for each embedding of another family that a prompt's expression names: its name is only words.
 
@@ -176,12 +189,16 @@ def _islands(prompt: str, model: TextModel, settings: MergeSettings) -> list[Isl
 def _found(prompt: str, settings: MergeSettings) -> list[Island]:
     try:
         return find_islands(prompt, settings.brackets)
-    except SyntaxProblem as unclosed:
-        if unclosed.span is not None:  # of several mistakes the first is told
-            for island in find_islands(prompt[: unclosed.span.start], settings.brackets):
-                if island.placeholder is None:
-                    _parse_island(island, prompt, settings.limits)
+    except SyntaxProblem:
+        check_writing(prompt, settings)  # of several mistakes the first is told
         raise
+
+
+def _closed_islands(text: str, settings: MergeSettings) -> list[Island]:
+    try:
+        return find_islands(text, settings.brackets)
+    except SyntaxProblem as unclosed:
+        return [] if unclosed.span is None else find_islands(text[: unclosed.span.start], settings.brackets)
 
 
 def _count_islands(

@@ -35,6 +35,39 @@ BRACES_THAT_ARE_READ = {
     "text": (r"a \{'cat'}", []),
 }
 
+TEXTS_OF_SCRIPTS = {
+    "good lines": ("a <'cat'>\n--prompt \"a <'dog'>\" --steps 3", False),
+    "a mistake in the last line": ("a <'cat'>\na <'dog' +>", True),
+    "an unknown function": ("a <'cat'>\na <lurp('a', 'b', 1)>", True),
+    "halves of expressions to search and replace": ("<'cat', <'dog'", False),
+    "an expression and half of one": ("<'cat'>, <'dog'", False),
+    "a mistake and half of an expression": ("<'cat' +>, <'dog'", True),
+    "no expression": ("a cat\n<lora:x:1> <3", False),
+    "escaped": (r"a \<'cat' +>", False),
+}
+"""What somebody writes into a script's box, and whether it is a mistake before any job is made of it."""
+
+
+def check_script_texts(scripts: Any, text: str, is_told: bool) -> None:
+    """Choose the second of two scripts, with that text among its own values and a mistake among the other's."""
+    ran = []
+
+    def run(_p: Any, *given: Any) -> str:
+        ran.append(given)
+        return "pictures"
+
+    first, second = (SimpleNamespace(args_from=2 * n + 1, args_to=2 * n + 3, run=run) for n in range(2))
+    args = (2, "a <'cat' +>", None, text, 5)
+    runner = scripts.ScriptRunner(first, second)
+    if is_told:
+        with pytest.raises(EmbeddingMergeError):
+            runner.run(None, *args)
+        assert not ran
+    else:
+        assert runner.run(None, *args) == "pictures"
+        assert ran == [(text, 5)]
+    assert runner.run(None, 0, *args[1:]) is runner.run(None) is None
+
 
 class JobContract:
     """The contract; a subclass gives the fixture `host`, in which an SD 1 model is loaded and nothing of ours."""
@@ -109,6 +142,12 @@ class JobContract:
         process(p)
         p.setup_conds()
         assert list(p.comments) == said
+
+    @pytest.mark.parametrize(("text", "is_told"), TEXTS_OF_SCRIPTS.values(), ids=TEXTS_OF_SCRIPTS.keys())
+    def test_the_texts_of_a_chosen_script_are_looked_at_before_its_first_job(
+        self, host: HostUnderTest, extension: WebUI, text: str, is_told: bool
+    ) -> None:
+        check_script_texts(host.modules.scripts, text, is_told)
 
     def test_hires_prompts_of_a_job_without_a_second_pass_are_not_looked_at(
         self, host: HostUnderTest, extension: WebUI

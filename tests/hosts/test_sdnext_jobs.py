@@ -12,6 +12,7 @@ from lib_embmerge.errors import EmbeddingMergeError, SyntaxProblem
 from lib_embmerge.hosts.webui.extension import WebUI
 
 from .fake_sdnext import FakeSDNext
+from .job_contract import TEXTS_OF_SCRIPTS, check_script_texts
 
 MISTAKES = ["<'cat' +>", "<'cat'", "<'cat' / 0>", "<norm('cat', 'x')>"]
 DETAILER = {"detailer_enabled": True, "detailer_prompt": "", "detailer_negative": ""}
@@ -51,6 +52,13 @@ def test_a_mistake_is_told_before_anything_is_computed(
     with pytest.raises(EmbeddingMergeError):
         sdnext.generate("a <'cat'>", **settings)
     assert sdnext.model.called_with == []
+
+
+@pytest.mark.parametrize(("text", "is_told"), TEXTS_OF_SCRIPTS.values(), ids=TEXTS_OF_SCRIPTS.keys())
+def test_the_texts_of_a_chosen_script_are_looked_at_before_its_first_job(
+    sdnext: FakeSDNext, extension: WebUI, text: str, is_told: bool
+) -> None:
+    check_script_texts(sys.modules["modules.scripts"], text, is_told)
 
 
 @pytest.mark.parametrize("settings", [{"detailer_prompt": "<'cat' +>"}, {**DETAILER, "detailer_prompt": "<'sun'>"}])

@@ -3,6 +3,7 @@
 A host encodes the prompts of a second picture, of the high-resolution pass and of a refiner when their turn comes, when
 what was computed before is lost. And it swallows what is raised inside a script's own pass (negpip's, ADetailer's),
 which then makes a picture from something else.
+A script that is chosen in the page makes jobs after jobs, of lines of a text or of values along an axis.
 Source: A1111 1.10.1, modules/processing.py:893-1010 `process_images_inner`, modules/scripts.py `ScriptRunner`.
 """
 
@@ -21,7 +22,7 @@ import torch
 from ...errors import EmbeddingMergeError, FileError, SyntaxProblem, UnsupportedHost, shorten
 from ...language.scan import find_islands, holds_expression
 from ...legacy import restore_prompts
-from ...merge import MergeSettings, check_prompts, merge_prompts
+from ...merge import MergeSettings, check_prompts, check_writing, merge_prompts
 from ...prompts.comments import find_cut_expression
 from ...prompts.way_out import say_way_out
 from .hooks import Hook, HookGroup
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ..webui.running_host import RunningHost
     from .pipeline_host import PipelineHost
 
-__all__ = ["JobHooks", "Mistakes", "PipelineJob", "with_expressions"]
+__all__ = ["JobHooks", "Mistakes", "PipelineJob", "runner_hooks", "with_expressions"]
 
 INFOTEXT_MODULES = ("modules.infotext_utils", "modules.generation_parameters_copypaste")
 """Where hosts read a picture's parameters, the newer place first."""
@@ -139,6 +140,13 @@ class JobHooks(HookGroup, ABC):
                 self._check(p)
             return original(p, *args, **kwargs)
 
+    def run_script(self, original: Callable[..., Any], runner: Any, p: Any, *args: Any) -> Any:
+        """Stand in for `ScriptRunner.run(p, *args)`: a chosen script makes jobs of its own, of prompts in its texts."""
+        with self.mistakes.remembered():
+            for text in _script_texts(runner, args):
+                check_writing(text, self.settings())
+        return original(runner, p, *args)
+
     def say_below(self, processed: Any, text: str) -> None:
         """Say something below the pictures of a job."""
         if hasattr(processed, "comments"):
@@ -190,7 +198,7 @@ class PipelineJob(JobHooks):
         infotexts = _find_infotexts()
         if hasattr(infotexts, "parse_generation_parameters"):
             hooks.append(Hook(infotexts, "parse_generation_parameters", self.read_infotext))
-        super().__init__(settings, mistakes, hooks)
+        super().__init__(settings, mistakes, [*hooks, *runner_hooks(self.run_script)])
 
     def before_scripts(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
         """Stand in for `parse_extra_network_prompts()`, after which scripts see the prompts of the next pictures."""
@@ -242,6 +250,22 @@ class PipelineJob(JobHooks):
     def opened(self, other: Any, model: TextModel) -> TextModel:
         """Return the text model of a checkpoint's file."""
         return self.host.checkpoints.open_info(other, model)
+
+
+def runner_hooks(target: Callable[..., Any]) -> list[Hook]:
+    """Return the hook around the host's running of a chosen script."""
+    scripts = importlib.import_module("modules.scripts")
+    return [Hook(scripts.ScriptRunner, "run", target)] if hasattr(scripts, "ScriptRunner") else []
+
+
+def _script_texts(runner: Any, args: Sequence[Any]) -> list[str]:
+    """Return the texts that hold expressions of the script that is chosen, of what all scripts are given."""
+    chosen = args[0] if args else None
+    if not isinstance(chosen, int) or not 0 < chosen <= len(runner.selectable_scripts):
+        return []
+    script = runner.selectable_scripts[chosen - 1]
+    given = args[script.args_from : script.args_to]
+    return [text for text in given if isinstance(text, str) and holds_expression(text)]
 
 
 def _islands(prompt: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SPEAKER
 from ...host_protocol import TextModel
 from ..pipeline.hooks import Hook
-from ..pipeline.job import JobHooks, Mistakes, with_expressions
+from ..pipeline.job import JobHooks, Mistakes, runner_hooks, with_expressions
 
 if TYPE_CHECKING:
     from ...merge import MergeSettings
@@ -47,6 +47,7 @@ class SDNextJob(JobHooks):
             Hook(host.processing_diffusers, "process_diffusers", self.set_up),
             Hook(host.processing, "process_images_inner", self.run_job),
             *(Hook(module, "control_run", self.run_control) for module in _control_modules()),
+            *runner_hooks(self.run_script),
         ])  # fmt: skip
 
     def run_job(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:

@@ -36,10 +36,24 @@ def main_thread(_: Modules) -> Mapping[str, Any]:
     return {"run_and_wait_result": thread.run_and_wait_result, "finished_list": thread.finished_list}
 
 
+class ScriptRunner:
+    """The scripts that can be chosen in the page, of which one may run in a job's place."""
+
+    def __init__(self, *selectable: Any) -> None:
+        self.selectable_scripts = list(selectable)
+
+    def run(self, p: Any, *args: Any) -> Any:
+        """Run the script whose number from 1 is given first."""
+        if not args or not args[0]:
+            return None
+        script = self.selectable_scripts[args[0] - 1]
+        return script.run(p, *args[script.args_from : script.args_to])
+
+
 def scripts(_: Modules) -> Mapping[str, Any]:
     return {
         "Script": type("Script", (), {}), "AlwaysVisible": object(), "ScriptClassData": ScriptClassData,
-        "scripts_data": [],
+        "scripts_data": [], "ScriptRunner": fresh(ScriptRunner),
     }  # fmt: skip
 
 
