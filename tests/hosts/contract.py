@@ -373,17 +373,19 @@ class HostContract:
             if hasattr(owner, name):  # inherited, which will do
                 setattr(owner, name, removed)
                 continue
-            refusal = ""
+            refusal: Sequence[str] = ()
             try:
                 extension = host.webui()
                 extension.start()
             except UnsupportedHost as problem:
-                refusal = str(problem)
+                refusal = problem.places
+                assert name not in str(problem)
             assert bool(refusal) == (lacking not in self.OPTIONAL), lacking
             if refusal:
-                assert name in refusal
+                assert name in refusal[0]
             else:
-                noticed = any(name in notice for notice in extension.host.warnings())
+                noticed = any(name in place for place in extension.host.lacking)
+                assert not any(name in notice for notice in extension.host.warnings())
                 # Not every kind of model has a counter of its own, and T5 may be reached in another way.
                 assert noticed or lacking not in ("the main thread", "loading")
                 assert same(host.condition("a <'cat'>"), host.condition("a cat"))
