@@ -15,7 +15,7 @@ from .compatibility.rules import Verdict, judge
 from .entered import Entered, TextKind, is_prompt, read_expression
 from .errors import EmbeddingMergeError, FileError
 from .evaluation import Analysis
-from .families import group_of
+from .families import CLIP, group_of
 from .files.paths import list_folder
 from .files.reading import EmbeddingFile, read_embedding
 from .host_protocol import EXTENSIONS, TextModel
@@ -55,19 +55,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CountedExpression:
-    """An expression in a prompt, and how many vectors it has."""
+    """An expression in a prompt, and how many vectors it has: by tokenizer group, and in the one that has the most."""
 
     text: str
     vectors: int
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Count:
     """How long a text is: by encoder, the vectors of an expression or the tokens of a prompt.
 
-    `chunks` says how many chunks of 75 places each encoder fills with a prompt; it is empty for an expression. Of a
-    prompt that `AND` divides, the longest part counts; of one with editing, `[a:b:0.5]` and `[a|b]`, what it is at its
-    longest step. `counted` is that text, where it is not the whole prompt.
+    `chunks` says how many chunks of 75 places each CLIP encoder fills with a prompt; it is empty for an expression. Of
+    a prompt that `AND` divides, the longest part counts; of one with editing, `[a:b:0.5]` and `[a|b]`, what it is at
+    its longest step. `counted` is that text, where it is not the whole prompt.
     """
 
     kind: Literal["expression", "prompt"]
@@ -132,8 +133,8 @@ def _count_prompt(prompt: str, model: TextModel, limits: Limits | None) -> Count
     return Count(
         "prompt",
         {name: max(part.tokens(name) for part in maps) for name in names},
-        {name: max(len(part.chunks[name]) for part in maps) for name in names},
-        tuple(CountedExpression(one.island.text, one.vectors) for one in found),
+        {name: max(len(part.chunks[name]) for part in maps) for name in names if group_of(name) == CLIP},
+        tuple(CountedExpression(one.island.text, one.vectors, one.lengths) for one in found),
         tuple(said for one in found if one.analysis for said in _said(one.analysis)),
         longest.strip() if len(laid_out) > 1 else "",
     )

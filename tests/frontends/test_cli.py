@@ -248,9 +248,38 @@ def test_count(run: Run, text: str, options: list[str], expected: dict[str, int]
 def test_a_prompt_says_its_expressions(run: Run) -> None:
     counted = run("count", "a <'black cat'> and <'dog'>")
     assert counted.out.splitlines()[0] == "A prompt"
-    assert "2 vectors in it: 'black cat'" in counted.out
+    assert "In it an expression of 2 vectors: 'black cat'" in counted.out
     assert "the demonstration encoder" in counted.err
     assert "Made with" not in counted.out + counted.err
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "lines"),
+    [
+        (
+            MemoryModel.flux(),
+            "'a' + 'zebra'",
+            ["An expression of 5 vectors in CLIP, 6 in T5 (clip_l, t5xxl); a chunk holds 75"],
+        ),
+        (MemoryModel.qwen(), "'a' + 'cat'", ["An expression of 1 vector (qwen3_4b)"]),
+        (MemoryModel.qwen(), "a cat", ["A prompt", "qwen3_4b  2 tokens"]),
+        (
+            MemoryModel.flux(),
+            "a <'zebra'>",
+            [
+                "A prompt",
+                "clip_l  6 tokens  1 chunk",
+                "t5xxl   7 tokens",
+                "In it an expression of 5 vectors in CLIP, 6 in T5: 'zebra'",
+            ],
+        ),
+    ],
+)
+def test_count_says_each_tokenizer_s_number(
+    run: Run, monkeypatch: pytest.MonkeyPatch, model: MemoryModel, text: str, lines: list[str]
+) -> None:
+    monkeypatch.setattr(checkpoint_models, "open_model", lambda _checkpoint, **_folders: model)
+    assert run("count", text).out.splitlines() == lines
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 from ...entered import is_prompt, read_expression
 from ...errors import SyntaxProblem
+from ...families import CLIP, group_of
 from ...language import find_intended, guess_intended
 from ...library import Count, count
 from ...limits import CHUNK
 from ...prompts.layout import find_expressions
+from ...vectors.embedding import describe_lengths
 from ..figures import align
 from .inputs import open_chosen_model
 from .report import Report, amount, describe_model, seen_with
@@ -27,7 +30,7 @@ def count_vectors(options: argparse.Namespace) -> Report:
         figures["vectors"] = max(found.encoders.values(), default=0)
         return Report(figures, [_describe_expression(found)], list(found.warnings), note=seen_with(model))
     figures["chunks"] = max(found.chunks.values(), default=0)
-    figures["expressions"] = [{"text": one.text, "vectors": one.vectors} for one in found.expressions]
+    figures["expressions"] = [asdict(one) for one in found.expressions]
     figures["counted"] = found.counted or options.text
     warnings = [*found.warnings, *(one.sentence for one in _find_meant(options.text))]
     return Report(figures, _describe_prompt(found), warnings, note=seen_with(model))
@@ -50,14 +53,16 @@ def _refuse_mistakes(options: argparse.Namespace) -> None:
 
 
 def _describe_expression(found: Count) -> str:
-    vectors = amount(max(found.encoders.values(), default=0), "vector")
-    return f"An expression of {vectors} for each of {', '.join(found.encoders)}; a chunk holds {CHUNK}"
+    lengths = {group_of(name): count for name, count in found.encoders.items()}
+    chunk = f"; a chunk holds {CHUNK}" if CLIP in lengths else ""
+    return f"An expression of {describe_lengths(lengths)} ({', '.join(found.encoders)}){chunk}"
 
 
 def _describe_prompt(found: Count) -> list[str]:
-    rows = [[name, amount(n, "token"), amount(found.chunks[name], "chunk")] for name, n in found.encoders.items()]
+    chunks = {name: amount(count, "chunk") for name, count in found.chunks.items()}
+    rows = [[name, amount(count, "token"), chunks.get(name, "")] for name, count in found.encoders.items()]
     lines = ["A prompt", *align(rows)]
-    lines += [f"{amount(one.vectors, 'vector')} in it: {one.text}" for one in found.expressions]
+    lines += [f"In it an expression of {describe_lengths(one.lengths)}: {one.text}" for one in found.expressions]
     if found.counted:
         lines.append(f"Counted at its longest, as a WebUI does: {found.counted}")
     return lines
