@@ -373,16 +373,16 @@ class HostContract:
             if hasattr(owner, name):  # inherited, which will do
                 setattr(owner, name, removed)
                 continue
-            refusal: Sequence[str] = ()
+            refusal = None
             try:
                 extension = host.webui()
                 extension.start()
             except UnsupportedHost as problem:
-                refusal = problem.places
-                assert name not in str(problem)
-            assert bool(refusal) == (lacking not in self.OPTIONAL), lacking
-            if refusal:
-                assert name in refusal[0]
+                refusal = problem
+            assert (refusal is not None) == (lacking not in self.OPTIONAL), lacking
+            if refusal is not None:
+                assert name in refusal.places[0]
+                assert name not in refusal.sentence
             else:
                 noticed = any(name in place for place in extension.host.lacking)
                 assert not any(name in notice for notice in extension.host.warnings())
