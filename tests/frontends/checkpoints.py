@@ -6,7 +6,7 @@ The files are sparse: a table of 49,408 rows takes only the disk of the rows tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,17 @@ KEYS = {
     "clip_l": "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight",
     "clip_g": "conditioner.embedders.1.model.token_embedding.weight",
 }
-WIDTHS = {"clip_l": 768, "clip_g": 1280}
+KEYS_OF_SD2 = {"clip_h": "cond_stage_model.model.token_embedding.weight"}
+WIDTHS = {"clip_l": 768, "clip_g": 1280, "clip_h": 1024}
 WORDS = ("cat", "adult", "child", "kitten", "dog", "red", "blue", "woman")
 
 
-def make_checkpoint(path: Path, *, seed: int) -> Path:
-    """Write a checkpoint of SDXL's layout in float16 whose tables know `WORDS`; the rows depend on the seed."""
+def make_checkpoint(path: Path, *, seed: int, keys: Mapping[str, str] = KEYS) -> Path:
+    """Write a checkpoint, of SDXL's layout, in float16 whose tables know `WORDS`; the rows depend on the seed."""
     header: dict[str, object] = {}
     starts: dict[str, int] = {}
     end = 0
-    for encoder, key in KEYS.items():
+    for encoder, key in keys.items():
         starts[encoder] = end
         end += CLIP_VOCABULARY_SIZE * WIDTHS[encoder] * 2
         shape = [CLIP_VOCABULARY_SIZE, WIDTHS[encoder]]
@@ -37,17 +38,18 @@ def make_checkpoint(path: Path, *, seed: int) -> Path:
     with path.open("wb") as file:
         file.write(len(encoded).to_bytes(8, "little") + encoded)
         file.truncate(8 + len(encoded) + end)
-        for encoder, rows in known_rows(seed).items():
+        for encoder, rows in known_rows(seed, keys).items():
             for token, row in rows.items():
                 file.seek(8 + len(encoded) + starts[encoder] + token * WIDTHS[encoder] * 2)
                 file.write(row.tobytes())
     return path
 
 
-def known_rows(seed: int) -> Mapping[str, dict[int, np.ndarray]]:
+def known_rows(seed: int, encoders: Iterable[str] = KEYS) -> Mapping[str, dict[int, np.ndarray]]:
     """Give the rows of the words by encoder and token id, float16."""
     rows: dict[str, dict[int, np.ndarray]] = {}
-    for encoder, width in WIDTHS.items():
+    for encoder in encoders:
+        width = WIDTHS[encoder]
         random = np.random.default_rng([seed, width])
         rows[encoder] = {
             tokenizer(encoder)(word)[0]: random.normal(0, 0.015, width).astype(np.float16) for word in WORDS

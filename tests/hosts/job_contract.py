@@ -15,8 +15,9 @@ from lib_embmerge.errors import EmbeddingMergeError, SyntaxProblem
 from lib_embmerge.hosts.webui.extension import WebUI
 from lib_embmerge.hosts.webui.running_host import BracketReader
 
+from ..frontends.checkpoints import KEYS_OF_SD2, make_checkpoint
 from .contract import HostUnderTest
-from .fake_a1111 import same
+from .fake_a1111 import enlist, same
 
 TEXTS_AT_A_BORDER = {
     "two words": ("<'red cat'>", "red cat"),
@@ -34,6 +35,12 @@ BRACES_THAT_ARE_READ = {
     "choices of its own": ("a {cat|dog}", []),
     "text": (r"a \{'cat'}", []),
 }
+
+FOR_A_LATER_MODEL = {
+    "words": ("'cat' - 'adult'", ""),
+    "an encoder that it has not": ("clip_l('cat')", "clip_h"),
+}
+"""Expressions for SD 1, and what a job says of them whose later pass has a model of SD 2; nothing where it makes it."""
 
 TEXTS_OF_SCRIPTS = {
     "good lines": ("a <'cat'>\n--prompt \"a <'dog'>\" --steps 3", False),
@@ -148,6 +155,23 @@ class JobContract:
         self, host: HostUnderTest, extension: WebUI, text: str, is_told: bool
     ) -> None:
         check_script_texts(host.modules.scripts, text, is_told)
+
+    @pytest.mark.parametrize(("expression", "said"), FOR_A_LATER_MODEL.values(), ids=FOR_A_LATER_MODEL.keys())
+    @pytest.mark.parametrize("later", ["refiner_checkpoint_info", "hr_checkpoint_info"])
+    def test_a_model_of_another_family_later_in_the_job_reads_with_its_own_encoders(
+        self, host: HostUnderTest, extension: WebUI, later: str, expression: str, said: str
+    ) -> None:
+        host.checkpoints_folder.mkdir(exist_ok=True)
+        path = make_checkpoint(host.checkpoints_folder / "second.safetensors", seed=1, keys=KEYS_OF_SD2)
+        prompt = f"a <{expression}>"
+        p = self.job(host, prompt, enable_hr=True, all_hr_prompts=[prompt])
+        setattr(p, later, enlist(path))
+        if said:
+            with pytest.raises(EmbeddingMergeError, match=said):
+                p.setup_conds()
+        else:
+            p.setup_conds()
+        assert bool(said) == (p.c is None)
 
     def test_hires_prompts_of_a_job_without_a_second_pass_are_not_looked_at(
         self, host: HostUnderTest, extension: WebUI

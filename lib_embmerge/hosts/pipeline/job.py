@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...errors import EmbeddingMergeError, FileError, SyntaxProblem, UnsupportedHost, shorten
+from ...files.installed_embeddings import EmbeddingFolder
 from ...language.scan import find_islands, holds_expression
 from ...legacy import restore_prompts
 from ...merge import MergeSettings, check_prompts, check_writing, merge_prompts
@@ -249,7 +250,7 @@ class PipelineJob(JobHooks):
 
     def opened(self, other: Any, model: TextModel) -> TextModel:
         """Return the text model of a checkpoint's file."""
-        return self.host.checkpoints.open_info(other, model)
+        return self.host.checkpoints.open_later(other, model, EmbeddingFolder(self.host.embeddings_folder))
 
 
 def runner_hooks(target: Callable[..., Any]) -> list[Hook]:

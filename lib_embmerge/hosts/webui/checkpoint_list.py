@@ -62,6 +62,16 @@ class CheckpointList:
         """
         return OtherCheckpoint(open_checkpoint(Path(info.filename), has_tokenizers=True), beside)
 
+    def open_later(self, info: Any, beside: TextModel, embeddings: EmbeddingFolder) -> TextModel:
+        """Open the checkpoint of an entry that a job will use later, which may have other text encoders.
+
+        Raises: FileError where it cannot be read, or its text encoders not without the host.
+        """
+        opened = open_checkpoint(Path(info.filename), has_tokenizers=True)
+        if {table.encoder for table in opened.tables} <= {encoder.name for encoder in beside.encoders}:
+            return OtherCheckpoint(opened, beside)
+        return open_model(Path(info.filename), embeddings=embeddings, opens_paths=False)
+
     def _unmistakable(self, infos: Iterable[Any]) -> list[str]:
         """Return for each of some checkpoints the shortest name that no other one has."""
         taken = Counter(name for info in {id(i): i for i in self.known.values()}.values() for name in _names(info))
