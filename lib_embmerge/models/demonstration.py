@@ -33,6 +33,10 @@ A trained table has as many directions as columns. GloVe's 50 alone would leave 
 """
 
 
+_BLOCK = 128
+"""Rows that are computed at once: they fit into a processor's cache."""
+
+
 class DemonstrationTable:
     """A table of which any row is computed from its token's id when it is asked for; no row is kept.
 
@@ -53,23 +57,30 @@ class DemonstrationTable:
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Compute rows: (len(ids), width), float32."""
         tokens = np.asarray(ids, dtype=np.uint64)
-        columns, shares = self._made_up(tokens)
-        places = _places()[np.minimum(tokens, CLIP_VOCABULARY_SIZE - 1).astype(np.int64)]
-        is_word = (places >= 0) & (tokens < CLIP_VOCABULARY_SIZE)
-        columns[is_word] *= np.float32(math.sqrt(OWN_PART))
-        columns[is_word] += self._spread(_directions()[places[is_word]])
-        spread = np.where(is_word, np.float32(self._WORDS_SPREAD), np.float32(self._SPREAD))[:, None]
-        columns *= np.float32(self.norm) * (1 + (shares - np.float32(0.5)) * spread)
-        return torch.from_numpy(columns)
+        rows = np.empty((len(tokens), self.width), dtype=np.float32)
+        for first in range(0, len(tokens), _BLOCK):
+            part = slice(first, first + _BLOCK)
+            self._compute(tokens[part], rows[part])
+        return torch.from_numpy(rows)
 
-    def _made_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return numbers of a length near 1, (n, width), and numbers from 0 to 1, (n, 1), all by the ids alone."""
+    def _compute(self, tokens: np.ndarray, rows: np.ndarray) -> None:
+        shares = self._made_up(tokens, rows)
+        places = _places()[np.minimum(tokens, CLIP_VOCABULARY_SIZE - 1).astype(np.int64)]
+        is_word = ((places >= 0) & (tokens < CLIP_VOCABULARY_SIZE))[:, None]
+        if is_word.any():
+            rows *= np.where(is_word, np.float32(math.sqrt(OWN_PART)), np.float32(1))
+            rows += self._spread(np.where(is_word, _directions()[places], np.float32(0)))
+        spread = np.where(is_word, np.float32(self._WORDS_SPREAD), np.float32(self._SPREAD))
+        rows *= np.float32(self.norm) * (1 + (shares - np.float32(0.5)) * spread)
+
+    def _made_up(self, ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Fill rows with numbers of a length near 1; return numbers from 0 to 1, (n, 1); all by the ids alone."""
         # Four columns of 16 bits come from one hash of 64, uniform in ±1; their norm is the root of width / 3.
         words = self.width // 4 + 1
         hashes = _scramble(ids[:, None] * np.uint64(words) + np.arange(words, dtype=np.uint64), self._seed)
-        columns = hashes[:, 1:].astype("<u8", copy=False).view("<i2").astype(np.float32)
-        columns *= np.float32(1 / (32768 * math.sqrt(self.width / 3)))
-        return columns, (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+        rows[:] = hashes.astype("<u8", copy=False).view("<i2")[:, 4:]
+        rows *= np.float32(1 / (32768 * math.sqrt(self.width / 3)))
+        return (hashes[:, :1] >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
     def _spread(self, directions: np.ndarray) -> np.ndarray:
         """Spread the columns of word vectors over those of the table: lengths and angles stay as they are."""
@@ -78,7 +89,8 @@ class DemonstrationTable:
         signs = 1 - 2 * (_scramble(np.arange(self.width, dtype=np.uint64), self._seed) >> np.uint64(63)).astype(np.int8)
         copies = np.bincount(columns, minlength=count)[columns]
         factors = (signs * np.sqrt((1 - OWN_PART) / copies)).astype(np.float32)
-        spread: np.ndarray = directions[:, columns] * factors
+        spread: np.ndarray = np.tile(directions, -(-self.width // count))[:, : self.width]
+        spread *= factors
         return spread
 
 
