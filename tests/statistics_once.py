@@ -1,7 +1,8 @@
-"""Statistics of a table's 49,408 rows, computed once for all tests in which a table has the same numbers."""
+"""What takes all of a table's 49,408 rows, computed once for all tests in which a table has the same numbers."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -10,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from lib_embmerge.models.checkpoint import FileEncoder
+from lib_embmerge.models.demonstration import DemonstrationTable
 
 
 @contextmanager
 def kept_statistics() -> Iterator[None]:
-    """Let tables of checkpoint files and of the demonstration have the statistics of an equal one before."""
+    """Let tables of checkpoint files and of the demonstration have the statistics of an equal one before.
+
+    The demonstration's rows are kept, too, for whoever reads them all.
+    """
     original, kept = FileEncoder.vocabulary, {}
 
     def vocabulary(encoder: FileEncoder) -> Any:
@@ -28,7 +33,17 @@ def kept_statistics() -> Iterator[None]:
             return kept[key]
 
         found._compute = once
+        if isinstance(encoder.table, DemonstrationTable):
+            found.read = lambda start, stop: rows_of(encoder.table)[start:stop]
         return found
+
+    kept_rows: dict[tuple[object, ...], Any] = {}
+
+    def rows_of(table: Any) -> Any:
+        key = key_of_made_up(table)
+        if key not in kept_rows:
+            kept_rows[key] = table.rows(range(table.size))
+        return kept_rows[key]
 
     FileEncoder.vocabulary = vocabulary
     try:
@@ -41,12 +56,19 @@ def key_of(encoder: FileEncoder) -> tuple[object, ...]:
     """Tell tables apart by all their numbers: those of a file, or what the demonstration computes them from."""
     table: Any = encoder.table
     if not hasattr(table, "file"):
-        return (type(table), encoder.name, *sorted(vars(table).items()))
-    return (encoder.name, table.key, table.entry, digest_of(table.file.path))
+        return key_of_made_up(table)
+    path = table.file.path
+    stat = path.stat()
+    return (encoder.name, table.key, table.entry, digest_of(path, stat.st_dev, stat.st_ino, stat.st_mtime_ns))
 
 
-def digest_of(path: Path) -> str:
-    """Hash a file; of its holes only that they are there, for they take no time to read."""
+def key_of_made_up(table: Any) -> tuple[object, ...]:
+    return (type(table), *sorted(vars(table).items()))
+
+
+@functools.cache
+def digest_of(path: Path, *state: int) -> str:
+    """Hash a file; of its holes only that they are there, for they take no time to read. `state` tells its versions."""
     digest = hashlib.sha256(str(path.stat().st_size).encode())
     with path.open("rb", buffering=0) as file:
         for start, stop in written_parts(file.fileno(), path.stat().st_size):
