@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from typing import Any
 
@@ -54,6 +55,20 @@ def test_the_delegate_looks_like_the_original_but_has_not_its_marks(module: Any)
     assert module.price.__name__ == "price"
     assert module.price.__doc__ == "Give a price."
     assert not hasattr(module.price, "mark")
+
+
+def test_the_delegate_has_the_original_s_parameters_for_whoever_looks(module: Any) -> None:
+    """SD.Next makes the fields of its interface from a function's parameters, and follows no wrappers."""
+    looks = inspect.getfullargspec, inspect.signature
+    original = [look(module.price) for look in looks]
+    Hook(module, "price", twice).install()
+    assert [look(module.price) for look in looks] == original
+
+
+def test_a_function_that_tells_no_parameters_is_wrapped_too(module: Any) -> None:
+    module.largest = max
+    Hook(module, "largest", twice).install()
+    assert module.largest(1, 2) == 4
 
 
 def test_taking_it_off_leaves_the_original(module: Any) -> None:

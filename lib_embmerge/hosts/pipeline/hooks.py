@@ -11,7 +11,9 @@ the host is as it was.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -137,6 +139,9 @@ def _make_delegate(original: Callable[..., Any], own: bool) -> Any:
         target = delegate.target  # type: ignore[attr-defined]
         return original(*args, **kwargs) if target is None else target(original, *args, **kwargs)
 
+    # Who looks at a function's parameters without following wrappers finds the original's, too.
+    with contextlib.suppress(ValueError, TypeError):  # a built-in one has none that can be told
+        delegate.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     delegate.embmerge_delegate = delegate  # type: ignore[attr-defined]
     delegate.target = None  # type: ignore[attr-defined]
     delegate.original = original  # type: ignore[attr-defined]
