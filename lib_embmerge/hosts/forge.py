@@ -37,25 +37,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
 from ..families import family_of, group_of
-from ..files.installed_embeddings import EmbeddingFolder, as_installed
-from ..files.reading import EmbeddingFile
-from ..host_protocol import InstalledEmbedding, TextModel, TextPieces
+from ..host_protocol import InstalledEmbedding, TextModel
 from ..merge import Merged
 from ..placeholders import find_names
 from ..vectors.embedding import Embedding
 from .encoders.encoder import HostEncoder
 from .encoders.installed_lookup import as_loaded, copy_installed, is_made_for, of_names
 from .encoders.token_table import find_layer
-from .language_engines import LanguageEncoder, LanguageEngine, find_language_engines, lent_to
+from .language_engines import LanguageEngine, encoder_of, find_language_engines, lent_to
 from .pipeline.hooks import class_with
 from .pipeline.pipeline_host import PipelineHost
-from .webui.running_host import RunningTextModel
+from .webui.language_text_model import LanguageTextModel
 from .webui.settings import read_others
 
 __all__ = ["Forge", "ForgeEncoder", "ForgeTextModel"]
@@ -79,52 +76,30 @@ class ForgeEncoder(HostEncoder):
         self.database = engine.embeddings
 
 
-class ForgeTextModel(RunningTextModel):
+class ForgeTextModel(LanguageTextModel):
     """The text encoders of the host's loaded model, with the embeddings that its engines have loaded."""
 
     host: Forge
+    clip: Sequence[ForgeEncoder]
 
     def __init__(self, sd_model: Any, host: Forge) -> None:
         """Take the host's model object.
 
         Raises: UnsupportedHost where no text encoder of it is known.
         """
-        self.clip = _find_encoders(sd_model)
-        """The encoders that have databases of embeddings."""
+        clip = _find_encoders(sd_model)
         engines = host.language_engines(sd_model)
-        others = [LanguageEncoder(one) for one in engines if host.gives_vectors(one) or (not self.clip and one.key)]
-        encoders: list[HostEncoder] = [*self.clip, *others]
-        family = family_of((e.name for e in encoders), has_words=bool(find_language_engines(sd_model)))
-        super().__init__(sd_model, host, encoders, family)
-        self.used: list[str] = []
-        """The names of the host's embeddings that were read."""
-        self.folder = host.folder if others else None
-        """Where embeddings for the others are looked for, which the host does not load."""
+        others = [encoder_of(one) for one in engines if host.gives_vectors(one) or (not clip and one.key)]
+        names = [*(e.name for e in clip), *(e.name for e in others)]
+        family = family_of(names, has_words=bool(find_language_engines(sd_model)))
+        super().__init__(sd_model, host, clip, others, family)
 
     def database_of(self, encoder: Any) -> Any:
         """Return the encoder's own database."""
         return encoder.database
 
-    def pieces_of(self, encoder: Any, texts: Sequence[str]) -> list[TextPieces]:
-        """Resolve texts for one encoder: for others than CLIP's by the files in the folder."""
-        if self.folder is None or encoder in self.clip:
-            return super().pieces_of(encoder, texts)
-        read = self.folder.read(encoder.name, texts, encoder.tokenize, [encoder.name])
-        return [[self._of_file(p) if isinstance(p, EmbeddingFile) else p for p in pieces] for pieces in read]
-
-    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Return all embeddings of these names, case ignored, those that the host put aside included."""
-        listed = [] if self.folder is None else self.folder.named(*stems)
-        files = {path: file for path, file in listed if isinstance(file, EmbeddingFile)}
-        # Of a file of several encoders the host has read only what is CLIP's.
-        loaded = [one for one in self._loaded(stems) if one.path is None or one.path.absolute() not in files]
-        return loaded + [as_installed(path, file) for path, file in files.items()]
-
-    def _of_file(self, file: EmbeddingFile) -> InstalledEmbedding:
-        self.used.append(file.name)
-        return as_installed(file.path, file)
-
-    def _loaded(self, stems: Sequence[str]) -> list[InstalledEmbedding]:
+    def loaded_named(self, stems: Sequence[str]) -> list[InstalledEmbedding]:
+        """Return the embeddings of these names that the host's engines have read, those put aside included."""
         found: dict[str, InstalledEmbedding] = {}  # by file: every engine has read the same ones
         for encoder in self.clip:
             for entry in of_names(stems, encoder.database.skipped_embeddings):
@@ -133,11 +108,9 @@ class ForgeTextModel(RunningTextModel):
                 found[getattr(entry, "filename", entry.name)] = self._take(entry) or self._installed(entry)
         return list(found.values())
 
-    def embedding_names(self) -> list[str]:
-        """Return the names of the embeddings that the host has loaded for this model."""
-        loaded = [name for encoder in self.clip for name in encoder.database.word_embeddings]
-        names = [e.name for e in self.encoders if e not in self.clip]
-        return list(dict.fromkeys([*loaded, *(self.folder.names(names) if self.folder else ())]))
+    def loaded_names(self) -> list[str]:
+        """Return the names of the embeddings that the host's engines have loaded for this model."""
+        return [name for encoder in self.clip for name in encoder.database.word_embeddings]
 
     def _take(self, embedding: Any) -> InstalledEmbedding | None:
         """Return what an embedding that the host loaded for one encoder is to the model; None where it lacks others."""
@@ -183,11 +156,6 @@ class Forge(PipelineHost):
         from backend.text_processing import classic_engine
 
         return class_with(classic_engine, "tokenize_line")
-
-    @cached_property
-    def folder(self) -> EmbeddingFolder:
-        """The folder of embeddings, as text encoders see it for which the host loads none."""
-        return EmbeddingFolder(self.embeddings_folder)
 
     @property
     def infotext_parameters(self) -> Any:

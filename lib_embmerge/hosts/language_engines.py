@@ -34,10 +34,9 @@ from .encoders.beyond_vocabulary import (
     WordsTokenizer,
     answered,
 )
-from .encoders.encoder import HostEncoder
-from .encoders.token_table import CalledTable, HostTable
+from .encoders.language_encoder import LanguageEncoder, cut_texts, rows_in_prompts, without_pictures
 
-__all__ = ["LanguageEncoder", "LanguageEngine", "cut_texts", "find_language_engines", "lent_to"]
+__all__ = ["LanguageEngine", "encoder_of", "find_language_engines", "lent_to"]
 
 GROUPS_BY_ROWS: Mapping[int, str] = {
     32128: "t5",
@@ -70,37 +69,10 @@ class LanguageEngine:
     """The input-embedding module of its model, None where it was not found."""
 
 
-class LanguageEncoder(HostEncoder):
-    """The encoder of such an engine, whose rows are asked of its own input-embedding module."""
-
-    def __init__(self, found: LanguageEngine) -> None:
-        """Take the engine."""
-        key = str(found.key)
-        super().__init__(_Cutter(found.engine), found.layer, name=key, key=key)
-
-    def make_table(self, layer: Any) -> HostTable:
-        """Return what reads rows by calling the layer, as the engine does."""
-        return CalledTable(layer)
-
-
-class _Cutter:
-    """What `HostEncoder` asks of an engine."""
-
-    id_start = id_end = id_pad = None
-
-    def __init__(self, engine: Any) -> None:
-        owner, attribute = next(_places(engine, TOKENIZERS))
-        self.tokenizer = _without_pictures(getattr(owner, attribute))
-
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        return cut_texts(self.tokenizer, texts)
-
-
-def cut_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Return each text's ids without special tokens."""
-    if not texts:
-        return []
-    return [list(ids) for ids in tokenizer(text=list(texts), add_special_tokens=False)["input_ids"]]
+def encoder_of(found: LanguageEngine) -> LanguageEncoder:
+    """Return the encoder of such an engine."""
+    owner, attribute = next(_places(found.engine, TOKENIZERS))
+    return LanguageEncoder(getattr(owner, attribute), found.layer, key=str(found.key))
 
 
 def find_language_engines(sd_model: Any) -> list[LanguageEngine]:
@@ -116,7 +88,7 @@ def lent_to(found: LanguageEngine, merged: Merged, *, vectors: bool) -> Iterator
     with contextlib.ExitStack() as stack:
         if vectors:
             beyond = BeyondVocabulary()
-            lending = Lending(beyond, merged.rows, merged.vectors, str(found.key))
+            lending = Lending(beyond, rows_in_prompts(merged), merged.vectors, str(found.key))
             stack.enter_context(answered(beyond, found.layer))
         for names, takes_vectors in ((TOKENIZERS, vectors), (TOKENIZERS_OF_WORDS, False)):
             for owner, attribute in _places(found.engine, names):
@@ -156,12 +128,7 @@ class _TextByName(StandInTokenizer):
 
 
 def _cutting(tokenizer: Any) -> Any:
-    return lambda text: cut_texts(_without_pictures(tokenizer), [text])[0]
-
-
-def _without_pictures(tokenizer: Any) -> Any:
-    """Return the tokenizer in a processor of texts and pictures, which wants all texts of a list alike in length."""
-    return getattr(tokenizer, "tokenizer", tokenizer)
+    return lambda text: cut_texts(without_pictures(tokenizer), [text])[0]
 
 
 def _places(engine: Any, names: Sequence[str]) -> Iterator[tuple[Any, str]]:

@@ -100,10 +100,13 @@ class FakeSDNext(FakeA1111):
 
     def registered(self) -> Any:
         """Give all in which something of ours could stay: tokens, rows, hooks, embeddings, the host's cache."""
-        clip = self.model.clip_parts()
+        clip, t5 = self.model.clip_parts(), self.model.t5_part()
         layers = [encoder.get_input_embeddings() for encoder, _ in clip]
+        layers += [] if t5 is None else [t5[0].shared, t5[0].encoder.embed_tokens]
         return (
-            [(id(layer), len(layer.weight), len(layer._forward_hooks)) for layer in layers],
+            [(id(layer), len(layer.weight), len(layer._forward_hooks), len(layer._forward_pre_hooks))
+             for layer in layers],
+            [type(tokenizer) for _, _, tokenizer in self.model.text_parts()],
             [dict(tokenizer.added_tokens_encoder) for _, tokenizer in clip],
             [len(encoder._forward_hooks) for encoder, _ in clip],
             dict(self.model.embedding_db.word_embeddings),
@@ -118,7 +121,6 @@ class FakeSDNext(FakeA1111):
             "refiner": (modules.processing_diffusers, "process_refine"),
             "conditioning of parts": (modules.processing_diffusers, "set_pipeline_args"),
             "the second layer": (modules.prompt_parser_diffusers.PromptEmbedder, "__init__"),
-            "text of each encoder": (modules.prompt_parser_diffusers, "split_prompts"),
             "choices": (modules.styles, "apply_curly_braces_to_prompt"),
             "a job": (modules.processing, "process_images_inner"),
             "the first step of a job": (modules.processing_diffusers, "process_diffusers"),

@@ -306,57 +306,147 @@ def test_the_prompt_is_never_rewritten(sdnext: FakeSDNext) -> None:
 # The model
 
 
+WITH_T5 = pytest.mark.parametrize(
+    ("kind", "parser"),
+    [("flux", "native"), ("flux", "fixed"), ("sd3", "native"), ("sd3", "xhinker"), ("hidream", "native"),
+     ("qwen", "native")],
+)  # fmt: skip
+
+TEXTS = {
+    "a word": ("<'cat'>", "cat"),
+    "a word of many tokens": ("a <'house'> on", "a house on"),
+    "among signs": ("<'sun'>, <'dog'>, <'red'>.", "sun, dog, red."),
+    "behind a line's end": ("a\n<'sun'> on", "a\nsun on"),
+    "two in a row": ("<'cat'> <'dog'>", "cat dog"),
+    "a weight, which T5 reads as signs": ("(<'cat'>:1.3), red", "(cat:1.3), red"),
+    "in brackets": ("a [<'cat'>] on", "a [cat] on"),
+    "no effect": ("a <lerp('house', 'house', 0.5)> on", "a house on"),
+    "a poster's text": ("a poster says <\"red sun\">", "a poster says red sun"),
+    "JSON": ('{"a": "b"} <\'cat\'>', '{"a": "b"} cat'),
+    "over the end": ("<repeat('house', 12)> on", " ".join(["house"] * 12) + " on"),
+    "beside a typed name": ("<'cat'> embm0a0a0a0a0a <'cat'>", "cat embm0a0a0a0a0a cat"),
+}
+
+
 @NEWER
 def test_a_model_with_t5_is_of_the_newer_family(sdnext: FakeSDNext, kind: str) -> None:
     sdnext.load(kind)
     model = sdnext.adapter().text_model(sdnext.model)
     assert model.family.key == kind
+    assert model.encoders[-1].name == "t5xxl"
+    assert sdnext.adapter().words_warning(sdnext.model) is None
+    sdnext.opts.embmerge_vectors = False
     assert "T5" in sdnext.adapter().words_warning(sdnext.model)
     sdnext.load("sdxl")
     assert sdnext.adapter().words_warning(sdnext.model) is None
 
 
-@NEWER
-def test_t5_gets_the_words(sdnext: FakeSDNext, kind: str) -> None:
+@WITH_T5
+@pytest.mark.parametrize("setting", ["vectors", "words"])
+@pytest.mark.parametrize(("prompt", "plain"), TEXTS.values(), ids=TEXTS.keys())
+def test_t5_reads_an_expression_as_its_words(
+    sdnext: FakeSDNext, kind: str, parser: str, setting: str, prompt: str, plain: str
+) -> None:
+    if setting == "words" and ("lerp" in prompt or "repeat" in prompt):
+        pytest.skip("the words of an expression are all of its texts")
+    sdnext.load(kind)
+    sdnext.opts.embmerge_vectors = setting == "vectors"
+    sdnext.webui().start()
+    before = sdnext.registered()
+    merged = sdnext.generate(prompt, prompt_attention=parser).output
+    assert sdnext.registered() == before
+    assert torch.equal(merged, sdnext.generate(plain, prompt_attention=parser).output)
+
+
+@WITH_T5
+def test_t5_gets_the_vectors(sdnext: FakeSDNext, kind: str, parser: str) -> None:
     sdnext.load(kind)
     sdnext.webui().start()
-    for prompt, plain in (("a <'red cat' - 'dog'>, on", "a red cat, on"), ("<'cat'>", "cat")):
-        merged = sdnext.condition(prompt)[0][0][1]
-        assert merged == plain
-    t5 = sdnext.model.text_encoder_2 if kind == "flux" else sdnext.model.text_encoder_3
-    assert not any("zq" in text for text in t5.texts)
-    assert same(sdnext.condition("a (<'cat'>:1.2), on"), sdnext.condition("a (cat:1.2), on"))
+    half, house, dog = (
+        sdnext.generate(text, prompt_attention=parser).output
+        for text in ("a <lerp('cat', 'cat' * 0, 0.5)> on", "a cat on", "a <'cat' * 0> on")
+    )
+    assert torch.allclose(half, (house + dog) / 2, atol=1e-3)
+    assert not torch.equal(half, house)
 
 
-def test_a_setting_refuses_a_model_with_t5(sdnext: FakeSDNext) -> None:
+def test_a_setting_gives_t5_the_words_or_refuses_it(sdnext: FakeSDNext) -> None:
     sdnext.load("flux")
     sdnext.webui().start()
-    sdnext.generate("a <'cat'>")
+    (t5, _) = sdnext.model.t5_part()
+    sdnext.opts.embmerge_vectors = False
+    first = sdnext.condition("a <'red cat' - 'dog'>, on")[0][0][1]
+    assert torch.equal(first, sdnext.condition("a red cat, on")[0][0][1])
+    assert any("zq" in text for text in t5.texts)  # its tokenizer puts the words in the places of ours
     sdnext.opts.embmerge_words = False
     with pytest.raises(UnsupportedHost, match="switched off in the settings"):
         sdnext.generate("a <'cat'>")
+    sdnext.opts.embmerge_vectors = True
+    assert not torch.equal(sdnext.condition("a <'red cat' - 'dog'>, on")[0][0][1], first)
+    sdnext.opts.embmerge_vectors = False
     sdnext.load("sdxl")
     assert sdnext.generate("a <'cat'>").c is not None
 
 
-@pytest.mark.parametrize(
-    ("kind", "prompt_attention", "message"),
-    [
-        ("qwen", "native", "no text encoder that embmerge can use"),
-        ("sd3", "xhinker", "prompt parser xhinker"),
-        ("hidream", "native", "leaves it to this model"),
-        ("flux", "fixed", "leaves it to this model"),
-    ],
-)
-def test_what_cannot_be_is_said(sdnext: FakeSDNext, kind: str, prompt_attention: str, message: str) -> None:
-    sdnext.load(kind)
+def test_twenty_pictures_with_t5_leave_nothing_behind(sdnext: FakeSDNext) -> None:
+    sdnext.load("flux")
     sdnext.webui().start()
-    with pytest.raises(UnsupportedHost, match=message):
-        sdnext.generate("a <'cat'>", prompt_attention=prompt_attention)
+    before = sdnext.registered()
+    for number in range(20):
+        sdnext.generate(f"a <'cat' * {number} + 'dog'>", "<'rain'>")
+    sdnext.model.before_encoding = fail
+    sdnext.generate("a <'cat'>")
+    assert sdnext.registered() == before
+
+
+def test_a_tokenizer_of_another_table_reads_words(sdnext: FakeSDNext) -> None:
+    """As Anima's: beside a language model's own tokenizer T5's, whose ids go to an adapter."""
+    sdnext.load("qwen")
+    sdnext.webui().start()
+    beside = type("Other", (type(sdnext.model.tokenizer),), {"get_vocab": lambda self: {"b": 1}})()
+    sdnext.model.t5_tokenizer = beside
+    seen = []
+    original = type(sdnext.model).__call__
+
+    def call(pipe: Any, **arguments: Any) -> Any:
+        seen.append(beside(arguments["prompt"])["input_ids"])
+        return original(pipe, **arguments)
+
+    type(sdnext.model).__call__ = call  # type: ignore[method-assign]
+    try:
+        sdnext.generate("a <'cat' - 'dog'> on")
+    finally:
+        type(sdnext.model).__call__ = original  # type: ignore[method-assign]
+    assert seen == [beside(["a cat on"])["input_ids"]]
+
+
+def test_the_counter_counts_in_the_first_encoder(sdnext: FakeSDNext) -> None:
+    sdnext.load("qwen")
+    sdnext.webui().start()
+    update = sdnext.modules.ui_common.update_token_counter
+    for setting, plain in ((True, "a b a a a a a b"), (False, "a house b")):
+        sdnext.opts.embmerge_vectors = setting
+        assert update("a <'house'> b") == update(plain)
+
+
+def test_a_file_for_t5_is_found_by_its_name(sdnext: FakeSDNext) -> None:
+    sdnext.load("qwen")
+    sdnext.webui().start()
+    rows = sdnext.model.t5_part()[0].shared(torch.tensor(sdnext.model.tokenizer.ids("house"))).float()
+    sdnext.save_embedding("mystyle", {"t5xxl": rows})
+    sdnext.reload_embeddings()
+    sdnext.adapter().folder.refresh()
+    assert torch.equal(sdnext.generate("a <emb('mystyle')> on").output, sdnext.generate("a house on").output)
+
+
+def test_what_cannot_be_is_said(sdnext: FakeSDNext) -> None:
+    sdnext.load("odd")
+    sdnext.webui().start()
+    with pytest.raises(UnsupportedHost, match="no text encoder that embmerge can use"):
+        sdnext.generate("a <'cat'>")
     sdnext.generate("a cat")
-    if kind == "qwen":
-        shown = sdnext.modules.ui_common.update_token_counter("a <'cat'>")["value"]
-        assert "no text encoder that embmerge can use" in shown
+    shown = sdnext.modules.ui_common.update_token_counter("a <'cat'>")["value"]
+    assert "no text encoder that embmerge can use" in shown
 
 
 def test_a_pipeline_inside_a_model_is_found(sdnext: FakeSDNext) -> None:

@@ -116,6 +116,7 @@ def test_a_mistake_that_is_swallowed_at_the_end_is_said_below_the_picture(
 
 def test_what_a_job_has_to_say_stands_below_the_picture(sdnext: FakeSDNext, extension: WebUI) -> None:
     sdnext.load("flux")
+    sdnext.opts.embmerge_vectors = False
     sdnext.scripts.append(SimpleNamespace(process=extension.begin_job))
     processed = sdnext.modules.processing.process_images_inner(sdnext.processing("a <'cat'>"))
     assert "T5" in processed.comments

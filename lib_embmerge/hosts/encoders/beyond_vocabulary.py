@@ -273,14 +273,20 @@ class PlaceholderTokenizer(StandInTokenizer):
         return replaced + ids[at:]
 
     def _runs(self, name: str) -> list[tuple[list[int], bool]]:
-        """Return how the tokenizer cuts a name: behind a blank, and where none is before it."""
+        """Return how the tokenizer cuts a name: behind a blank, at a beginning, and behind a sign."""
         alone = list(self._ids_of(name))
         if not self._lending.reads_blanks:
             return [(alone, False)]
-        word = list(self._ids_of("a"))
-        both = list(self._ids_of(f"a {name}"))
-        behind = both[len(word) :] if both[: len(word)] == word else alone
-        return [(behind, False)] if behind == alone else [(behind, False), (alone, True)]
+        found = [(self._behind("a", f" {name}") or alone, False)]
+        for run in (alone, self._behind("(", name)):
+            if run and run not in (known for known, _ in found):
+                found.append((run, True))
+        return found
+
+    def _behind(self, before: str, text: str) -> list[int]:
+        """Return how the tokenizer cuts a text behind another; nothing where the two cannot be told apart."""
+        head, both = list(self._ids_of(before)), list(self._ids_of(before + text))
+        return both[len(head) :] if both[: len(head)] == head else []
 
 
 class WordsTokenizer(StandInTokenizer):

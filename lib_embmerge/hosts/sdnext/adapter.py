@@ -7,8 +7,8 @@ Every symbol of the host that is touched, and why (see `sdnext_prompts.py` for w
   `process_diffusers` wrapped, what a job calls before it computes anything; `is_refiner_enabled`
 - `modules.processing.process_images_inner`: wrapped, a job; `modules.control.run.control_run`: wrapped, the Control
   tab's, which loses what a job says
-- `modules.prompt_parser_diffusers`: `PromptEmbedder.__init__` wrapped, the second layer; `split_prompts` wrapped, the
-  text for each text encoder; `cache`, of encoded prompts
+- `modules.prompt_parser_diffusers`: `PromptEmbedder.__init__` wrapped, the second layer; `cache`, of
+  encoded prompts
 - `modules.styles.apply_curly_braces_to_prompt`: wrapped, it makes choices between braces, also those of expressions
 - `modules.ui_common.update_token_counter`: wrapped, the token counter
 - `modules.modeldata.model_data`: `sd_model` and `sd_refiner`, the loaded models, without loading one;
@@ -40,20 +40,18 @@ from ...host_protocol import InstalledEmbedding
 from ...merge import MergeSettings
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import file_of, of_names
+from ..encoders.language_encoder import LanguageEncoder
 from ..encoders.token_table import CalledTable, HostTable
 from ..pipeline.comments import blank_comments
 from ..pipeline.job import Mistakes
-from ..webui.running_host import Attachment, RunningHost, RunningTextModel
+from ..webui.language_text_model import LanguageTextModel
+from ..webui.running_host import Attachment, RunningHost
+from ..webui.settings import read_others
+from .found_encoders import FoundEncoder, find_text_encoders, other_tokenizers
 from .job import SDNextJob
 from .prompts import SDNextPrompts
 
 __all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
-
-SUFFIXES = ("", "_2", "_3", "_4")
-"""What a pipeline's text encoders and tokenizers are told apart by, in order."""
-
-START_TOKEN = "<|startoftext|>"
-"""A token of CLIP's vocabulary that no other has."""
 
 CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -100,34 +98,48 @@ class SDNextEncoder(HostEncoder):
         return with_names
 
 
-class SDNextTextModel(RunningTextModel):
+class SDNextTextModel(LanguageTextModel):
     """The text encoders of a pipeline, with the embeddings that the host has loaded for it."""
 
-    encoders: Sequence[SDNextEncoder]
+    clip: Sequence[SDNextEncoder]
+    host: SDNext
 
     def __init__(self, sd_model: Any, host: SDNext) -> None:
-        """Take the host's pipeline."""
-        found = _find_text_encoders(sd_model)
-        encoders = [SDNextEncoder(*pair) for _, *pair in found if _takes_vectors(*pair)]
-        self.word_places = [place for place, *pair in found if not _takes_vectors(*pair)]
-        """Which of the pipeline's text encoders take only text."""
-        family = family_of((e.name for e in encoders), has_words=bool(self.word_places))
-        super().__init__(sd_model, host, encoders, family)
+        """Take the host's pipeline.
+
+        Raises: UnsupportedHost where no text encoder of it is known.
+        """
+        found = find_text_encoders(sd_model)
+        clip = [SDNextEncoder(one.model, one.tokenizer) for one in found if one.is_clip]
+        self.others = [one for one in found if not one.is_clip]
+        """T5 and language models, which read vectors or words."""
+        beside = other_tokenizers(sd_model, found)
+        self.tokenizers_of_others: list[tuple[Any, FoundEncoder | None]] = [
+            *((one.tokenizer, one) for one in self.others),
+            *((tokenizer, one) for tokenizer, one in beside if one is None or not one.is_clip),
+        ]
+        """What cuts texts for them, each with its encoder; None where its ids are for none of them."""
+        known = [one for one in self.others if host.gives_vectors(one) or (not clip and one.key)]
+        encoders = [LanguageEncoder(one.tokenizer, one.layer, key=str(one.key)) for one in known]
+        family = family_of((e.name for e in (*clip, *encoders)), has_words=bool(self.others))
+        super().__init__(sd_model, host, clip, encoders, family)
         self.database = getattr(sd_model, "embedding_db", None)
-        self.used: list[str] = []
-        """The names of the host's embeddings that were read."""
+
+    def gives_vectors(self, found: FoundEncoder) -> bool:
+        """Return whether one of the others gets the vectors of expressions."""
+        return self.host.gives_vectors(found)
 
     def database_of(self, encoder: Any) -> Any:
         """Return the embeddings by the tokens of their names, of which each has one."""
         return _EmbeddingTokens(self._words(), encoder)
 
-    def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
-        """Return all embeddings of these names, case ignored, those that the host put aside included."""
+    def loaded_named(self, stems: Sequence[str]) -> list[InstalledEmbedding]:
+        """Return the embeddings of these names that the host has read, those put aside included."""
         held = {**getattr(self.database, "skipped_embeddings", {}), **self._words()}
         # What the host could not read it keeps as a list without vectors.
         return [self._installed(e) for e in of_names(stems, held) if hasattr(e, "vec")]
 
-    def embedding_names(self) -> list[str]:
+    def loaded_names(self) -> list[str]:
         """Return the names of the embeddings that the host has loaded for this model."""
         return list(self._words())
 
@@ -203,10 +215,13 @@ class SDNext(RunningHost):
         first = COMMENT.search(prompt)
         return prompt if first is None else blank_comments(prompt, [re.compile(re.escape(first[0]))])
 
+    def gives_vectors(self, found: FoundEncoder) -> bool:
+        """Return whether a T5 or language model gets the vectors of expressions."""
+        return found.key is not None and read_others(self.shared.opts) == "vectors"
+
     def uses_words(self, sd_model: Any) -> bool:
-        """Return whether a text encoder that takes only text stands beside CLIP."""
-        found = [_takes_vectors(*pair) for _, *pair in _find_text_encoders(sd_model)]
-        return any(found) and not all(found)
+        """Return whether a text encoder of a pipeline reads the words of expressions."""
+        return not all(one.is_clip or self.gives_vectors(one) for one in find_text_encoders(sd_model))
 
     def note_used_embeddings(self, names: Sequence[str]) -> None:
         """Name the embeddings that expressions have read in the infotext's "Embeddings", as the host does its own.
@@ -222,12 +237,16 @@ class SDNext(RunningHost):
         database.embeddings_used = [*present, *self._noted]
 
     def embedding_files(self) -> Mapping[str, str]:
-        """Return the files of the embeddings in the loaded model's database, by name."""
+        """Return the files of the embeddings that the model's encoders can read, by name."""
+        model = self.loaded_model()
+        reads_folder = model is not None and not all(one.is_clip for one in find_text_encoders(model))
+        in_folder = {name: str(paths[-1]) for name, paths in self.folder.paths().items()} if reads_folder else {}
         words = getattr(self._database, "word_embeddings", {})
-        return {name: e.filename for name, e in words.items() if e.filename}
+        return {**in_folder, **{name: e.filename for name, e in words.items() if e.filename}}
 
     def load_embeddings(self) -> None:
         """Let the host read its folder again, and forget the prompts that it has encoded with what was there."""
+        self.folder.refresh()
         if self._database is not None:
             self._database.load_textual_inversion_embeddings(force_reload=True)
         self.prompt_parser_diffusers.cache.clear()
@@ -270,22 +289,3 @@ class _EmbeddingTokens:
 
     def find_embedding_at_position(self, ids: Sequence[int], position: int) -> tuple[Any, int]:
         return self.ids_lookup.get(ids[position]), 1
-
-
-def _find_text_encoders(sd_model: Any) -> list[tuple[int, Any, Any]]:
-    """Return place, text encoder and tokenizer of those that are loaded; some of the host's models wrap a pipeline."""
-    pipe = sd_model if hasattr(sd_model, "text_encoder") else getattr(sd_model, "pipe", sd_model)
-    found = [
-        (place, getattr(pipe, f"text_encoder{suffix}", None), getattr(pipe, f"tokenizer{suffix}", None))
-        for place, suffix in enumerate(SUFFIXES)
-    ]
-    return [(place, encoder, tokenizer) for place, encoder, tokenizer in found if encoder is not None]
-
-
-def _takes_vectors(text_encoder: Any, tokenizer: Any) -> bool:
-    """Return whether it is CLIP, of a known width, in the form of a torch module."""
-    if not isinstance(text_encoder, torch.nn.Module) or not hasattr(tokenizer, "get_vocab"):
-        return False
-    if tokenizer.convert_tokens_to_ids(START_TOKEN) != tokenizer.bos_token_id:
-        return False
-    return getattr(text_encoder.get_input_embeddings(), "embedding_dim", None) in ENCODER_NAMES  # type: ignore[operator]

@@ -10,7 +10,9 @@ the text that was typed, and nothing stays behind.
   expressions have a cache of their own, kept while all that they depend on stays.
 - What goes wrong while the host encodes, it logs and goes on with the text (`processing_prompt.py:108-112`): so
   expressions are evaluated before.
-- Text encoders that take no embeddings (T5) get the words of an expression, where the host splits a prompt for each.
+- T5 and language models read the same text: their tokenizers put the placeholders back in the places of the words
+  (where there is no CLIP, nothing is borrowed), and give ids beyond the vocabulary, or words
+  (`standing_tokenizers.py`, `encoders/beyond_vocabulary.py`).
 - The host chooses between `{braces|like these}` in prompts before anything else sees them; expressions are kept from
   it.
 
@@ -33,16 +35,20 @@ import torch
 from torch import Tensor
 
 from ...errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
+from ...families import group_of
 from ...language.scan import find_islands, holds_expression
-from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts
-from ...placeholders import PREFIX, count_name, find_names, put_words
+from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
+from ...placeholders import PREFIX, count_name, find_names
+from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, answered
+from ..encoders.language_encoder import rows_in_prompts
 from ..pipeline.hooks import Hook, HookGroup
 from ..pipeline.job import Mistakes
 from ..pipeline.token_counter import make_mark
 from .borrowed_tokens import borrow_words, lent_rows
+from .standing_tokenizers import as_vectors, as_words, can_stand
 
 if TYPE_CHECKING:
-    from .adapter import SDNext
+    from .adapter import SDNext, SDNextTextModel
 
 __all__ = ["Lent", "SDNextPrompts"]
 
@@ -58,8 +64,8 @@ ENCODING_OPTIONS = (
 )
 """Options that change an encoded prompt; of each a job may have its own value."""
 
-ONE_TEXT_FOR_ALL = "xhinker"
-"""The parser of attention that gives SD 3's T5 the text of the other encoders."""
+ONE_TOKEN = "a"
+"""A word that is one token to every T5 and language model."""
 
 BEHIND_BAR = re.compile(rf"(?<=\|) (?={PREFIX})")
 """The blank that was set between the host's sign for a choice and a word."""
@@ -70,18 +76,17 @@ TOTAL = re.compile(r">(\d+/\d+)<")
 
 @dataclass(frozen=True)
 class Lent:
-    """Prompts with borrowed words in the places of their expressions.
+    """Prompts with borrowed words, or names of placeholders, in the places of their expressions.
 
-    `prompts` is by the text that was typed; `rows` has a table's layer and what its words stand for, by token; `words`
-    is by a run of borrowed words the text that an encoder without embeddings reads.
+    `prompts` is by the text that was typed; `rows` has a table's layer and what its words stand for, by token; `names`
+    is by a run of borrowed words the placeholder that stands there, for encoders that are no CLIP's.
     """
 
     prompts: Mapping[str, str]
     rows: Sequence[tuple[torch.nn.Module, Mapping[int, Tensor]]]
-    words: Mapping[str, str]
-    word_places: Sequence[int]
+    names: Mapping[str, str]
+    model: SDNextTextModel
     merged: Merged
-    model: str
 
     def put_into(self, value: Any) -> Any:
         """Replace the prompts in an argument: a text, a list of texts, or anything else, which stays."""
@@ -89,17 +94,32 @@ class Lent:
             return self.prompts.get(value, value)
         return [self.put_into(entry) for entry in value] if isinstance(value, list) else value
 
-    def holds_borrowed(self, value: Any) -> bool:
-        """Return whether an argument holds a prompt with borrowed words."""
-        texts = _texts([value])
-        return any(run in text for text in texts for run in self.words)
-
-    def as_words(self, text: str) -> str:
-        """Put the words of the expressions back into a text with borrowed ones."""
-        names = {count_name(number): words for number, words in enumerate(self.words.values())}
-        for name, run in zip(names, self.words, strict=True):
+    def as_names(self, text: str) -> str:
+        """Put names of placeholders in the places of borrowed words."""
+        for run, name in self.names.items():
             text = text.replace(run, name)
-        return put_words(BEHIND_BAR.sub("", text), names)
+        return BEHIND_BAR.sub("", text)
+
+    @contextlib.contextmanager
+    def to_others(self) -> Iterator[None]:
+        """Let T5 and language models read vectors, or words, while the context lasts."""
+        beyond = BeyondVocabulary()
+        with contextlib.ExitStack() as stack:
+            lendings = {
+                id(one): Lending(beyond, rows_in_prompts(self.merged), self.merged.vectors, str(one.key))
+                for one in self.model.others
+                if self.model.gives_vectors(one)
+            }
+            for one in self.model.others:
+                for layer in one.layers() if id(one) in lendings else ():
+                    stack.enter_context(answered(beyond, layer))
+            for tokenizer, reader in self.model.tokenizers_of_others:
+                lending = lendings.get(id(reader))
+                if lending is None:
+                    stack.enter_context(as_words(tokenizer, self.merged.words, self.as_names))
+                else:
+                    stack.enter_context(as_vectors(tokenizer, lending, self.as_names))
+            yield
 
 
 class SDNextPrompts(HookGroup):
@@ -118,7 +138,6 @@ class SDNextPrompts(HookGroup):
             *(Hook(host.processing_diffusers, name, self.run_pass) for name in passes),
             Hook(host.processing_diffusers, "set_pipeline_args", self.set_arguments),
             Hook(host.prompt_parser_diffusers.PromptEmbedder, "__init__", self.embed),
-            Hook(host.prompt_parser_diffusers, "split_prompts", self.split),
             Hook(host.styles, "apply_curly_braces_to_prompt", self.choose_in_braces),
             Hook(host.ui_common, "update_token_counter", self.count),
         ])  # fmt: skip
@@ -155,7 +174,7 @@ class SDNextPrompts(HookGroup):
             return original(p, model, *given, *args, **kwargs)
         with self._lock, self.mistakes.remembered(), contextlib.ExitStack() as alone:
             lent, used = self._lend(texts, model)
-            self._refuse_words(lent, p, kwargs)
+            self._refuse_words(lent)
             with self._encoding(lent, p, kwargs, getattr(self._running, "pass_", None) or alone):
                 arguments = original(p, model, *map(lent.put_into, given), *args, **kwargs)
             self.host.note_used_embeddings(used)
@@ -180,20 +199,10 @@ class SDNextPrompts(HookGroup):
             return original(embedder, prompts, negative_prompts, steps, clip_skip, p, *args, **kwargs)
         with self._lock, self.mistakes.remembered(), contextlib.ExitStack() as alone:
             lent, _ = self._lend(texts, model)
-            self._refuse_words(lent, p, kwargs)
+            self._refuse_words(lent)
             given = map(lent.put_into, (prompts, negative_prompts))
             with self._encoding(lent, p, kwargs, alone):
                 return original(embedder, *given, steps, clip_skip, p, *args, **kwargs)
-
-    def split(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Stand in for `split_prompts`, which gives a prompt's text for each of a pipeline's text encoders."""
-        parts = original(*args, **kwargs)
-        if not self._is_encoding():
-            return parts
-        lent: Lent = self._running.lent
-        return tuple(
-            lent.as_words(part) if place in lent.word_places else part for place, part in enumerate(parts)
-        )
 
     def choose_in_braces(self, original: Callable[..., Any], prompt: Any, *args: Any, **kwargs: Any) -> Any:
         """Stand in for `apply_curly_braces_to_prompt`, which chooses between `{a|b}`, for all but expressions."""
@@ -226,8 +235,18 @@ class SDNextPrompts(HookGroup):
 
     def _counted(self, text: str, model: Any) -> tuple[str, str | None]:
         text_model = self.host.text_model(model)
-        ((word, _),) = borrow_words(1, text_model.encoders, [text])
+        if not text_model.clip:
+            return self._counted_elsewhere(text, text_model)
+        ((word, _),) = borrow_words(1, text_model.clip, [text])
         return replace_by_counts(text, text_model, self.settings(), lambda n: " ".join([word] * n))
+
+    def _counted_elsewhere(self, text: str, model: SDNextTextModel) -> tuple[str, str | None]:
+        """Put what the first text encoder, whose tokens the host counts, reads into the places of expressions."""
+        first = model.others[0]
+        if not model.gives_vectors(first):
+            return replace_by_words(text, model, self.settings())
+        group = group_of(str(first.key))
+        return replace_by_counts(text, model, self.settings(), lambda n: " ".join([ONE_TOKEN] * n), group)
 
     def _is_encoding(self) -> bool:
         return getattr(self._running, "lent", None) is not None
@@ -240,8 +259,13 @@ class SDNextPrompts(HookGroup):
         # The host makes pictures in torch's inference mode, but a table's statistics are kept for other uses.
         with torch.inference_mode(False), torch.no_grad():
             merged = merge_prompts(typed, model, self.settings())
-        free = iter(borrow_words(sum(v.length for v in merged.vectors.values()), model.encoders, merged.prompts))
-        borrowed = {name: [next(free) for _ in range(v.length)] for name, v in merged.vectors.items()}
+        if not model.clip:
+            return Lent(dict(zip(typed, merged.prompts, strict=True)), [], {}, model, merged), model.used
+        counts = {name: len(vectors[model.clip[0].name]) for name, vectors in merged.vectors.items()}
+        if 0 in counts.values():
+            raise UnsupportedHost("An expression without a vector in CLIP cannot be used in this WebUI.")
+        free = iter(borrow_words(sum(counts.values()), model.clip, merged.prompts))
+        borrowed = {name: [next(free) for _ in range(count)] for name, count in counts.items()}
         runs = {name: " ".join(word for word, _ in words) for name, words in borrowed.items()}
         rows = [
             {
@@ -249,36 +273,32 @@ class SDNextPrompts(HookGroup):
                 for name, words in borrowed.items()
                 for row, (_, token) in enumerate(words)
             }
-            for encoder in model.encoders
+            for encoder in model.clip
         ]
         lent = Lent(
             prompts={text: _named(prompt, runs) for text, prompt in zip(typed, merged.prompts, strict=True)},
-            rows=[(e.layer, found) for e, found in zip(model.encoders, rows, strict=True) if found],
-            words={run: merged.words[name] for name, run in runs.items()},
-            word_places=model.word_places,
+            rows=[(e.layer, found) for e, found in zip(model.clip, rows, strict=True) if found],
+            names={run: name for name, run in runs.items()},
+            model=model,
             merged=merged,
-            model=model.identity,
         )
         return lent, model.used
 
-    def _refuse_words(self, lent: Lent, p: Any, arguments: Mapping[str, Any]) -> None:
-        if not lent.word_places:
-            return
-        self.host.check_words_allowed()
-        if self._options(p, arguments)[0] == ONE_TEXT_FOR_ALL:
+    def _refuse_words(self, lent: Lent) -> None:
+        """Refuse a model of which an encoder reads words where the settings forbid it, or would read neither.
+
+        Raises: UnsupportedHost.
+        """
+        if not all(map(lent.model.gives_vectors, lent.model.others)):
+            self.host.check_words_allowed(any_clip=bool(lent.model.clip))
+        if not all(can_stand(one.tokenizer) for one in lent.model.others):
             raise UnsupportedHost(
-                f"With the prompt parser {ONE_TEXT_FOR_ALL} no expressions can be used with this model's T5; "
-                "choose another one in the settings."
+                "This model has a text encoder that embmerge cannot reach: expressions cannot be used with it."
             )
 
     def _complete(self, arguments: dict[str, Any], lent: Lent) -> dict[str, Any]:
         """Put the prompts into what is left to the pipeline as text; its encoders get all the same one."""
         texts = {key: lent.put_into(arguments[key]) for key in TEXT_ARGUMENTS if key in arguments}
-        if lent.word_places and any(map(lent.holds_borrowed, texts.values())):
-            raise UnsupportedHost(
-                "The WebUI leaves it to this model to encode its prompts, and its T5 takes no embeddings: "
-                "expressions cannot be used with it."
-            )
         return {**arguments, **texts}
 
     @contextlib.contextmanager
@@ -288,6 +308,7 @@ class SDNextPrompts(HookGroup):
         """Let the host encode while this lasts, and text encoders find the vectors until the end."""
         for layer, rows in lent.rows:
             until_end.enter_context(lent_rows(layer, rows))
+        until_end.enter_context(lent.to_others())
         self._running.lent = lent
         try:
             with self._own_cache(lent, self._options(p, arguments)):
@@ -299,7 +320,9 @@ class SDNextPrompts(HookGroup):
     def _own_cache(self, lent: Lent, options: Sequence[Any]) -> Iterator[None]:
         """Let the host keep what it encodes apart from other prompts, and find it while nothing has changed."""
         parser = self.host.prompt_parser_diffusers
-        key = (lent.model, [weakref.ref(layer) for layer, _ in lent.rows], options)
+        layers = [*(layer for layer, _ in lent.rows), *(one.layer for one in lent.model.others)]
+        read = [lent.model.gives_vectors(one) for one in lent.model.others]
+        key = (lent.model.identity, [weakref.ref(layer) for layer in layers if layer is not None], read, options)
         if self._kept is None or self._kept[0] != key or not _are_same(self._kept[1], lent.merged):
             self._kept = (key, lent.merged, OrderedDict())
         shared, parser.cache = parser.cache, self._kept[2]

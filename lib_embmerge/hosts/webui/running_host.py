@@ -151,6 +151,7 @@ class RunningHost(ABC):
         self.lacking: list[str] = []
         """Names in the host's code that `notices` are about, for its console."""
         self._read_files = ReadFiles()
+        self._folder = EmbeddingFolder()
 
     @abstractmethod
     def loaded_model(self) -> Any | None:
@@ -210,6 +211,13 @@ class RunningHost(ABC):
     def embeddings_folder(self) -> Path:
         """The folder of the option `--embeddings-dir`."""
         return Path(self.shared.cmd_opts.embeddings_dir).absolute()
+
+    @property
+    def folder(self) -> EmbeddingFolder:
+        """The folder of embeddings, as text encoders see it for which the host loads none."""
+        if self._folder.roots != [self.embeddings_folder]:
+            self._folder = EmbeddingFolder(self.embeddings_folder)
+        return self._folder
 
     @property
     def brackets(self) -> Brackets:

@@ -16,6 +16,7 @@ from .assembly import Modules, fresh
 from .chunks import ROOM
 from .editing import texts_by_step
 from .encoders import make_table, padding_of
+from .engines import make_t5_table
 from .installed import Embedding, files_in, read_embedding
 from .vocabulary import SentenceTokenizer, TransformersTokenizer
 from .weights import weighted_texts
@@ -30,10 +31,11 @@ KINDS: Mapping[str, tuple[str, Mapping[int, str]]] = {
     "flux": ("FluxPipeline", {0: "clip_l", 1: "t5"}),
     "hidream": ("HiDreamImagePipeline", {0: "clip_l", 1: "clip_g", 2: "t5"}),
     "qwen": ("QwenImagePipeline", {0: "t5"}),
+    "odd": ("OddPipeline", {0: "closed"}),
 }
 """By kind of model: the class of its pipeline, and which text encoder stands at which place."""
 
-LEFT_ALONE = ("HiDreamImagePipeline", "QwenImagePipeline")
+LEFT_ALONE = ("HiDreamImagePipeline", "QwenImagePipeline", "OddPipeline")
 """Pipelines for which the host does not encode."""
 
 PARTS = ("text_encoder", "tokenizer")
@@ -58,8 +60,78 @@ class ClipTextModel(torch.nn.Module):
         layer.num_embeddings = len(layer.weight)
 
 
-class T5Model:
-    """T5; it keeps what it was given."""
+class T5Model(torch.nn.Module):
+    """transformers' T5, as far as its tables: two modules of the same weights, of which the second looks tokens up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(model_type="t5")
+        self.shared = torch.nn.Embedding.from_pretrained(make_t5_table())
+        self.encoder = torch.nn.Module()
+        self.encoder.embed_tokens = torch.nn.Embedding.from_pretrained(self.shared.weight)
+        self.encoder.get_input_embeddings = lambda: self.encoder.embed_tokens
+        self.texts: list[str] = []
+
+    def get_input_embeddings(self) -> Any:
+        return self.shared
+
+    def forward(self, tokenizer: Any, texts: Sequence[str]) -> Tensor:
+        """Give the rows of texts, as they enter the layers: (texts, 32, width), nothing where padding is."""
+        self.texts += texts
+        cut = tokenizer(list(texts), padding="max_length", max_length=32, truncation=True, return_tensors="pt")
+        tokenizer.batch_decode(cut["input_ids"])
+        rows = self.encoder.embed_tokens(cut["input_ids"])
+        return rows * cut["attention_mask"][..., None]
+
+
+class T5Tokenizer(SentenceTokenizer):
+    """In the shape of transformers' tokenizer of T5, with an end token, padding and tensors."""
+
+    eos_token_id, bos_token_id, model_max_length = 300, None, 32
+
+    def __call__(
+        self, text: Any, add_special_tokens: bool = True, truncation: bool = False, max_length: int | None = None,
+        **form: Any,
+    ) -> Any:  # fmt: skip
+        found = [self.ids(one) for one in ([text] if isinstance(text, str) else text)]
+        room = (max_length or self.model_max_length) - add_special_tokens
+        end = [self.eos_token_id] if add_special_tokens else []
+        rows = [(ids[:room] if truncation else ids) + end for ids in found]
+        given = self.pad({"input_ids": rows, "attention_mask": [[1] * len(ids) for ids in rows]},
+                         max_length=max_length, **form)  # fmt: skip
+        is_one = isinstance(text, str) and form.get("return_tensors") is None
+        return {name: values[0] for name, values in given.items()} if is_one else given
+
+    def encode(self, text: str, **form: Any) -> Any:
+        return self(text, **form)["input_ids"]
+
+    def pad(
+        self, given: Mapping[str, list[list[int]]], padding: Any = False, max_length: int | None = None,
+        return_tensors: str | None = None, return_attention_mask: bool = True,
+    ) -> dict[str, Any]:  # fmt: skip
+        longest = max(map(len, given["input_ids"]))
+        size = {"max_length": max_length or self.model_max_length, False: 0}.get(padding, longest)
+        filled = {
+            name: [values + [0] * (size - len(values)) for values in rows] for name, rows in given.items()
+        }
+        return {name: torch.tensor(rows) if return_tensors else rows for name, rows in filled.items()}
+
+    def decode(self, ids: Any, **_: Any) -> str:
+        assert all(0 <= token <= self.eos_token_id for token in ids), "the tokenizer has no text for these"
+        return "some text"
+
+    def batch_decode(self, sequences: Any) -> list[str]:
+        return [self.decode(ids) for ids in sequences]
+
+    def get_vocab(self) -> Mapping[str, int]:
+        return {"a": 1}
+
+    def convert_tokens_to_ids(self, spelling: str) -> int:
+        return 2
+
+
+class ClosedModel:
+    """A text encoder that is no module, with a tokenizer of a kind of its own."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -76,10 +148,8 @@ class Pipeline:
         self.called_with: list[Mapping[str, Any]] = []
         self.placed: list[Any] = []
         for place, key in KINDS[kind][1].items():
-            is_t5 = key == "t5"
-            encoder = T5Model() if is_t5 else ClipTextModel(key, make_table(key, seed))
+            encoder, tokenizer = _make_part(key, seed)
             setattr(self, f"text_encoder{SUFFIXES[place]}", encoder)
-            tokenizer = SentenceTokenizer() if is_t5 else TransformersTokenizer(padding_of(key))
             setattr(self, f"tokenizer{SUFFIXES[place]}", tokenizer)
         self.embedding_db = TokenDatabase(self)
 
@@ -90,7 +160,10 @@ class Pipeline:
         return [(n, encoder, tokenizer) for n, encoder, tokenizer in found if encoder is not None]
 
     def clip_parts(self) -> list[tuple[Any, Any]]:
-        return [(encoder, tokenizer) for _, encoder, tokenizer in self.text_parts() if not isinstance(encoder, T5Model)]
+        return [part for _, *part in self.text_parts() if isinstance(part[0], ClipTextModel)]  # type: ignore[misc]
+
+    def t5_part(self) -> tuple[Any, Any] | None:
+        return next((part for _, *part in self.text_parts() if isinstance(part[0], T5Model)), None)  # type: ignore[misc]
 
     def __call__(self, **arguments: Any) -> Any:
         self.called_with.append(arguments)
@@ -103,16 +176,26 @@ class Pipeline:
         return output
 
     def _encode_plainly(self, prompts: Sequence[str]) -> Any:
-        clip = self.clip_parts()
+        clip, t5 = self.clip_parts(), self.t5_part()
         rows = [[look_up(e, t, [(prompt, 1.0)]) for e, t in clip] for prompt in prompts]
-        return torch.stack([torch.cat(found, dim=1) for found in rows]) if clip else None
+        of_clip = torch.stack([torch.cat(found, dim=1) for found in rows]) if clip else torch.zeros(0)
+        return of_clip if t5 is None else torch.cat([of_clip.flatten(), t5[0](t5[1], prompts).flatten()])
+
+
+def _make_part(key: str, seed: int) -> tuple[Any, Any]:
+    """Make a text encoder with its tokenizer."""
+    if key == "closed":
+        return ClosedModel(), object()
+    if key == "t5":
+        return T5Model(), T5Tokenizer()
+    return ClipTextModel(key, make_table(key, seed)), TransformersTokenizer(padding_of(key))
 
 
 CLASSES = {name: type(name, (Pipeline,), {}) for name, _ in KINDS.values()}
 
 
 def _rows_of(encoded: Any) -> Tensor:
-    return encoded[0] if isinstance(encoded, tuple) else encoded  # type: ignore[no-any-return]
+    return torch.cat([part.flatten() for part in encoded]) if isinstance(encoded, tuple) else encoded
 
 
 def look_up(encoder: Any, tokenizer: Any, pieces: Sequence[tuple[str, float]]) -> Tensor:
@@ -216,8 +299,7 @@ class PromptEmbedder:
         rows, words = [], None
         for place, encoder, tokenizer in pipe.text_parts():
             if isinstance(encoder, T5Model):
-                words = texts[place]
-                encoder.texts.append(words)
+                words = encoder(tokenizer, [texts[place]])[0]
             else:
                 whole = pipe.embedding_db.with_all_tokens(texts[place])
                 pieces = [(piece or "", weight) for piece, weight in weighted_texts(whole)]
