@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .carry import carry_map, carry_shared, carry_words
     from .entered import read_expression
     from .errors import EmbeddingMergeError
     from .files.reading import read_embedding
+    from .inspection import explain
     from .library import Count, Inspection, check, compare, count, evaluate, inspect, merge_prompt, rebuild, save
     from .limits import Limits
     from .models.checkpoint import open_model
@@ -42,10 +44,14 @@ __all__ = [
     "Limits",
     "SaveOptions",
     "__version__",
+    "carry_map",
+    "carry_shared",
+    "carry_words",
     "check",
     "compare",
     "count",
     "evaluate",
+    "explain",
     "inspect",
     "merge_prompt",
     "open_model",
@@ -60,9 +66,11 @@ _MODULES = {
     "EmbeddingMergeError": "errors",
     "Limits": "limits",
     "SaveOptions": "saving",
+    "explain": "inspection",
     "open_model": "models.checkpoint",
     "read_embedding": "files.reading",
     "read_expression": "entered",
+    **dict.fromkeys(("carry_map", "carry_shared", "carry_words"), "carry"),
     **dict.fromkeys(
         (
             *("Count", "Inspection", "check", "compare", "count", "evaluate"),

@@ -22,6 +22,7 @@ from .families import group_of
 from .host_protocol import TextEncoder, TextModel
 from .inspection.explain import ExplainedVector, explain, is_whole_word, join_explained
 from .language.nodes import Expression
+from .language.write import write
 from .vectors.embedding import Embedding
 from .vectors.linear_map import FittedMap, fit_ridge, fit_rotation, judge_map
 
@@ -61,6 +62,11 @@ class CarriedWords:
         """How much of the embedding the words are, from 0 to 1: the mean over its vectors."""
         shares = [0.0 if one.is_chance else one.share for one in self.vectors if one.shares]
         return sum(shares) / len(shares) if shares else 0.0
+
+    @property
+    def expression(self) -> str:
+        """The words as an expression for the other model."""
+        return write(self.tree)
 
     @property
     def remainder(self) -> str:
