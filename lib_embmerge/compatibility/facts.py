@@ -16,7 +16,7 @@ from ..families import ENCODER_NAMES, ENCODER_WIDTHS, FAMILIES
 from ..files.convert import Treatment, clean_embeddings
 from ..files.layouts import ALL_WIDTHS, JOINED, find_embeddings
 from ..files.paths import is_file
-from ..files.reading import read_content, read_vectors
+from ..files.reading import count_rows, read_content, read_vectors
 from ..files.stored import Content, Stored
 from ..files.writing import tensors_to_write
 from ..host_protocol import EXTENSIONS
@@ -94,8 +94,9 @@ class FileFacts:
 
     `tensors` is in the file's order; of a trainer's pickle (`is_trained`) the entries of `string_to_param`, of a list
     of rows (`container` "list") the first row's. `form` is what the file is whatever its ending, `ending` that as it is
-    written. `globals` are the names that a pickle asks for, `protocol` its version, `entries` an archive's. `words` are
-    the embeddings of a file that holds several, `made_for` the encoders that its vectors are read for.
+    written. `globals` are the names that a pickle asks for, `protocol` its version, `entries` an archive's with their
+    bytes, `is_plain` whether its keys are texts and a list's items dicts of tensors. `words` are the embeddings of a
+    file that holds several, `made_for` the encoders that its vectors are read for.
 
     `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
     extension only. `repaired` are the files that converting would make, by what has to be asked of it; where it would
@@ -116,8 +117,9 @@ class FileFacts:
     form: str = ""
     container: str = "dict"
     globals: frozenset[str] = frozenset()
-    entries: tuple[str, ...] = ()
+    entries: Mapping[str, int] = field(default_factory=dict)
     protocol: int = 0
+    is_plain: bool = True
     ending: str = ""
     words: tuple[str, ...] = ()
     is_lora: bool = False
@@ -207,10 +209,11 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         globals=content.globals,
         entries=content.entries,
         protocol=content.protocol,
+        is_plain=content.is_plain,
         ending=path.suffix,
         words=tuple(one.token for one in held) if len(held) > 1 or held[0].layout == "bundle_emb" else (),
         is_lora=held[0].layout == "bundle_emb",
-        lengths=tuple(sum(map(_rows_of, pieces)) for one in held for pieces in one.tensors.values()),
+        lengths=tuple(sum(map(count_rows, pieces)) for one in held for pieces in one.tensors.values()),
         made_for=frozenset(key for files in repaired.values() for one in files for key in one.made_for),
         repaired=repaired,
         refusal=refusal,
@@ -262,10 +265,6 @@ def describe_vectors(
     is_zero = not any(_has_numbers(tensor) for tensor in tensors.values())
     made_for = frozenset(vectors)
     return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours), is_zero=is_zero, made_for=made_for)
-
-
-def _rows_of(tensor: Stored) -> int:
-    return tensor.shape[-2] if len(tensor.shape) > 1 else 1
 
 
 def _name_of(dtype: torch.dtype) -> str:

@@ -22,11 +22,15 @@ from types import MappingProxyType
 from ..families import ENCODER_WIDTHS
 from ..files.layouts import ALL_WIDTHS
 from ..files.names import advise_on_name
+from ..files.stored import OUTSIDE
 from ..limits import CHUNK
 from ..remarks import Remark, RemarkKind
 from .facts import MODELS, FileFacts, Repair, TensorFacts, describe_file
 
-__all__ = ["HOSTS", "Host", "Problem", "Verdict", "check_file", "judge"]
+__all__ = ["BUNDLE", "HOSTS", "Host", "Problem", "Verdict", "check_file", "judge", "takes_bundles"]
+
+BUNDLE = "bundle_emb."
+"""What begins the names of a LoRA's tensors that are an embedding."""
 
 _TOTAL_WIDTH = MappingProxyType({"sd1": 768, "sd2": 1024, "sdxl": 2048, "sd3": 2048, "flux": 768})
 """Sum of the widths of a family's encoders, by which A1111 and Forge sort files."""
@@ -101,7 +105,10 @@ def _verdict(host: Host, facts: FileFacts, model: str, common: tuple[Remark, ...
 
 
 def _find_problems(host: Host, facts: FileFacts, model: str) -> list[Problem]:
-    found = (rule(facts, model) for rule in (_has_vectors, *host.rules))
+    is_deep = not facts.tensors and not host.is_site
+    # the first of a program's rules says for which families it takes any
+    rules = (_lies_deeper, host.rules[0]) if is_deep else (_has_vectors, host.shapes, *host.rules)
+    found = (rule(facts, model) for rule in rules)
     return [problem for problem in found if problem is not None]
 
 
@@ -170,12 +177,19 @@ def _common_cautions(facts: FileFacts) -> list[Remark]:
 _PICKLES = (".pt", ".bin")
 _PICTURES = (".png", ".webp", ".jxl", ".avif")
 _FORM_OF = MappingProxyType(
-    {".safetensors": "safetensors", **dict.fromkeys(_PICKLES, "pickle"), **dict.fromkeys(_PICTURES, "picture")}
+    {
+        ".safetensors": "safetensors",
+        **dict.fromkeys((*_PICKLES, ".ckpt", ".pth"), "pickle"),
+        **dict.fromkeys(_PICTURES, "picture"),
+    }
 )
 """What the programs take a file for by its ending."""
 
 _PLAIN_GLOBALS = re.compile(
-    r"collections\.OrderedDict|torch\._utils\._rebuild_\w+|torch\.(nn\.parameter\.)?\w*(Storage|Size|Parameter)|torch\.\w+\d+"
+    r"collections\.(OrderedDict|Counter)|_codecs\.encode|(builtins|__builtin__)\.(bytearray|set|complex)"
+    r"|torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
+    r"|torch\.((nn\.parameter|storage)\.)?\w*(Storage|Size|Parameter|Tensor|device)"
+    r"|torch\.(q?u?int\d+\w*|b?float\d\w*|complex\d+|bool|per_(tensor|channel)_\w+)"
 )
 """What torch's own restricted reader takes, as of tensors, without more. Source: torch/_weights_only_unpickler.py."""
 
@@ -184,8 +198,8 @@ def _extension_in(*extensions: str) -> Rule:
     def rule(facts: FileFacts, _model: str) -> Problem | None:
         if facts.extension in extensions:
             return None
-        shown = ", ".join(extension for extension in extensions if extension not in _PICTURES)
-        return Problem(f"It looks for {shown}, not {facts.extension}.")
+        shown = ", ".join(extension for extension in extensions if extension and extension not in _PICTURES)
+        return Problem(f"It looks for {shown}, not {facts.extension or 'a name without an ending'}.")
 
     return rule
 
@@ -207,17 +221,37 @@ def _runs(*models: str) -> Rule:
 
 
 def _has_vectors(facts: FileFacts, _model: str) -> Problem | None:
-    """Refuse what some loaders take and none can use: no vectors, or more dimensions than [vectors, width]."""
-    named = {key: tensor for key, tensor in facts.tensors.items() if key in ALL_WIDTHS}
-    for name, tensor in (named or facts.tensors).items():
-        key = name or "The tensor"  # a pickle may hold one without a name
+    """Refuse what some loaders take and none can use: no vectors, or what is no tensor."""
+    for key, tensor in _of_encoders(facts).items():
         if 0 in tensor.shape:
             return Problem(f"{key} holds no vectors.")
         if tensor.is_array:
             return Problem(f"{key} is an array of numpy, not a tensor.")
+    return None
+
+
+def _of_encoders(facts: FileFacts) -> dict[str, TensorFacts]:
+    named = {key: tensor for key, tensor in facts.tensors.items() if key in ALL_WIDTHS} or facts.tensors
+    return {key or "The tensor": tensor for key, tensor in named.items()}  # a pickle may hold one without a name
+
+
+def _two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
+    """Refuse more dimensions than [vectors, width], which some loaders take and none can use."""
+    for key, tensor in _of_encoders(facts).items():
         if len(tensor.shape) > 2:
             return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].")
     return None
+
+
+def _dimensions_of_one(facts: FileFacts, model: str) -> Problem | None:
+    """Take further dimensions of 1 behind the first: each vector is assigned to a row, which drops them."""
+    if all(set(tensor.shape[1:-1]) <= {1} for tensor in _of_encoders(facts).values()):
+        return None
+    return _two_dimensions(facts, model)
+
+
+def _lies_deeper(_facts: FileFacts, _model: str) -> Problem:
+    return Problem("Its tensors stand one level deeper than it looks.")
 
 
 def _lines_up(facts: FileFacts, model: str) -> Problem | None:
@@ -242,9 +276,24 @@ def _plain_only(facts: FileFacts, _model: str) -> Problem | None:
     others = sorted(name for name in facts.globals if not _PLAIN_GLOBALS.fullmatch(name))
     if facts.form != "pickle":
         return None
+    if (problem := _one_folder(facts, _model)) is not None:
+        return problem
     if facts.protocol >= NEWER_PROTOCOL:
         return Problem(f"Its pickle is of version {facts.protocol}, which today's torch refuses.")
     return Problem(f"Its pickle asks for {others[0]}, which today's torch refuses.") if others else None
+
+
+def _one_folder(facts: FileFacts, _model: str) -> Problem | None:
+    """Refuse archives that somebody has packed anew. Source: caffe2/serialize/inline_container.cc."""
+    if any(name.startswith(OUTSIDE) for name in facts.entries):
+        return Problem("Its archive holds more than one folder, which torch refuses.")
+    return None
+
+
+def _is_no_preview(facts: FileFacts, _model: str) -> Problem | None:
+    if facts.extension in _PICTURES and facts.name.lower().endswith(".preview"):
+        return Problem("It takes .preview before the ending for the picture of another file, and skips it.")
+    return None
 
 
 def _small_letters(facts: FileFacts, _model: str) -> Problem | None:
@@ -285,11 +334,16 @@ def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
             return None
         return Problem("string_to_param must hold exactly one tensor.")
     if facts.container != "dict":
-        kinds = {"Tensor": "a bare tensor", "list": "a list", "OrderedDict": "an OrderedDict"}
+        kinds = {"Tensor": "a bare tensor", "list": "a list", "tuple": "a tuple", "OrderedDict": "an OrderedDict"}
         return Problem(f"It takes a plain dict; the file holds {kinds[facts.container]}.")
     if facts.is_pair:
-        wrong = next((key for key in ("clip_l", "clip_g") if facts.tensors[key].width != ALL_WIDTHS[key]), None)
-        return None if wrong is None else Problem(f"It fails at {wrong} of {facts.tensors[wrong].width} numbers.")
+        pair = {key: facts.tensors[key] for key in ("clip_l", "clip_g")}
+        for key, tensor in pair.items():
+            if tensor.width != ALL_WIDTHS[key]:
+                return Problem(f"It fails at {key} of {tensor.width} numbers.")
+            if len(tensor.shape) == 1:
+                return Problem(f"{key} has one dimension, which it reads as so many vectors.")
+        return None
     if facts.single is not None:
         if facts.single.is_parameter:
             return Problem("It takes a plain tensor; the file holds an nn.Parameter.")
@@ -338,6 +392,23 @@ def _a1111_old_torch(facts: FileFacts, _model: str) -> str | None:
 
 def _t5_reads_text(_facts: FileFacts, model: str) -> str | None:
     return "T5 reads the name as text." if "t5xxl" in MODELS[model].encoders else None
+
+
+def takes_bundles(facts: FileFacts) -> bool:
+    """Return whether A1111 reads the embeddings that a LoRA carries: it fails at the LoRA where it cannot.
+
+    Source: extensions-builtin/Lora/networks.py:181-199; a name ends at its first dot there.
+    """
+    parts: dict[str, set[str]] = {}
+    for key in facts.tensors:
+        if key.startswith(BUNDLE):
+            name, _, part = key.removeprefix(BUNDLE).partition(".")
+            parts.setdefault(name, set()).add(part)
+    return all(
+        name in facts.words
+        and (len(own) == 1 or {"clip_l", "clip_g"} <= own or any(map(re.compile("string_to_param\\.").match, own)))
+        for name, own in parts.items()
+    )
 
 
 # --- SD.Next -------------------------------------------------------------------------------------------------------
@@ -397,19 +468,29 @@ def _comfy_name(facts: FileFacts, _model: str) -> Problem | None:
 def _comfy_container(facts: FileFacts, _model: str) -> Problem | None:
     if facts.container == "Tensor":
         return Problem("It fails at a bare tensor; it wants one with a name.")
+    if facts.container == "tuple":
+        return Problem("It fails at a tuple.")
+    if facts.container == "list" and not facts.is_plain:
+        return Problem("It fails at a list that holds anything but dicts of tensors.")
+    if not facts.is_trained and not facts.is_plain:
+        return Problem("It fails at a key that is no text.")
     return None
 
 
 def _comfy_raw(facts: FileFacts, model: str) -> Problem | None:
-    """Of an archive that torch's safe reader refuses, it takes the last tensor's bytes. Source: safe_load_embed_zip."""
+    """Of an archive that torch refuses it takes the last storage. Source: comfy/sd1_clip.py safe_load_embed_zip."""
     problem = _plain_only(facts, model)
     if problem is None:
         return None
     if not facts.entries:
         return problem
+    stored = [size for name, size in facts.entries.items() if "data/" in name and size >= 4 * 768]
+    if not stored:
+        return Problem(f"{problem.reason} It then looks for the bytes themselves, and finds none.")
     last = list(facts.tensors.values())[-1]
-    width = 768 if last.rows * last.width % 768 == 0 else 1024
-    if last.dtype == "float32" and last.width == width and not facts.is_pair:
+    width = 768 if stored[-1] // 4 % 768 == 0 else 1024
+    is_whole = stored[-1] == 4 * last.rows * last.width
+    if is_whole and last.dtype == "float32" and last.width == width and not facts.is_pair:
         return None
     return Problem(f"{problem.reason} It then takes the bytes for float32 vectors of {width} numbers.")
 
@@ -509,6 +590,8 @@ def _diffusers_dict(facts: FileFacts, model: str) -> Problem | None:
         return None if "*" in facts.tensors else Problem("string_to_param must have the key *.")
     if facts.container == "Tensor":
         return Problem("It wants token= for a bare tensor.")
+    if not facts.is_plain:
+        return Problem("It fails at a key that is no text.")
     if facts.container == "dict" and len(facts.tensors) == 1:
         return None
     if facts.container == "OrderedDict" and len(facts.tensors) == 1:
@@ -598,13 +681,18 @@ def _invoke_layout(facts: FileFacts, model: str) -> Problem | None:
     is_matrix = facts.is_trained or bool({"emb_params", "clip_g"} & set(facts.tensors))
     if is_matrix and len(_invoke_tensor(facts).shape) == 1:
         return Problem("It takes the tensor for a matrix, and it has one dimension.")
+    if not is_matrix and len(_invoke_tensor(facts).shape) > 1:
+        return Problem("It takes the tensor's rows for the width, and fails when the word is used.")
     return None
 
 
 def _invoke_pair(facts: FileFacts, model: str) -> Problem | None:
-    if model != "sdxl" or (not facts.is_trained and {"clip_l", "clip_g"} <= set(facts.tensors)):
+    if model != "sdxl":
         return None
-    return Problem("SDXL needs both clip_l and clip_g.")
+    if facts.is_trained or not {"clip_l", "clip_g"} <= set(facts.tensors):
+        return Problem("SDXL needs both clip_l and clip_g.")
+    flat = [key for key in ("clip_l", "clip_g") if len(facts.tensors[key].shape) == 1]
+    return Problem(f"It takes {flat[0]} for a matrix, and it has one dimension.") if flat else None
 
 
 # --- Civitai -------------------------------------------------------------------------------------------------------
@@ -626,17 +714,19 @@ def _civitai_twins(_facts: FileFacts, _model: str) -> str | None:
 class Host:
     """A host: the rules that a file must pass, in order, and the cautions for one that does.
 
-    `is_site` is one that people load files up to, which does not look into them.
+    `shapes` is the rule for its tensors' dimensions. `is_site` is one that people load files up to, which does not look
+    into them.
     """
 
     name: str
     rules: tuple[Rule, ...]
     cautions: tuple[Caution, ...] = ()
+    shapes: Rule = _two_dimensions
     is_site: bool = False
 
 
 _OF_A1111 = (".safetensors", *_PICKLES, *_PICTURES)
-_COMFY = (_extension_in(".safetensors", *_PICKLES), _small_letters, _ending_fits, _comfy_container, _comfy_raw)
+_COMFY = (_extension_in(".safetensors", *_PICKLES, ""), _small_letters, _ending_fits, _comfy_container, _comfy_raw)
 
 _ENTRIES = (
     Host(
@@ -644,6 +734,7 @@ _ENTRIES = (
         (
             _runs("sd1", "sd2", "sdxl", "sd3"),
             _extension_in(*_OF_A1111),
+            _is_no_preview,
             _ending_fits,
             _a1111_check,
             _one_or_pair,
@@ -658,7 +749,9 @@ _ENTRIES = (
         (
             _runs("sd1", "sd2", "sdxl", "sd3", "flux"),
             _extension_in(*_OF_A1111),
+            _is_no_preview,
             _ending_fits,
+            _one_folder,
             _one_or_pair,
             _trained_is_matrix,
             _forge_engines,
@@ -701,6 +794,7 @@ _ENTRIES = (
             _lines_up,
         ),
         (_diffusers_token, _diffusers_flux),
+        _dimensions_of_one,
     ),
     Host(
         "InvokeAI",

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ..remarks import Remark
 from .facts import MODELS, FileFacts, Repair
-from .rules import HOSTS, Verdict
+from .rules import BUNDLE, HOSTS, Verdict, takes_bundles
 
 __all__ = ["LEGEND", "MARKS", "REPAIRS", "SAID", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
 
@@ -43,8 +43,7 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
     """
     lines = [headline(verdicts, family) for family in (facts.families if families is None else families)]
     if facts.is_lora:
-        said = f"It is a LoRA that carries {', '.join(facts.words[:4])}"
-        lines.insert(0, f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder.")
+        lines.insert(0, _say_bundles(facts))
     elif facts.words:
         lines.insert(0, f"It holds {len(facts.words)} embeddings; convert makes a file of each.")
     if not facts.families:
@@ -52,7 +51,18 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
         lines += [facts.refusal] if facts.refusal else []
     if facts.made_for == {"clip_g"}:
         lines.append("It serves clip_g alone; joined with a file for clip_l (--join) it serves SDXL.")
+    lines += [] if facts.is_finite else ["It holds infinity or NaN: pictures come out black."]
     return [*lines, "All its vectors are zero: it does nothing."] if facts.is_zero else lines
+
+
+def _say_bundles(facts: FileFacts) -> str:
+    """Return what a LoRA carries, and which programs read that from it."""
+    is_lora = not all(key.startswith(BUNDLE) for key in facts.tensors)
+    said = f"It {'is a LoRA that carries' if is_lora else 'holds, as LoRAs do,'} {', '.join(facts.words[:4])}"
+    said += ", …" if len(facts.words) > 4 else ""
+    if takes_bundles(facts):
+        return f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder."
+    return f"{said}; ComfyUI reads that from its embeddings folder, A1111 fails at such a LoRA."
 
 
 def headline(verdicts: Sequence[Verdict], family: str) -> str:

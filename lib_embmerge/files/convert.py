@@ -132,7 +132,7 @@ def _clean(found: EmbeddingFile, name: str, how: Treatment) -> Clean:
     return Clean(found, name, everything, notes, bool(changes))
 
 
-_GENERIC = re.compile(r"(learned_embeds|embeddings?|pytorch_model|model)([_-].*)?")
+_GENERIC = re.compile(r"(learned_embeds|embeddings?|pytorch_model|model)([_ (.-].*)?")
 """Names that trainers give to every file; the embedding's own stands inside."""
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
-from ..errors import FileError
+from ..errors import FileError, shorten
 from ..families import ENCODER_WIDTHS, OTHER_ENCODER_WIDTHS
 from .recognition import recognise_keys
-from .stored import Content, Stored
+from .stored import ITEM_SIZES, Content, Stored
 
 __all__ = ["ALIASES", "ALL_WIDTHS", "LAYOUTS", "Held", "Layout", "find_embeddings", "is_output"]
 
@@ -23,9 +24,18 @@ ALL_WIDTHS: Mapping[str, int] = MappingProxyType({**ENCODER_WIDTHS, **OTHER_ENCO
 """Widths of all text encoders that files have vectors for."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
-    {"text_encoders_0": "clip_l", "text_encoders_1": "clip_g", "t5": "t5xxl", "gemma": "gemma2_2b"}
+    {
+        "text_encoders_0": "clip_l",
+        "text_encoders_1": "clip_g",
+        "text_encoders_2": "t5xxl",
+        "t5": "t5xxl",
+        "gemma": "gemma2_2b",
+    }
 )
 """Other words for the encoders. Sources: diffusers' advanced SDXL trainer (save_embeddings); OneTrainer's savers."""
+
+_NUMBERED = "text_encoders_"
+"""What begins a name that says only the encoder's place: of SDXL and SD 3 the second is clip_g, of Flux t5xxl."""
 
 JOINED = 2048
 """The width of L's and G's vectors side by side."""
@@ -33,7 +43,7 @@ JOINED = 2048
 SAID = ("name", "step", "sd_checkpoint", "sd_checkpoint_name", "string_to_token")
 """What a trained file says of itself beside its vectors. Source: A1111 textual_inversion.py Embedding.save."""
 
-_BUNDLE = re.compile(r"bundle_emb\.(.+)\.(string_to_param\.\*|[a-z0-9_]+)")
+_BUNDLE = re.compile(r"bundle_emb\.(.+?)\.(string_to_param\..+|[A-Za-z0-9_]+)")
 _PART = re.compile(r"(?:^|[._])(weight|bias|alpha|scale|step)$")
 
 
@@ -68,25 +78,24 @@ def find_embeddings(content: Content) -> list[Held]:
     """
     for layout in LAYOUTS:
         if layout.fits(content):
-            return layout.find(content)
+            said, notes = _said_beside(content)
+            return [replace(one, said=said, notes=(*one.notes, *notes)) for one in layout.find(content)]
     name = content.path.name
     kind = recognise_keys(content.values)
     if kind is not None:
         raise FileError(f"{name} is {kind}, not an embedding.")
     tensors = content.tensors
     if not tensors:
-        raise FileError(f"{name} holds no tensors.")
-    shown = ", ".join(_short(key) for key in sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
+        parts = [shorten(key) for key, value in content.values.items() if isinstance(value, (Mapping, list, tuple))]
+        inside = f" where an embedding has them; it has {', '.join(parts[:3])}" if parts else ""
+        raise FileError(f"{name} holds no tensors{inside}.")
+    shown = ", ".join(shorten(key) for key in sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
     raise FileError(f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding.")
 
 
 def is_output(key: str) -> bool:
     """Return whether a key stands for vectors that belong behind the encoder. Source: OneTrainer's embedding savers."""
     return key.endswith("_out") and (key[:-4] in ALL_WIDTHS or key[:-4] in ALIASES or key[:-4].endswith("_params"))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 # --- The layouts ---------------------------------------------------------------------------------------------------
@@ -101,51 +110,100 @@ def _find_trained(content: Content) -> list[Held]:
     found = {str(key): value for key, value in parameters.items() if isinstance(value, Stored)}
     if not found:
         raise FileError(f"{content.path.name}: string_to_param holds no tensor.")
-    notes = tuple(
-        f"{content.path.name}: {_short(key)} was left out."
-        for key in content.values
-        if key not in (*SAID, "string_to_param")
-    )
+    beside = [key for key, tensor in content.tensors.items() if key not in SAID or not _as_text(tensor)]
+    notes = tuple(f"{content.path.name}: {shorten(key)} was left out." for key in beside[:5])
     name = content.values.get("name")
     if len(found) == 1:
         token = name if isinstance(name, str) else ""
-        return [Held("string_to_param", {"": [tensor]}, token, notes, _said(content)) for tensor in found.values()]
-    return [Held("string_to_param", {"": [tensor]}, key, notes, _said(content)) for key, tensor in found.items()]
+        return [Held("string_to_param", {"": [tensor]}, token, notes) for tensor in found.values()]
+    return [Held("string_to_param", {"": [tensor]}, key, notes) for key, tensor in found.items()]
 
 
-def _said(content: Content) -> dict[str, str]:
-    """Return what a trained file says of itself, as texts."""
-    said = {}
-    for key in SAID:
-        value = content.values.get(key)
-        if isinstance(value, (str, int, float)):
-            said[key] = str(value)
-        elif isinstance(value, Mapping):
-            numbers = {str(word): number for word, number in value.items() if isinstance(number, (int, str))}
-            said |= {key: json.dumps(numbers, ensure_ascii=False)} if numbers else {}
-    return said
+def _said_beside(content: Content) -> tuple[dict[str, str], list[str]]:
+    """Return what a file says of itself beside its vectors, as texts, and notes on what is left out of that."""
+    said, left = {}, []
+    for key, value in content.values.items():
+        text = _as_text(value) if key in SAID else ""
+        if text:
+            said[key] = text
+        elif value is not None and key != "string_to_param" and not _has_tensors(value):
+            left.append(f"{content.path.name}: {shorten(key)} was left out.")
+    return said, left[:5] + ([f"{content.path.name}: {len(left) - 5} more were left out."] if len(left) > 5 else [])
+
+
+def _has_tensors(value: Any) -> bool:
+    inside = value.values() if isinstance(value, Mapping) else (value,)
+    return any(isinstance(one, Stored) for one in inside)
+
+
+def _as_text(value: Any) -> str:
+    """Return a text, a number, or words with their numbers as a text; empty for anything else."""
+    if isinstance(value, Mapping):
+        words = {str(word): _as_number(number) for word, number in value.items()}
+        return "" if None in words.values() else json.dumps(words, ensure_ascii=False)
+    number = _as_number(value)
+    return "" if number is None else str(number)
+
+
+def _as_number(value: Any) -> str | int | float | None:
+    """Return a text or a number, also one that stands in a tensor; None for anything else."""
+    if isinstance(value, Stored) and value.shape in ((), (1,)) and value.dtype in ITEM_SIZES and not value.reason:
+        number = value.read().item()
+        return number if isinstance(number, (int, float)) else None
+    return value if isinstance(value, (str, int, float)) else None
 
 
 def _find_rows(content: Content) -> list[Held]:
     """Take a list of dicts of one row each, as ComfyUI does: by width. Source: ComfyUI comfy/sd1_clip.py load_embed."""
     columns: dict[str, list[Stored]] = {}
+    others: dict[str, None] = {}
     for row in content.rows:
-        for value in row.values():
-            if isinstance(value, Stored):
+        for key, value in row.items():
+            if isinstance(value, Stored) and value.shape:
                 columns.setdefault(str(value.width), []).append(value)
-    return [Held("a list of rows", columns)]
+            else:
+                others[f"{content.path.name}: {shorten(key)} of each row was left out."] = None
+    if not columns:
+        raise FileError(f"{content.path.name} holds no vectors.")
+    return [Held("a list of rows", columns, notes=tuple(others)[:5])]
 
 
 def _find_bundles(content: Content) -> list[Held]:
     """Take the embeddings that a LoRA carries. Sources: A1111 extensions-builtin/Lora/networks.py; ComfyUI."""
-    by_name: dict[str, dict[str, list[Stored]]] = {}
+    file = content.path.name
+    by_name: dict[str, dict[str, Stored]] = {}
     for key, tensor in content.tensors.items():
         match = _BUNDLE.fullmatch(key)
         if match is not None:
-            encoder = match[2] if match[2] in ALL_WIDTHS else ""
-            by_name.setdefault(match[1], {}).setdefault(encoder, []).append(tensor)
-    note = f"{content.path.name} is a LoRA that carries embeddings; the LoRA itself was left out."
-    return [Held("bundle_emb", tensors, name, (note,)) for name, tensors in by_name.items()]
+            by_name.setdefault(match[1], {})[match[2]] = tensor
+    is_lora = sum(map(len, by_name.values())) < len(content.tensors)
+    note = [f"{file} is a LoRA that carries embeddings; the LoRA itself was left out."] if is_lora else []
+    found = []
+    for name, tensors in by_name.items():
+        inputs = {key: tensor for key, tensor in tensors.items() if not is_output(key)}
+        outputs = [key for key in tensors if key not in inputs]
+        if not inputs:
+            raise _only_behind(file, outputs)
+        by_encoder, notes = _by_encoder(file, inputs)
+        notes += [_behind(file, outputs)] if outputs else []
+        found.append(Held("bundle_emb", by_encoder, name, (*note, *notes)))
+    return found
+
+
+def _by_encoder(file: str, tensors: Mapping[str, Stored]) -> tuple[dict[str, Sequence[Stored]], list[str]]:
+    """Return tensors by encoder where their names say it, else by the name; with notes on what is read as another.
+
+    Raises: FileError where an encoder has two.
+    """
+    found: dict[str, Sequence[Stored]] = {}
+    notes = []
+    for key, tensor in tensors.items():
+        encoder, note = _encoder_of(key, tensor.width) if key in ALL_WIDTHS or key in ALIASES else (key, "")
+        if encoder in found:
+            raise FileError(f"{file} holds vectors for {encoder} twice.")
+        found[encoder] = [tensor]
+        notes += [f"{file}: {note}"] if note else []
+    return found, notes
 
 
 def _words_beside_lora(content: Content) -> dict[str, Stored]:
@@ -166,14 +224,8 @@ def _named(content: Content) -> dict[str, Stored]:
 def _find_named(content: Content) -> list[Held]:
     """Take tensors by encoders' names; a name whose width is another CLIP encoder's, by its width."""
     notes = _left_out(content, _named(content))
-    tensors: dict[str, Sequence[Stored]] = {}
-    for key, tensor in _named(content).items():
-        encoder, note = _encoder_of(key, tensor.width)
-        if encoder in tensors:
-            raise FileError(f"{content.path.name} holds vectors for {encoder} twice.")
-        tensors[encoder] = [tensor]
-        notes += [f"{content.path.name}: {note}"] if note else []
-    return [Held(", ".join(_named(content)), tensors, notes=tuple(notes))]
+    tensors, more = _by_encoder(content.path.name, _named(content))
+    return [Held(", ".join(_named(content)), tensors, notes=(*notes, *more))]
 
 
 def _encoder_of(key: str, width: int) -> tuple[str, str]:
@@ -181,8 +233,9 @@ def _encoder_of(key: str, width: int) -> tuple[str, str]:
     said = ALIASES.get(key, key)
     if ALL_WIDTHS[said] == width:
         return said, "" if said == key else f"{key} is read as {said}."
-    fitting = [encoder for encoder, its in ENCODER_WIDTHS.items() if its == width]
-    if said in ENCODER_WIDTHS and fitting:
+    others = [*ENCODER_WIDTHS, *(["t5xxl"] if key.startswith(_NUMBERED) else [])]
+    fitting = [encoder for encoder in others if ALL_WIDTHS[encoder] == width]
+    if (said in ENCODER_WIDTHS or key.startswith(_NUMBERED)) and fitting:
         return fitting[0], f"{key} holds vectors of {width} numbers, which are {fitting[0]}'s; it is read as that."
     return said, ""
 
@@ -190,18 +243,22 @@ def _encoder_of(key: str, width: int) -> tuple[str, str]:
 def _left_out(content: Content, taken: Mapping[str, Stored]) -> list[str]:
     name = content.path.name
     outputs = [key for key in content.tensors if is_output(key)]
-    others = [key for key in content.tensors if key not in taken and key not in outputs]
-    notes = [f"{name}: the tensor {_short(key)} was left out." for key in others[:5]]
+    said = [key for key in SAID if _as_text(content.values.get(key))]
+    others = [key for key in content.tensors if key not in taken and key not in outputs and key not in said]
+    notes = [f"{name}: the tensor {shorten(key)} was left out." for key in others[:5]]
     notes += [f"{name}: {len(others) - 5} more tensors were left out."] if len(others) > 5 else []
-    if outputs:
-        shown = f"{' and '.join(outputs)} {'was' if len(outputs) == 1 else 'were'} left out"
-        notes.append(f"{name}: {shown}; such vectors belong behind the text encoder, where nothing is put.")
-    return notes
+    return [*notes, _behind(name, outputs)] if outputs else notes
+
+
+def _behind(file: str, outputs: Sequence[str]) -> str:
+    shown = f"{' and '.join(outputs)} {'was' if len(outputs) == 1 else 'were'} left out"
+    return f"{file}: {shown}; such vectors belong behind the text encoder, where nothing is put."
 
 
 def _inputs(content: Content) -> dict[str, Stored]:
-    """The tensors that may be an embedding: two-dimensional or so, and not for behind the encoder."""
-    return {key: tensor for key, tensor in content.tensors.items() if not is_output(key)}
+    """The tensors that may be an embedding: not for behind the encoder, and no single number where there are others."""
+    found = {key: tensor for key, tensor in content.tensors.items() if not is_output(key)}
+    return {key: tensor for key, tensor in found.items() if tensor.shape and tensor.is_floating} or found
 
 
 def _single(content: Content) -> dict[str, Stored]:
@@ -219,7 +276,7 @@ def _find_single(content: Content) -> list[Held]:
     notes = tuple(_left_out(content, {key: tensor}))
     if key in ("emb_params", "emp_params"):
         return [Held(key, {"": [tensor]}, notes=notes)]
-    return [Held(f"one tensor named {_short(key)!r}" if key else "a bare tensor", {"": [tensor]}, key, notes)]
+    return [Held(f"one tensor named {shorten(key)!r}" if key else "a bare tensor", {"": [tensor]}, key, notes)]
 
 
 def _only_outputs(content: Content) -> bool:
@@ -227,8 +284,12 @@ def _only_outputs(content: Content) -> bool:
 
 
 def _refuse_outputs(content: Content) -> list[Held]:
-    raise FileError(
-        f"{content.path.name} holds vectors for behind the text encoder only ({', '.join(content.tensors)});"
+    raise _only_behind(content.path.name, list(content.tensors))
+
+
+def _only_behind(file: str, outputs: Sequence[str]) -> FileError:
+    return FileError(
+        f"{file} holds vectors for behind the text encoder only ({', '.join(outputs)});"
         " no program puts such in, and they cannot be made into others."
     )
 
@@ -263,6 +324,21 @@ def _find_tokens(content: Content) -> list[Held]:
     return [Held("one tensor for each word", {"": [tensor]}, key) for key, tensor in _inputs(content).items()]
 
 
+def _inner(content: Content) -> Content | None:
+    """Return what a file holds one level deeper, where there is nothing above it."""
+    parts = [part for part in content.values.values() if isinstance(part, Mapping)]
+    with_tensors = [part for part in parts if _has_tensors(part)]
+    if content.tensors or content.rows or len(with_tensors) != 1 or recognise_keys(content.values) is not None:
+        return None
+    return replace(content, values=with_tensors[0])
+
+
+def _find_deeper(content: Content) -> list[Held]:
+    inner = _inner(content)
+    assert inner is not None
+    return find_embeddings(inner)
+
+
 LAYOUTS: Sequence[Layout] = (
     Layout("a trained file", _has_trained, _find_trained),
     Layout("a list of rows", lambda content: bool(content.rows), _find_rows),
@@ -279,5 +355,6 @@ LAYOUTS: Sequence[Layout] = (
         "one tensor for each width", lambda content: _may_be(content) and _is_by_width(content), _find_by_width
     ),
     Layout("several words", lambda content: bool(content.tensors) and _is_tokens(content), _find_tokens),
+    Layout("one level deeper", lambda content: _inner(content) is not None, _find_deeper),
 )
 """The layouts in the order in which they are tried."""

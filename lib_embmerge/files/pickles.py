@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..errors import FileError
 from .recognition import recognise_keys
-from .stored import ITEM_SIZES, Content, Stored
+from .stored import ITEM_SIZES, OUTSIDE, Content, Stored
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +72,8 @@ def _read_archive(path: Path, file: BinaryIO) -> Content:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise FileError(f"{path.name} is a TorchScript archive, which is a program, not an embedding.")
         if len(pickles) != 1:
             raise FileError(f"{path.name} is a zip archive, not an embedding.", suggestion=_unpack(names))
         root = pickles[0].removesuffix("data.pkl")
@@ -90,11 +92,16 @@ def _read_archive(path: Path, file: BinaryIO) -> Content:
         machine = _Machine(path, find)
         with archive.open(entry) as stream:
             value = machine.follow(stream)
-    return _content(path, value, machine, tuple(name.removeprefix(root) for name in names))
+        sizes = {
+            name.removeprefix(root) if name.startswith(root) else OUTSIDE + name: archive.getinfo(name).file_size
+            for name in names
+        }
+    return _content(path, value, machine, sizes)
 
 
 def _unpack(names: list[str]) -> str:
-    inside = [name.rpartition("/")[2] for name in names if name.lower().endswith((".safetensors", ".pt", ".bin"))]
+    wanted = [name for name in names if name.lower().endswith((".safetensors", ".pt", ".bin"))]
+    inside = [name.rpartition("/")[2] for name in wanted if not name.startswith("__MACOSX/")]
     return f"Unpack it first; it holds {', '.join(inside[:3])}." if inside else ""
 
 
@@ -179,7 +186,7 @@ def _read_old(path: Path, file: BinaryIO) -> Content:
         at += length
     if any(places[key][1] < size for key, size in wanted.items()):
         raise ValueError("a tensor is longer than its numbers")
-    return _content(path, value, machine, ())
+    return _content(path, value, machine, {})
 
 
 def _read_piece(path: Path, start: int, length: int) -> bytearray:
@@ -191,7 +198,7 @@ def _read_piece(path: Path, start: int, length: int) -> bytearray:
         raise FileError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
-def _content(path: Path, value: Any, machine: _Machine, entries: tuple[str, ...]) -> Content:
+def _content(path: Path, value: Any, machine: _Machine, entries: Mapping[str, int]) -> Content:
     value = _plain(value)
     if machine.unknown:
         other = recognise_keys([str(name) for name in value]) if isinstance(value, dict) else None
@@ -202,14 +209,23 @@ def _content(path: Path, value: Any, machine: _Machine, entries: tuple[str, ...]
     made = partial(Content, path, "pickle", globals=names, entries=entries, protocol=machine.protocol)
     if isinstance(value, Stored):
         return made({"": value}, container="Tensor")
-    if isinstance(value, list):
-        rows = tuple({str(k): _plain(v) for k, v in row.items()} for row in value if isinstance(row, dict))
-        return made({}, rows=rows, container="list")
+    if isinstance(value, (list, tuple)):
+        rows = tuple(_row(item) for item in value if isinstance(item, (dict, Stored)))
+        is_plain = all(isinstance(item, dict) and all(map(_is_tensor, item.values())) for item in value)
+        return made({}, rows=rows, container=type(value).__name__, is_plain=is_plain)
     if not isinstance(value, dict):
         raise FileError(f"{path.name} holds no tensors.")
-    values = {str(name): _plain(value) for name, value in value.items()}
+    values = {str(name): _plain(one) for name, one in value.items()}
     container = "OrderedDict" if isinstance(value, OrderedDict) else "dict"
-    return made(values, container=container)
+    return made(values, container=container, is_plain=all(isinstance(name, str) for name in value))
+
+
+def _row(item: dict[Any, Any] | Stored) -> dict[str, Any]:
+    return {"": item} if isinstance(item, Stored) else {str(key): _plain(one) for key, one in item.items()}
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Stored) and bool(value.shape)
 
 
 def _plain(value: Any) -> Any:

@@ -90,8 +90,14 @@ def _stored(path: Path, numbers: Any) -> Stored:
 
 
 def _text_of(path: Path, raw: bytes) -> bytes | None:
-    """Return the embedding's text of a PNG; None where it has none."""
-    for kind, data in _chunks(raw):
+    """Return the embedding's text of a PNG; None where it has none.
+
+    Raises: FileError where the PNG is cut off: programs read it to its end before they take the text.
+    """
+    chunks = list(_chunks(raw))
+    if raw.startswith(b"\x89PNG") and (not chunks or chunks[-1][0] != b"IEND"):
+        raise FileError(f"{path.name} is cut off.")
+    for kind, data in chunks:
         keyword, _, rest = data.partition(b"\0")
         if keyword == KEYWORD and kind == b"tEXt":
             return rest
@@ -115,7 +121,11 @@ def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 8
     while raw.startswith(b"\x89PNG") and at + 8 <= len(raw):
         length, kind = struct.unpack_from(">I4s", raw, at)
+        if at + 12 + length > len(raw):
+            return
         yield kind, raw[at + 8 : at + 8 + length] if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
+        if kind == b"IEND":
+            return
         at += 12 + length
 
 

@@ -5,6 +5,7 @@ Nothing of a pickle is run (`pickles`); the numbers of a tensor are read when th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "SOURCE",
     "EmbeddingFile",
     "check_lengths",
+    "count_rows",
     "load_embedding",
     "load_embeddings",
     "read_content",
@@ -181,14 +183,17 @@ def _load(content: Content, held: Held, wished: str) -> EmbeddingFile:
     for key, pieces in held.tensors.items():
         rows, more = _read_rows(name, pieces)
         notes += more
-        for encoder, part in _name_encoder(name, key, rows, wished if len(held.tensors) == 1 else "", notes).items():
+        parts = _name_encoder(name, key, rows, wished, notes, is_only=len(held.tensors) == 1)
+        for encoder, part in parts.items():
             if encoder in named:
                 raise FileError(f"{name} holds vectors for {encoder} twice.")
             named[encoder] = part
+    if wished and wished not in named:
+        raise FileError(f"{name} holds no vectors of {ALL_WIDTHS[wished]} numbers, as {wished} has.")
     vectors = {encoder: named[encoder] for encoder in ENCODER_WIDTHS if encoder in named}
     others = {encoder: rows for encoder, rows in named.items() if encoder not in ENCODER_WIDTHS}
     return EmbeddingFile(
-        content.path, vectors, held.layout, content.metadata, tuple(notes), others, held.token, held.said
+        content.path, vectors, held.layout, content.metadata, tuple(dict.fromkeys(notes)), others, held.token, held.said
     )
 
 
@@ -199,17 +204,30 @@ def _read_rows(name: str, pieces: Sequence[Stored]) -> tuple[Tensor, list[str]]:
         _check_shape(name, piece)
     if sum(piece.size for piece in pieces) > SIZE_LIMIT:
         raise FileError(f"{name} claims {sum(piece.size for piece in pieces):,} bytes, far more than an embedding.")
-    count = sum(piece.shape[-2] if len(piece.shape) > 1 else 1 for piece in pieces)
+    count = sum(map(count_rows, pieces))
     if count > MOST_ROWS:
         raise FileError(f"{name} holds {count:,} vectors; an embedding has at most {MOST_ROWS:,}.")
     if count == 0:
         raise FileError(f"{name} holds no vectors.")
+    if len(pieces) == 1 and _is_turned(pieces[0]):
+        return pieces[0].read().detach().T.contiguous(), [f"{name}: the vectors stood in columns; they are turned."]
     rows = torch.cat([piece.read().detach().reshape(-1, piece.width) for piece in pieces])
     if len(pieces) > 1 or len(pieces[0].shape) == 2:
         return rows, []
     if len(pieces[0].shape) == 1:
         return rows, [f"{name}: the vector had one dimension; it is read as one row."]
     return rows, [f"{name}: the vectors had the shape {list(pieces[0].shape)}; they are read as {list(rows.shape)}."]
+
+
+def count_rows(tensor: Stored) -> int:
+    """Return how many vectors a tensor is read as."""
+    return tensor.shape[1] if _is_turned(tensor) else math.prod(tensor.shape[:-1])
+
+
+def _is_turned(tensor: Stored) -> bool:
+    """Return whether a tensor has its vectors as columns: no encoder has so few numbers, and one as many as it rows."""
+    known = {*ALL_WIDTHS.values(), JOINED}
+    return len(tensor.shape) == 2 and tensor.shape[1] not in known and tensor.shape[0] in known
 
 
 def _checked(name: str, tensors: Sequence[Stored]) -> Sequence[Stored]:
@@ -221,21 +239,31 @@ def _checked(name: str, tensors: Sequence[Stored]) -> Sequence[Stored]:
         if tensor.reason:
             raise FileError(f"{name} {tensor.reason}; only plain ones are read.")
         if not tensor.is_floating:
-            raise FileError(f"{name} holds whole numbers, not vectors.")
+            raise FileError(f"{name} holds {_NUMBERS.get(tensor.dtype, 'whole numbers')}, not vectors.")
         if tensor.size > SIZE_LIMIT:
             raise FileError(f"{name} claims a tensor of {list(tensor.shape)} numbers, far more than an embedding has.")
     return tensors
 
 
+_NUMBERS = {"bool": "yes and no", "complex64": "complex numbers", "complex128": "complex numbers"}
+"""What some number formats hold that are no fractions."""
+
+
 def _check_shape(name: str, tensor: Stored) -> None:
-    if not tensor.shape or len(tensor.shape) > 3 or (len(tensor.shape) == 3 and tensor.shape[0] != 1):
+    """Refuse what is no list of vectors, also where further dimensions of 1 stand before or between."""
+    if not tensor.shape or sum(length != 1 for length in tensor.shape[:-1]) > 1:
         raise FileError(f"{name} holds a tensor of shape {list(tensor.shape)}; an embedding has [vectors, width].")
 
 
-def _name_encoder(name: str, key: str, rows: Tensor, wished: str, notes: list[str]) -> dict[str, Tensor]:
-    """Return the rows by encoder: the one that is wished, or that the key or the width says."""
+def _name_encoder(
+    name: str, key: str, rows: Tensor, wished: str, notes: list[str], *, is_only: bool
+) -> dict[str, Tensor]:
+    """Return the rows by encoder: the one that is wished, or that the key or the width says.
+
+    Of several tensors the wish is for the one that nothing else tells of.
+    """
     width = rows.shape[1]
-    if wished:
+    if wished and is_only:
         if ALL_WIDTHS[wished] != width:
             raise FileError(f"{name} holds vectors of {width} numbers; {wished} has {ALL_WIDTHS[wished]}.")
         return {wished: rows}
@@ -248,6 +276,12 @@ def _name_encoder(name: str, key: str, rows: Tensor, wished: str, notes: list[st
         notes.append(f"{name}: the vectors of clip_l and clip_g stood side by side in it; they are taken apart.")
         left = ENCODER_WIDTHS["clip_l"]
         return {"clip_l": rows[:, :left].contiguous(), "clip_g": rows[:, left:].contiguous()}
+    if wished and ALL_WIDTHS[wished] == width:
+        return {wished: rows}
+    possible = [encoder for encoder, its in ALL_WIDTHS.items() if its == width]
+    if len(possible) == 1:
+        notes.append(f"{name} holds vectors of {width} numbers, as {possible[0]} alone has; they are read as its.")
+        return {possible[0]: rows}
     raise _unknown_width(name, key, width)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import FileError
+from ..errors import FileError, shorten
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -245,18 +245,20 @@ def _entry(path: Path, name: str, value: Any, data_size: int, data_start: int) -
     try:
         dtype, shape, (begin, end) = value["dtype"], tuple(value["shape"]), value["data_offsets"]
     except (TypeError, KeyError, ValueError) as error:
-        raise _bad_header(path, f"the entry of {name} is incomplete") from error
+        raise _bad_header(path, f"the entry of {shorten(name)} is incomplete") from error
     if not isinstance(dtype, str) or not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
-        raise _bad_header(path, f"the entry of {name} has impossible numbers")
+        raise _bad_header(path, f"the entry of {shorten(name)} has impossible numbers")
     if len(shape) > MOST_DIMENSIONS or math.prod(max(n, 1) for n in shape) > LARGEST_SIZE:
-        raise _bad_header(path, f"the entry of {name} has an impossible shape")
+        raise _bad_header(path, f"the entry of {shorten(name)} has an impossible shape")
     if begin > end:
-        raise _bad_header(path, f"tensor {name} ends before it begins")
+        raise _bad_header(path, f"tensor {shorten(name)} ends before it begins")
     if end > data_size:
-        raise FileError(f"{path.name} is cut off: tensor {name} should end {end - data_size:,} bytes past its end.")
+        missing = _bytes(end - data_size)
+        raise FileError(f"{path.name} is cut off: tensor {shorten(name)} should end {missing} past its end.")
     item_size = DTYPES[dtype][1] if dtype in DTYPES else _OTHER_SIZES.get(dtype)
     if item_size is not None and math.prod(shape) * item_size != end - begin:
-        raise _bad_header(path, f"tensor {name} has {end - begin:,} bytes, which its shape {list(shape)} does not fill")
+        held = _bytes(end - begin)
+        raise _bad_header(path, f"tensor {shorten(name)} has {held}, which its shape {list(shape)} does not fill")
     return TensorEntry(dtype, shape, data_start + begin, end - begin)
 
 
@@ -269,12 +271,16 @@ def _refuse_gaps(path: Path, tensors: Mapping[str, TensorEntry], start: int, siz
     at, last = start, ""
     for begin, length, name in placed:
         if begin < at:
-            raise _bad_header(path, f"tensors {last} and {name} overlap")
+            raise _bad_header(path, f"tensors {shorten(last)} and {shorten(name)} overlap")
         if begin > at:
-            raise _bad_header(path, f"{begin - at:,} bytes before tensor {name} belong to none")
+            raise _bad_header(path, f"{_bytes(begin - at)} before tensor {shorten(name)} belong to none")
         at, last = begin + length, name
     if at != size:
-        raise FileError(f"{path.name} has {size - at:,} bytes behind its tensors; programs refuse such a file.")
+        raise FileError(f"{path.name} has {_bytes(size - at)} behind its tensors; programs refuse such a file.")
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} {'byte' if count == 1 else 'bytes'}"
 
 
 def _bad_header(path: Path, reason: str) -> FileError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ITEM_SIZES", "Content", "Stored"]
+__all__ = ["ITEM_SIZES", "OUTSIDE", "Content", "Stored"]
 
 ITEM_SIZES: Mapping[str, int] = {
     **dict.fromkeys(("float64", "int64", "complex64"), 8),
@@ -19,6 +19,10 @@ ITEM_SIZES: Mapping[str, int] = {
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8", "bool"), 1),
 }
 """Bytes per number of the number formats, by torch's names."""
+
+
+OUTSIDE = "/"
+"""What begins the name of an archive's entry that is not in the folder of the others."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ class Content:
     """What a file holds: `form` is its kind, `values` what stands in it by name, in the file's order.
 
     A list in a pickle is in `rows`, a tensor alone under the name "" of `values`. `globals` are the names of all that
-    a pickle asks for, `entries` those of an archive without its folder's; `container` is what the outermost thing of a
-    pickle is called, `protocol` the version of pickle that it is written in.
+    a pickle asks for, `entries` those of an archive without its folder's, with their bytes; `container` is what the
+    outermost thing of a pickle is called, `protocol` the version of pickle that it is written in. `is_plain` says that
+    its keys are texts, and a list's items dicts of tensors.
     """
 
     path: Path
@@ -71,8 +76,9 @@ class Content:
     rows: Sequence[Mapping[str, Any]] = ()
     container: str = "dict"
     globals: frozenset[str] = frozenset()
-    entries: tuple[str, ...] = ()
+    entries: Mapping[str, int] = field(default_factory=dict)
     protocol: int = 0
+    is_plain: bool = True
 
     @property
     def tensors(self) -> dict[str, Stored]:

@@ -23,9 +23,9 @@ REPAIRS = [
     (
         "an extra tensor",
         "x.safetensors",
-        {"clip_l": L2, "clip_g": G3[:2].clone(), "step": torch.ones(1)},
+        {"clip_l": L2, "clip_g": G3[:2].clone(), "scale": torch.ones(1)},
         {"clip_l": (2, 768), "clip_g": (2, 1280)},
-        ["the tensor step was left out"],
+        ["the tensor scale was left out"],
     ),
     (
         "names that only widths explain",

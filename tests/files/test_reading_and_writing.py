@@ -158,7 +158,7 @@ REFUSED = [
     ("two words trained", "x.pt", {"string_to_param": {"*": L2, "+": L2}}, "holds 2 embeddings: *, +"),
     ("no tensor trained", "x.pt", {"string_to_param": {"*": 3}}, "string_to_param holds no tensor"),
     ("no tensors", "x.pt", {"a": 1}, "holds no tensors"),
-    ("a list", "x.pt", [L2], "holds no tensors"),
+    ("a list", "x.pt", [3], "holds no tensors"),
 ]
 
 

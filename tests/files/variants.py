@@ -4,11 +4,14 @@
 """
 
 import base64
+import bz2
 import gzip
 import io
 import json
+import lzma
 import pickle
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -18,7 +21,7 @@ import numpy as np
 import torch
 from safetensors import torch as safetensors
 
-from .kinds import LORA, PAIR, G, H, L, before_zip, new_torch, old_torch, packed, png, rows, trained
+from .kinds import LORA, NAN, PAIR, G, H, L, before_zip, new_torch, old_torch, packed, png, png_with_text, rows, trained
 
 T5 = rows("t5", 3)
 INF = torch.cat([L, torch.full((1, 768), float("inf"))])
@@ -92,6 +95,45 @@ def shared_storage() -> bytes:
     return old_torch({"<cat-toy>": torch.cat([L, L, L])[1:3]})
 
 
+class OfMac:
+    """A tensor of a Mac's graphics memory, as torch writes it: as numpy's array."""
+
+    def __reduce__(self) -> tuple:
+        arguments = (L.numpy(), torch.float32, "mps:0", False)
+        return torch._utils._rebuild_device_tensor_from_numpy, arguments
+
+
+def repacked(content: bytes, *, folder: str = "archive", kind: int = zipfile.ZIP_STORED, more: str = "") -> bytes:
+    """The same archive under another folder's name, with another packing, or with an entry beside the folder."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(written, "w", kind) as new:
+        for name in old.namelist():
+            new.writestr(f"{folder}/{name.partition('/')[2]}", old.read(name))
+        if more:
+            new.writestr(more, b"x")
+    return written.getvalue()
+
+
+def taped() -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        member = tarfile.TarInfo("style.safetensors")
+        member.size = 3
+        archive.addfile(member, io.BytesIO(b"abc"))
+    return written.getvalue()
+
+
+def raw_header(header: bytes, size: int) -> bytes:
+    """A safetensors file whose header no library would write."""
+    return struct.pack("<Q", len(header)) + header + bytes(size)
+
+
+def picture_of(content: dict) -> bytes:
+    return png((b"tEXt", b"sd-ti-embedding\0" + base64.b64encode(as_json(content))))
+
+
+SHARED = torch.cat([L, L * 2])
+
 VARIANTS: dict[str, Callable[[], bytes]] = {
     # OneTrainer and ComfyUI, their keys
     "onetrainer_emp.safetensors": lambda: save({"emp_params": L}),
@@ -153,6 +195,122 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
         {"<s1>": L[0], "<s2>": L[1], "text_encoder:0:up": torch.ones(4, 768), "text_encoder:0:down": torch.ones(768, 4)}
     ),
     "lora_flux.safetensors": lambda: save({"bundle_emb.word.clip_l": L, "bundle_emb.word.t5xxl": T5, **LORA}),
+    "lora_outputs.safetensors": lambda: save(
+        {f"bundle_emb.word.{key}{end}": value for key, value in PAIR.items() for end in ("", "_out")} | LORA
+    ),
+    "lora_t5.safetensors": lambda: save({"bundle_emb.word.clip_l": L, "bundle_emb.word.t5": T5, **LORA}),
+    "lora_numbered.safetensors": lambda: save(
+        {"bundle_emb.word.text_encoders_0": L, "bundle_emb.word.text_encoders_1": G, **LORA}
+    ),
+    "lora_key.safetensors": lambda: save({"bundle_emb.word.string_to_param.cat": L, **LORA}),
+    "lora_g_only.safetensors": lambda: save({"bundle_emb.word.clip_g": G, **LORA}),
+    "lora_unequal.safetensors": lambda: save({"bundle_emb.w.clip_l": L, "bundle_emb.w.clip_g": rows("g", 3), **LORA}),
+    "lora_two_pairs.safetensors": lambda: save(
+        {f"bundle_emb.{word}.{key}": value for word in "ab" for key, value in PAIR.items()} | LORA
+    ),
+    "lora_path_name.safetensors": lambda: save({"bundle_emb.a/b:c.string_to_param.*": L, **LORA}),
+    "lora_nan.safetensors": lambda: save({"bundle_emb.word.string_to_param.*": NAN, **LORA}),
+    "lora_zero.safetensors": lambda: save({"bundle_emb.word.string_to_param.*": L * 0, **LORA}),
+    "bundle_alone.safetensors": lambda: save({f"bundle_emb.word.{key}": value for key, value in PAIR.items()}),
+    # encoders by number, and by a width that one encoder alone has
+    "numbered_flux.safetensors": lambda: save({"text_encoders_0": L, "text_encoders_1": T5}),
+    "numbered_sd3.safetensors": lambda: save({"text_encoders_0": L, "text_encoders_1": G, "text_encoders_2": T5}),
+    "numbered_sd2.safetensors": lambda: save({"text_encoders_0": H}),
+    "numbered_1.safetensors": lambda: save({"text_encoders_1": G}),
+    "numbered_3d.pti": lambda: save({"text_encoders_0": L[None], "text_encoders_1": G[None]}),
+    "mistral.safetensors": lambda: save({"mistral": rows("mistral")}),
+    "onetrainer_wrong_l.safetensors": lambda: save({"clip_l": G, "t5": T5}),
+    "onetrainer_swapped.safetensors": lambda: save({"clip_l": G, "clip_g": L, "t5": T5}),
+    "other_names.safetensors": lambda: save({"text_encoder.weight": L, "text_encoder_2.weight": G}),
+    "large_names.safetensors": lambda: save({"CLIP_L": L, "CLIP_G": G}),
+    "step_beside.bin": lambda: old_torch({"<cat-toy>": L, "step": torch.tensor(100)}),
+    "step_beside.safetensors": lambda: save({"emb_params": L, "step": torch.tensor(100)}),
+    # further shapes
+    "each_of_one.safetensors": lambda: save({"emb_params": L[:, None]}),
+    "each_of_one.pt": lambda: old_torch(trained(L[:, None].clone())),
+    "one_of_one.safetensors": lambda: save({"emb_params": L[:1][None]}),
+    "four_dimensions.safetensors": lambda: save({"emb_params": L[None, None]}),
+    "three_d.bin": lambda: old_torch({"<cat-toy>": L[None]}),
+    "three_d.pt": lambda: old_torch(trained(L[None])),
+    "in_columns.safetensors": lambda: save({"emb_params": L.T.contiguous()}),
+    "in_columns.pt": lambda: old_torch(trained(L.T.contiguous())),
+    "in_columns_word.safetensors": lambda: save({"<cat-toy>": L.T.contiguous()}),
+    "in_columns_pair.safetensors": lambda: save({key: value.T.contiguous() for key, value in PAIR.items()}),
+    "pair_of_one_dimension.safetensors": lambda: save({"clip_l": L[0], "clip_g": G[0]}),
+    "pair_half_of_one.safetensors": lambda: save({"clip_l": L[0], "clip_g": G[:1]}),
+    "joined_one_dimension.safetensors": lambda: save({"x": torch.cat([L, G], dim=1)[0]}),
+    "joined_three_d.safetensors": lambda: save({"emb_params": torch.cat([L, G], dim=1)[None]}),
+    "joined_trained.pt": lambda: old_torch(trained(torch.cat([L, G], dim=1))),
+    "e5m2.safetensors": lambda: save({"emb_params": L.to(torch.float8_e5m2)}),
+    "nan_t5.safetensors": lambda: save({"clip_l": L, "t5xxl": torch.cat([T5, T5[:1] / 0])}),
+    "nan_in_g.safetensors": lambda: save({"clip_l": L, "clip_g": torch.cat([G[:1], G[:1] / 0])}),
+    "zero_t5.safetensors": lambda: save({"t5xxl": T5 * 0}),
+    # further pickles
+    "of_a_mac.pt": lambda: packed(trained(OfMac()), "byteorder"),
+    "step_tensor.pt": lambda: old_torch(trained(L, step=torch.tensor(100))),
+    "token_tensor.pt": lambda: old_torch({**trained(L), "string_to_token": {"*": torch.tensor(265)}}),
+    "token_list.pt": lambda: old_torch({**trained(L), "string_to_token": {"*": [265, 266]}}),
+    "more_beside.pt": lambda: old_torch(trained(L, notes="hello", cond=L.clone(), optimizer_state_dict=None)),
+    "nothing_said.pt": lambda: old_torch(trained(L, step=None, sd_checkpoint=None, sd_checkpoint_name=None)),
+    "trained_numpy.pt": lambda: packed(trained(L.numpy()), "byteorder"),
+    "trained_parameter.pt": lambda: old_torch({"string_to_param": {"*": torch.nn.Parameter(L)}, "name": "token"}),
+    "trained_g.pt": lambda: old_torch(trained(G)),
+    "ordered_in_ordered.pt": lambda: old_torch(
+        OrderedDict(string_to_token={"*": 265}, string_to_param=OrderedDict({"*": L}))
+    ),
+    "device_beside.pt": lambda: old_torch(trained(L, device=torch.device("cpu"), dtype=torch.float16)),
+    "number_key.pt": lambda: old_torch({0: L}),
+    "list_of_tensors.pt": lambda: old_torch([L]),
+    "list_of_vectors.pt": lambda: old_torch([L[0].clone(), L[1].clone()]),
+    "list_with_steps.pt": lambda: old_torch([{"emb": L[n].clone(), "emb2": G[n].clone(), "step": 1} for n in (0, 1)]),
+    "list_of_one.pt": lambda: old_torch([{"emb": L, "emb2": G}]),
+    "list_by_name.pt": lambda: old_torch([{"clip_l": L[n].clone(), "clip_g": G[n].clone()} for n in (0, 1)]),
+    "list_sd2.pt": lambda: old_torch([{"emb": H[0].clone()}]),
+    "list_before_zip.pt": lambda: before_zip([{"emb": L[0].clone(), "emb2": G[0].clone()}]),
+    "tuple.pt": lambda: old_torch((L,)),
+    "one_deeper.pt": lambda: old_torch({"embedding": PAIR}),
+    "shared_two.bin": lambda: old_torch({"<a>": SHARED[:2], "<b>": SHARED[2:]}),
+    "every_second.pt": lambda: old_torch(trained(SHARED[::2])),
+    "repeated.pt": lambda: old_torch(trained(L[:1].expand(3, 768))),
+    "fp8.bin": lambda: packed({"<cat-toy>": L.to(torch.float8_e4m3fn)}, "byteorder"),
+    "bf16.bin": lambda: old_torch({"<cat-toy>": L.bfloat16()}),
+    "float64.pt": lambda: old_torch(trained(L.double())),
+    "pair_before_zip.pt": lambda: before_zip(PAIR),
+    "ordered_before_zip.bin": lambda: before_zip(OrderedDict({"<cat-toy>": L})),
+    "bare_before_zip.pt": lambda: before_zip(L),
+    "half_before_zip.bin": lambda: before_zip({"<cat-toy>": L.half()}),
+    "view_before_zip.pt": lambda: before_zip({"<cat-toy>": SHARED[1:3]}),
+    "before_zip_as.safetensors": lambda: before_zip({"<cat-toy>": L}),
+    "deflated.pt": lambda: repacked(old_torch(trained(L)), kind=zipfile.ZIP_DEFLATED),
+    "own_folder.pt": lambda: repacked(old_torch(trained(L)), folder="стиль ё"),
+    "two_folders.pt": lambda: repacked(old_torch(trained(L)), more="__MACOSX/._archive"),
+    "pair_new_torch.pt": lambda: new_torch(PAIR),
+    "emb_params_new_torch.pt": lambda: new_torch({"emb_params": L}),
+    # names and endings
+    "Mixed.SafeTensors": lambda: save({"emb_params": L}),
+    "UPPER.BIN": lambda: old_torch({"<cat-toy>": L}),
+    "without_ending": lambda: old_torch({"<cat-toy>": L}),
+    "two.dots.safetensors": lambda: save({"emb_params": L}),
+    "стиль.safetensors": lambda: save({"emb_params": L}),
+    "猫.pt": lambda: old_torch(trained(L)),
+    "copy (1).safetensors": lambda: save({"emb_params": L}),
+    "name,comma.safetensors": lambda: save({"emb_params": L}),
+    "learned_embeds (1).bin": lambda: old_torch({"<../../birb style>": L}),
+    "learned_embeds-steps-500.safetensors": lambda: save({"<birb-style>": L}),
+    "blank_word.bin": lambda: old_torch({"<my style>": L}),
+    "long_word.safetensors": lambda: save({"x" * 5000: L}),
+    "style.preview.png": png_with_text,
+    "picture_sd2.png": lambda: picture_of(trained({"TORCHTENSOR": H.tolist()})),
+    "picture_nan.png": lambda: picture_of(trained({"TORCHTENSOR": NAN.tolist()})),
+    "picture_nameless.png": lambda: picture_of({"string_to_param": {"*": {"TORCHTENSOR": L.tolist()}}}),
+    "picture_two.png": lambda: picture_of(
+        {"string_to_param": {key: {"TORCHTENSOR": L.tolist()} for key in "*@"}, "name": "two"}
+    ),
+    "picture_as.safetensors": png_with_text,
+    "pickle_as.sft": lambda: old_torch(trained(L)),
+    "pickle_as.pti": lambda: old_torch(PAIR),
+    "safetensors_as.pth": lambda: save({"emb_params": L}),
+    "safetensors_as.zip": lambda: save({"emb_params": L}),
     # pickles
     "of_a_gpu.pt": lambda: before_zip(trained(L)).replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"),
     "protocol_3.pt": lambda: packed(trained(L), "byteorder", protocol=3),
@@ -250,13 +408,91 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no_tensors.pt": (lambda: old_torch({"a": 1}), "no tensors"),
     "whole_numbers.safetensors": (lambda: save({"emb_params": torch.ones(2, 768, dtype=torch.int64)}), "whole numbers"),
     "no_rows.safetensors": (lambda: save({"emb_params": torch.zeros(0, 768)}), "no vectors"),
-    "four_d.safetensors": (lambda: save({"emb_params": L.reshape(1, 1, 2, 768)}), "shape [1, 1, 2, 768]"),
+    "four_d.safetensors": (lambda: save({"emb_params": torch.stack([L, L])[None]}), "shape [1, 2, 2, 768]"),
     "batch_of_two.safetensors": (lambda: save({"emb_params": torch.stack([L, L])}), "shape [2, 2, 768]"),
-    "width_2.safetensors": (lambda: save({"emb_params": L.T.contiguous()}), "vectors of 2 numbers"),
+    "width_1536.safetensors": (lambda: save({"emb_params": wide(1536)}), "vectors of 1536 numbers"),
     "width_4096.safetensors": (lambda: save({"x": T5}), "--as t5xxl"),
     "width_2560.safetensors": (lambda: save({"x": wide(2560)}), "--as"),
     "scalar.safetensors": (lambda: save({"emb_params": torch.tensor(1.0)}), "shape []"),
     "behind.safetensors": (lambda: save({"t5_out": T5, "clip_l_out": L}), "behind the text encoder only"),
+    "lfs_crlf.safetensors": (lambda: b"version https://git-lfs.github.com/spec/v1\r\noid x\r\n", "Git LFS pointer"),
+    "lfs_bom.pt": (lambda: b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\noid x\n", "Git LFS pointer"),
+    "lfs_old.pt": (lambda: b"version https://hawser.github.com/spec/v1\noid x\n", "Git LFS pointer"),
+    "lfs.png": (lambda: b"version https://git-lfs.github.com/spec/v1\noid x\n", "Git LFS pointer"),
+    "annex.bin": (lambda: b"/annex/objects/SHA256E-s3--abc.bin\n", "git-annex pointer"),
+    "page_mark.safetensors": (lambda: b"\xef\xbb\xbf\r\n<!doctype html>", "web page"),
+    "page_utf16.pt": (lambda: "<!DOCTYPE html><html>".encode("utf-16"), "web page"),
+    "json_mark.pt": (lambda: b'\xef\xbb\xbf{"error":"Unauthorized"}', "JSON"),
+    "json_lines.safetensors": (lambda: b'{\n  "error": "Unauthorized"\n}', "JSON"),
+    "index.safetensors": (lambda: b'{"metadata":{"total_size":1},"weight_map":{"a":"b"}}', "JSON"),
+    "quoted.bin": (lambda: b'"Not found"', "a text"),
+    "entry.bin": (lambda: b"Entry not found", "Entry not found"),
+    "user.safetensors": (lambda: b"Invalid username or password.", "Invalid username"),
+    "letters.pt": (lambda: "положи файл".encode(), "положи файл"),
+    "config.pt": (lambda: b"model:\n  base_learning_rate: 1.0e-4\n", "a text"),
+    "one_byte.safetensors": (lambda: b"\0", "damaged"),
+    "zeros.safetensors": (lambda: bytes(5000), "damaged"),
+    "cut.safetensors": (lambda: save({"emb_params": L})[:-1], "cut off: tensor emb_params should end 1 byte past"),
+    "cut_long.safetensors": (lambda: save({"x" * 5000: L})[:-1], "cut off"),
+    "more.safetensors": (lambda: save({"emb_params": L}) + b"x", "1 byte behind its tensors"),
+    "cut.pt": (lambda: new_torch(trained(L))[:-1], "damaged"),
+    "cut_half.pt": (lambda: new_torch(trained(L))[:4000], "damaged"),
+    "cut_before_zip.pt": (lambda: before_zip(trained(L))[:-1], "damaged"),
+    "cut.png": (lambda: png_with_text()[:-30], "cut off"),
+    "cut_text.png": (lambda: png_with_text()[:900], "cut off"),
+    "bad_letters.png": (lambda: png((b"tEXt", b"sd-ti-embedding\0!!!")), "damaged embedding"),
+    "bad_json.png": (lambda: png((b"tEXt", b"sd-ti-embedding\0" + base64.b64encode(b"{"))), "damaged embedding"),
+    "parameters.png": (lambda: png((b"tEXt", b"parameters\0a cat")), "picture without an embedding"),
+    "taped.pt": (taped, "a tar archive"),
+    "packed.safetensors": (lambda: gzip.compress(save({"emb_params": L})), "a gzip archive"),
+    "packed_bzip2.bin": (lambda: bz2.compress(save({"emb_params": L})), "a bzip2 archive"),
+    "packed_xz.bin": (lambda: lzma.compress(save({"emb_params": L})), "an xz archive"),
+    "packed_zstd.safetensors": (lambda: b"\x28\xb5\x2f\xfd" + bytes(40), "a zstd archive"),
+    "packed_7z.safetensors": (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7z archive"),
+    "packed_rar.pt": (lambda: b"Rar!\x1a\x07\x01\x00" + bytes(40), "a RAR archive"),
+    "empty.zip": (lambda: b"PK\x05\x06" + bytes(18), "an empty zip archive"),
+    "of_a_mac.zip": (lambda: zipped({"__MACOSX/._a.pt": b"x", "a.pt": b"y"}), "it holds a.pt."),
+    "zip_as.safetensors": (lambda: zipped({"a.safetensors": b"x"}), "a zip archive"),
+    "arrays.npz": (lambda: zipped({"emb.npy": b"\x93NUMPY"}), "a zip archive"),
+    "array.bin": (lambda: b"\x93NUMPY\x01\0" + bytes(118), "an array of numpy"),
+    "keras.bin": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file"),
+    "gguf_as.safetensors": (lambda: b"GGUF\3\0\0\0" + bytes(60), "GGUF"),
+    "paper.pt": (lambda: b"%PDF-1.7\n" + bytes(60), "a PDF"),
+    "setup.pt": (lambda: b"MZ" + bytes(62), "a program for Windows"),
+    "tool.bin": (lambda: b"\x7fELF" + bytes(60), "a program for Linux"),
+    "clip.bin": (lambda: b"\0\0\0\x18ftypmp42" + bytes(60), "a video"),
+    "picture.avif": (lambda: b"\0\0\0\x1cftypavif" + bytes(60), "an AVIF picture"),
+    "picture.jxl": (lambda: b"\xff\x0a" + bytes(60), "a JPEG XL picture"),
+    "picture.gif": (lambda: b"GIF89a" + bytes(60), "a GIF picture"),
+    "jpeg_as.pt": (lambda: b"\xff\xd8\xff\xe0" + bytes(60), "a JPEG picture"),
+    "half_floats.bin": (lambda: L.half().numpy().tobytes(), "damaged"),
+    "script.pt": (lambda: zipped({"m/data.pkl": b"", "m/constants.pkl": b"", "m/code/m.py": b""}), "TorchScript"),
+    "evil_in_zip.pt": (lambda: zipped({"archive/data.pkl": named("os.system")}), "os.system"),
+    "evil_lines.pt": (lambda: b"cposix\nsystem\n(S'echo'\ntR.", "posix.system"),
+    "evil_old_class.pt": (lambda: b"(S'echo'\nios\nsystem\n.", "os.system"),
+    "evil_as.png": (lambda: named("os.system"), "os.system"),
+    "evil_beside.pt": (lambda: packed(trained(L, when=slice(1)), "byteorder"), "__builtin__.slice"),
+    "layer.pt": (lambda: packed(torch.nn.Linear(2, 2), "byteorder"), "torch.nn.modules.linear.Linear"),
+    "complex.pt": (lambda: old_torch({"<x>": torch.complex(L, L)}), "complex numbers"),
+    "whole_numbers.pt": (lambda: old_torch(trained(torch.ones(2, 768, dtype=torch.int8))), "whole numbers"),
+    "yes_and_no.safetensors": (lambda: save({"emb_params": L > 0}), "yes and no"),
+    "sparse.pt": (lambda: packed({"<x>": L.to_sparse()}, "byteorder"), "a sparse or quantized tensor"),
+    "trained_list.pt": (lambda: old_torch({"string_to_param": {"*": [L]}}), "holds no tensor"),
+    "rows_by_number.pt": (lambda: old_torch({0: {"emb": L}, 1: {"emb": L}}), "it has 0, 1"),
+    "novelai.pt": (lambda: old_torch({768: ({"linear1.weight": L},) * 2, 320: ({},)}), "a hypernetwork"),
+    "lora_difference.safetensors": (lambda: save({"diffusion_model.x.diff_b": L[0]}), "a LoRA"),
+    "lora_diffusers.safetensors": (lambda: save({"unet.x.to_k_lora.down.weight": L}), "a LoRA"),
+    "lora_processor.bin": (lambda: old_torch({"down_blocks.0.processor.to_q_lora.down.weight": L}), "a LoRA"),
+    "lora_ia3.safetensors": (lambda: save({"lora_unet_x.on_input": L > 0, "lora_unet_x.weight": L}), "a LoRA"),
+    "lora_loha.safetensors": (lambda: save({"lora_unet_x.hada_w1_a": L}), "a LoRA"),
+    "lora_only_outputs.safetensors": (
+        lambda: save({"bundle_emb.word.clip_l_out": L, **LORA}),
+        "behind the text encoder only",
+    ),
+    "header_mark.safetensors": (lambda: raw_header(b"\xef\xbb\xbf{}", 8), "damaged"),
+    "header_broken.safetensors": (lambda: raw_header(b'{"a":1,,}', 8), "broken header"),
+    "no_tensor.safetensors": (lambda: save({}), "no tensors"),
+    "nothing_in_list.pt": (lambda: old_torch([{"step": torch.tensor(1)}]), "no vectors"),
     "twice.safetensors": (lambda: save({"clip_l": L, "text_encoders_0": L}), "twice"),
 }
 """Files that are refused, with words of the sentence."""
