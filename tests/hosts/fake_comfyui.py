@@ -183,17 +183,19 @@ class Model:
 
     def encode(self, tokens: Mapping[str, Any]) -> dict[str, list[Any]]:
         return {
-            name: [_position(token, table) for chunk in tokens[self.keys[name]] for token in chunk]
+            name: _positions([token for chunk in tokens[self.keys[name]] for token in chunk], table)
             for name, table in self.tables().items()
         }
 
 
-def _position(token: tuple[Any, ...], table: Table) -> tuple[list[float], float]:
-    first = token[0]
-    if isinstance(first, Tensor):
-        return (first.to(torch.float32).tolist(), token[1])
-    assert 0 <= first < table.num_embeddings, f"{first} is no token"
-    return (table(torch.tensor([first]), out_dtype=torch.float32)[0].tolist(), token[1])
+def _positions(tokens: Sequence[tuple[Any, ...]], table: Table) -> list[tuple[list[float], float]]:
+    ids = [0 if isinstance(token[0], Tensor) else token[0] for token in tokens]
+    assert all(0 <= one < table.num_embeddings for one in ids), f"a token is none of the table's: {ids}"
+    rows = table(torch.tensor(ids), out_dtype=torch.float32).tolist()
+    return [
+        (token[0].to(torch.float32).tolist() if isinstance(token[0], Tensor) else row, token[1])
+        for token, row in zip(tokens, rows, strict=True)
+    ]
 
 
 class CLIP:

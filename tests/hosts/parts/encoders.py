@@ -132,7 +132,7 @@ class ClipEncoder:
         assert len(chunk.tokens) == ROOM + 2, "the transformer has 77 places"
         first_end = chunk.tokens.index(self.id_end)
         tokens = [*chunk.tokens[: first_end + 1], *[self.id_pad] * (len(chunk.tokens) - first_end - 1)]
-        rows = self.table(torch.tensor(tokens)).detach().clone()
+        rows = self.table(torch.tensor(tokens)).detach()
         for offset, embedding in chunk.fixes:
             vectors = part_of(embedding, self.key)
             assert vectors.shape[-1] == rows.shape[-1]

@@ -10,6 +10,7 @@ from typing import Union
 FACTORS = {"(": 1.1, "[": 1 / 1.1}
 PARTNERS = {")": "(", "]": "["}
 WRITTEN_WEIGHT = re.compile(r":\s*([+-]?[0-9]*\.?[0-9]+)\s*\)")
+PLAIN = re.compile(r"[^()\[\]\\:]+")
 BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
@@ -51,6 +52,10 @@ def group_brackets(prompt: str, brackets: str = "()[]") -> Group:
     nested = [Group()]
     place = 0
     while place < len(prompt):
+        if plain := PLAIN.match(prompt, place):
+            nested[-1].add(plain[0])
+            place = plain.end()
+            continue
         sign = prompt[place]
         written = WRITTEN_WEIGHT.match(prompt, place) if nested[-1].opener == "(" else None
         place += 1
