@@ -34,6 +34,12 @@ __all__ = ["read_pickle"]
 MOST_STEPS = 500_000
 """Of a pickle. An embedding takes some fifty, a checkpoint with its optimizer's state about a hundred thousand."""
 
+CHARACTERS_A_STEP = 64
+"""Characters, or bytes, that are copied in the time of a step."""
+
+MOST_DIMENSIONS = 64
+"""Of a tensor; torch has no more."""
+
 LARGEST_PICKLE = 64 * 1024 * 1024
 """Bytes of the pickle itself, without the tensors; those that hold numpy's arrays hold their numbers too."""
 
@@ -80,7 +86,7 @@ def _read_archive(path: Path, file: BinaryIO) -> Content:
         entry = archive.getinfo(pickles[0])
         if entry.file_size > LARGEST_PICKLE:
             raise FileError(f"{path.name} grows to {entry.file_size:,} bytes, far more than an embedding.")
-        if f"{root}byteorder" in names and archive.read(f"{root}byteorder")[:6] != b"little":
+        if f"{root}byteorder" in names and _beginning(archive, f"{root}byteorder", 6) != b"little":
             raise FileError(f"{path.name} was written by a machine with another order of bytes.")
         storages = _Storages(
             path, {name: archive.getinfo(name).file_size for name in names if name.startswith(f"{root}data/")}
@@ -97,6 +103,11 @@ def _read_archive(path: Path, file: BinaryIO) -> Content:
             for name in names
         }
     return _content(path, value, machine, sizes)
+
+
+def _beginning(archive: zipfile.ZipFile, name: str, count: int) -> bytes:
+    with archive.open(name) as entry:
+        return entry.read(count)
 
 
 def _unpack(names: list[str]) -> str:
@@ -178,11 +189,11 @@ def _read_old(path: Path, file: BinaryIO) -> Content:
     for key in keys if isinstance(keys, list) else ():
         file.seek(at)
         (count,) = struct.unpack("<q", file.read(8))
-        length = count * machine.item_sizes[str(key)]
+        length = count * machine.item_sizes[_text(key)]
         at += 8
         if count < 0 or at + length > end:
             raise ValueError("a storage is cut off")
-        places[str(key)] = (at, length)
+        places[_text(key)] = (at, length)
         at += length
     if any(places[key][1] < size for key, size in wanted.items()):
         raise ValueError("a tensor is longer than its numbers")
@@ -199,6 +210,7 @@ def _read_piece(path: Path, start: int, length: int) -> bytearray:
 
 
 def _content(path: Path, value: Any, machine: _Machine, entries: Mapping[str, int]) -> Content:
+    _check_parts(path, value)
     value = _plain(value)
     if machine.unknown:
         other = recognise_keys([str(name) for name in value]) if isinstance(value, dict) else None
@@ -226,6 +238,19 @@ def _row(item: dict[Any, Any] | Stored) -> dict[str, Any]:
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, Stored) and bool(value.shape)
+
+
+def _check_parts(path: Path, value: Any) -> None:
+    """Refuse what is small only because the same list or dict stands in it again and again."""
+    top = value.state.get("_parameters") if isinstance(value, _Module) else value
+    below = top.values() if isinstance(top, dict) else top if isinstance(top, (list, tuple)) else ()
+    inner = (one.state.get("_parameters") if isinstance(one, _Module) else one for one in below)
+    if sum(len(one) for one in inner if isinstance(one, (dict, list, tuple))) > MOST_STEPS:
+        raise _too_many_parts(path)
+
+
+def _too_many_parts(path: Path) -> FileError:
+    return FileError(f"{path.name} has far more parts than an embedding; it is not read.")
 
 
 def _plain(value: Any) -> Any:
@@ -341,7 +366,7 @@ def _ordered(*arguments: Any) -> OrderedDict[Any, Any]:
 def _tensor(storage: Any, offset: int, shape: Any, stride: Any, *_rest: Any, dtype: str = "") -> Stored:
     if not isinstance(storage, _Storage):
         raise ValueError("a tensor without a storage")
-    shape, stride = tuple(shape), tuple(stride)
+    shape, stride = _sizes(shape), _sizes(stride)
     if not all(type(n) is int and 0 <= n < 2**63 for n in (offset, *shape, *stride)) or len(shape) != len(stride):
         raise ValueError("a tensor of impossible sizes")
     dtype = dtype or storage.dtype
@@ -349,6 +374,13 @@ def _tensor(storage: Any, offset: int, shape: Any, stride: Any, *_rest: Any, dty
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) + 1 if 0 not in shape else 0
     raw = storage.find(last * item)
     return Stored(shape, dtype, lambda: _read_tensor(raw(), dtype, shape, stride, offset))
+
+
+def _sizes(numbers: Any) -> tuple[Any, ...]:
+    """Return a tensor's sizes as a tuple, unless they are none."""
+    if not isinstance(numbers, (tuple, list)) or len(numbers) > MOST_DIMENSIONS:
+        raise ValueError("a tensor of impossible sizes")
+    return tuple(numbers)
 
 
 def _read_tensor(raw: bytearray, dtype: str, shape: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Tensor:
@@ -394,8 +426,8 @@ def _array_tensor(array: _Array) -> Stored:
         step *= length
     if step * ITEM_SIZES[dtype] != len(array.data):
         raise ValueError("an array of another size than it says")
-    raw, shape, stride = bytearray(array.data), array.shape, tuple(reversed(strides))
-    return Stored(shape, dtype, lambda: _read_tensor(raw, dtype, shape, stride, 0))
+    data, shape, stride = array.data, array.shape, tuple(reversed(strides))
+    return Stored(shape, dtype, lambda: _read_tensor(bytearray(data), dtype, shape, stride, 0))
 
 
 def _scalar(dtype: Any, data: Any = b"") -> Any:
@@ -444,13 +476,13 @@ _MAKERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         _PARAMETER_DICT: _Module,
         "copyreg._reconstructor": lambda *_: _Module(),
         "copy_reg._reconstructor": lambda *_: _Module(),
-        "torch.Size": lambda sizes=(): tuple(sizes),
-        "torch.device": lambda *place: place,
+        "torch.Size": lambda sizes=(): _sizes(sizes),
+        "torch.device": lambda *_: None,
         "torch.serialization._get_layout": lambda *_: None,
         "builtins.set": lambda *_: [],
         "__builtin__.set": lambda *_: [],
         "_codecs.encode": _encode,
-        "numpy.dtype": lambda code="", *_: _Dtype(str(code)),
+        "numpy.dtype": lambda code="", *_: _Dtype(_text(code)),
         **{
             f"{module}.multiarray.{name}": make
             for module in ("numpy.core", "numpy._core")
@@ -471,6 +503,13 @@ _MENTIONED = frozenset(
 
 
 # --- Following the steps -------------------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str:
+    """Return a text or a number as a text; of anything nested that can take years."""
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise ValueError("something nested where a text belongs")
 
 
 def _key(key: Any) -> str | int | float | bytes | None:
@@ -541,7 +580,7 @@ class _Machine:
         for opcode, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]  # it reads and nothing else
             self.steps += 1
             if self.steps > MOST_STEPS:
-                raise FileError(f"{self.path.name} has far more parts than an embedding; it is not read.")
+                raise _too_many_parts(self.path)
             if opcode.name == "STOP":
                 break
             _STEPS[opcode.name](self, argument)
@@ -572,7 +611,15 @@ class _Machine:
     def call(self, arguments: Any, named: Any) -> None:
         """Push what a name makes of its arguments."""
         make = _MAKERS.get(named.text) if isinstance(named, _Name) else None
+        self.spend(*arguments)
         self.push(make(*arguments) if make is not None else _Unknown())
+
+    def spend(self, *values: Any) -> None:
+        """Count as steps what is gone through in one: what has been put together once can be given again and again."""
+        self.steps += len(values) + sum(len(one) for one in values if isinstance(one, (list, tuple, dict)))
+        self.steps += sum(len(one) // CHARACTERS_A_STEP for one in values if isinstance(one, (str, bytes)))
+        if self.steps > MOST_STEPS:
+            raise _too_many_parts(self.path)
 
     def storage(self, saved: Any) -> None:
         """Push what a persistent id stands for: a storage ("storage", kind, key, place, count, view).
@@ -584,17 +631,16 @@ class _Machine:
             return
         _, kind, key, _, count, *view = saved
         word = kind.text.rpartition(".")[2].removesuffix("Storage") if isinstance(kind, _Name) else ""
-        dtype, key = _STORAGES[word], str(key)
-        size = ITEM_SIZES[dtype]
-        self.item_sizes[key] = size
-        skipped = view[0][1] * size if view and view[0] is not None else 0
-        if skipped:
+        dtype, key = _STORAGES[word], _text(key)
+        self.item_sizes[key] = ITEM_SIZES[dtype]
+        if view and view[0] is not None and view[0][1] != 0:
             raise ValueError("a storage that is a part of another")
         self.push(_Storage(dtype, count, lambda needed: self.find(key, count, needed)))
 
     def build(self, state: Any) -> None:
         """Set the state of the object on top of the stack."""
         top = self.stack[-1]
+        self.spend(state)
         if isinstance(top, _Module) and isinstance(state, dict):
             top.state.update(state)
         elif isinstance(top, _Dtype):
@@ -603,7 +649,7 @@ class _Machine:
             _, shape, dtype, is_fortran, data = state
             if is_fortran or not isinstance(dtype, _Dtype) or dtype.order not in "<|=" or not isinstance(data, bytes):
                 raise ValueError("an array in an unknown order")
-            top.shape, top.dtype, top.data = tuple(shape), dtype.code, data
+            top.shape, top.dtype, top.data = _sizes(shape), dtype.code, data
 
     def set_items(self, target: Any, items: list[Any]) -> None:
         """Put keys and values, one after the other, into a dict."""
@@ -681,7 +727,7 @@ _STEPS: Mapping[str, _Step] = MappingProxyType(
         "MEMOIZE": lambda m, _: m.remember(len(m.memory)),
         **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda m, place: m.recall(place)),
         "GLOBAL": lambda m, text: m.push(m.name(text.replace(" ", ".", 1))),
-        "STACK_GLOBAL": lambda m, _: m.push(m.name(".".join(str(part) for part in _take(m, 2)))),
+        "STACK_GLOBAL": lambda m, _: m.push(m.name(".".join(_text(part) for part in _take(m, 2)))),
         **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda m, _: m.call(*reversed(_take(m, 2)))),
         "INST": lambda m, text: m.call(m.above_mark(), m.name(text.replace(" ", ".", 1))),
         "OBJ": lambda m, _: m.call((), m.above_mark()[0]),

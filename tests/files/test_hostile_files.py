@@ -9,6 +9,7 @@ import time
 import tracemalloc
 import zipfile
 
+import numpy
 import pytest
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,6 +45,17 @@ def nested_key(depth: int) -> bytes:
     return steps + b"K\x01u."
 
 
+def pairs(depth: int) -> bytes:
+    """A pair of a pair of a pair …: 2 ** depth steps to write it."""
+    return nested_key(depth)[4:-4]  # without the dict around it
+
+
+MANY = b"\x80\x02](" + b"K\x01" * 100_000 + b"eq\x00"
+"""A list of a hundred thousand numbers, which can be got again with `h\\0`."""
+
+MANY_PAIRS = b"\x80\x02K\x01K\x01\x86q\x02](" + b"h\x02" * 100_000 + b"eq\x00"
+
+
 def asks_for(module: str, name: str, argument: str) -> bytes:
     """A pickle that calls a function with a text, in the oldest protocol."""
     return f"c{module}\n{name}\n(S'{argument}'\ntR.".encode()
@@ -60,6 +72,23 @@ PICKLES = {
     "a memory that is empty": b"\x80\x02h\x07.",
     "lists in lists": b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
     "a list of itself": b"\x80\x02]q\x00h\x00a.",
+    "a name of nested pairs": b"\x80\x04" + pairs(40) + b"X\x01\x00\x00\x00a\x93.",
+    "a number format of nested pairs": b"\x80\x02cnumpy\ndtype\n" + pairs(40) + b"\x85R.",
+    "a storage of nested pairs": (
+        b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\n" + pairs(40) + b"X\x03\x00\x00\x00cpuK\x01tQ."
+    ),
+    "a list copied again and again": MANY + b"ctorch\nSize\nq\x01" + b"h\x01h\x00\x85R" * 50_000 + b".",
+    "a dict made again and again": (
+        MANY_PAIRS + b"ccollections\nOrderedDict\nq\x01" + b"h\x01h\x00\x85R0" * 50_000 + b"."
+    ),
+    "a text copied again and again": (
+        b"\x80\x02c_codecs\nencode\nq\x01X" + struct.pack("<I", 10**6) + b"a" * 10**6 + b"q\x00"
+        b"" + b"h\x01h\x00\x85R" * 50_000 + b"."
+    ),
+    "a dict in a list again and again": (
+        b"\x80\x02](}(" + b"".join(b"J" + struct.pack("<i", n) + b"N" for n in range(50_000)) + b"uq\x00"
+        b"" + b"h\x00" * 100_000 + b"e."
+    ),
 }
 
 
@@ -97,6 +126,32 @@ def test_what_asks_for_a_function_is_named_and_not_run(tmp_path, call, wrap):
     with pytest.raises(FileError, match=f"could run code: it asks for {module}.{name}"):
         load_embedding(path)
     assert not proof.exists()
+
+
+def peak_of(path) -> int:
+    """Bytes of Python's that reading a file takes at most."""
+    tracemalloc.start()
+    with contextlib.suppress(FileError):
+        load_embedding(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_an_entry_that_grows_is_not_read_to_its_end(tmp_path):
+    path = tmp_path / "x.pt"
+    torch.save({"string_to_param": {"*": L2}}, path)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "y.pt", "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, b"little" + bytes(200_000_000) if name.endswith("byteorder") else old.read(name))
+    assert peak_of(tmp_path / "y.pt") < 50_000_000
+
+
+def test_one_array_under_many_names_is_there_once(tmp_path):
+    array = numpy.ones((1000, 768), dtype=numpy.float32)
+    path = tmp_path / "x.pt"
+    torch.save({f"<{n}>": array for n in range(200)}, path, pickle_protocol=4)
+    assert peak_of(path) < 50_000_000
 
 
 def test_names_beside_tensors_are_named(tmp_path):
