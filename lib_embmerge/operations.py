@@ -9,13 +9,13 @@ under the entry's name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from .families import ENCODERS, EncoderKind
 
-__all__ = ["FUNCTIONS", "OPERATIONS", "Operation", "Parameter", "ParameterKind", "signature"]
+__all__ = ["FUNCTIONS", "OPERATIONS", "Operation", "Parameter", "ParameterKind", "listed_operations", "signature"]
 
 ParameterKind = Literal["embedding", "number", "integer", "number or embedding", "text", "encoder"]
 
@@ -198,6 +198,14 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType({entry.name: entry for en
 
 FUNCTIONS: Mapping[str, Operation] = MappingProxyType({e.name: e for e in _ENTRIES if e.is_function})
 """Those that are written as `name(…)`."""
+
+
+def listed_operations() -> list[Operation]:
+    """Return the table's entries for a person to read: the functions of all text encoders as one."""
+    first, *others = ENCODERS
+    summary = f"Only that text encoder's vectors, zeros for every other. So do {', '.join(others)}."
+    together = replace(OPERATIONS[first], summary=summary)
+    return [together if name == first else entry for name, entry in OPERATIONS.items() if name not in others]
 
 
 def signature(operation: Operation) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 
 from ...errors import EmbeddingMergeError, closest_names
-from ...operations import OPERATIONS, Operation, signature
+from ...operations import OPERATIONS, Operation, listed_operations, signature
 from .report import Report
 
 __all__ = ["list_functions", "markdown_table"]
@@ -17,8 +17,9 @@ def list_functions(options: argparse.Namespace) -> Report:
     entries = [_find(name) for name in options.name] or list(OPERATIONS.values())
     figures: dict[str, object] = {"functions": [_fields(entry) for entry in entries]}
     if options.markdown:
-        return Report(figures, [markdown_table(entries)])
-    lines = [line for entry in entries for line in (*_list_entry(entry), "")]
+        return Report(figures, markdown_table(entries if options.name else listed_operations()).splitlines())
+    shown = entries if options.name else listed_operations()
+    lines = [line for entry in shown for line in (*_list_entry(entry), "")]
     return Report(figures, lines[:-1])
 
 

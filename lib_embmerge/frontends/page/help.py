@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...operations import OPERATIONS, Operation, signature
+from ...operations import Operation, listed_operations, signature
 from .html import draw
 
 __all__ = ["RULES", "HowTo", "draw_help", "group_operations"]
@@ -56,8 +56,8 @@ def draw_help() -> str:
 
 
 def group_operations() -> Mapping[str, Sequence[Operation]]:
-    """Return the operators and the functions, in the order of the table."""
-    entries = list(OPERATIONS.values())
+    """Return the operators and the functions, in the order of the table; those of text encoders as one."""
+    entries = listed_operations()
     return {
         "Operators": [entry for entry in entries if not entry.is_function],
         "Functions": [entry for entry in entries if entry.is_function],

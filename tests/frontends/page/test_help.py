@@ -9,12 +9,12 @@ import pytest
 
 from lib_embmerge.frontends.page.help import RULES, draw_help, group_operations
 from lib_embmerge.language import parse
-from lib_embmerge.operations import OPERATIONS, signature
+from lib_embmerge.operations import listed_operations, signature
 
 
 def test_every_operation_is_there_with_its_example() -> None:
     drawn = html.unescape(draw_help())
-    for entry in OPERATIONS.values():
+    for entry in listed_operations():
         assert f"<dt>{signature(entry)}</dt>" in drawn
         assert f'data-embmerge-text="{entry.example}"' in drawn
         assert entry.summary in drawn
@@ -23,7 +23,7 @@ def test_every_operation_is_there_with_its_example() -> None:
 
 def test_the_groups_hold_each_once() -> None:
     names = [entry.name for entries in group_operations().values() for entry in entries]
-    assert sorted(names) == sorted(OPERATIONS)
+    assert sorted(names) == sorted(entry.name for entry in listed_operations())
 
 
 @pytest.mark.parametrize("example", [rule.example for rule in RULES if rule.example])
