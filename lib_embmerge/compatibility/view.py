@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from ..families import OTHER_ENCODER_WIDTHS
 from ..remarks import Remark
 from .facts import MODELS, FileFacts, Repair
 from .rules import BUNDLE, HOSTS, Verdict, takes_bundles
@@ -52,6 +53,8 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
     if facts.made_for == {"clip_g"}:
         lines.append("It serves clip_g alone; joined with a file for clip_l (--join) it serves SDXL.")
     lines += [] if facts.is_finite else ["It holds infinity or NaN: pictures come out black."]
+    if facts.families and set(facts.tensors) & set(OTHER_ENCODER_WIDTHS):
+        lines.append(f"Expressions read it in Forge, Forge Neo and SD.Next, too: <emb('{facts.name}')>.")
     return [*lines, "All its vectors are zero: it does nothing."] if facts.is_zero else lines
 
 

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from lib_embmerge.compatibility.facts import MODELS, FileFacts, TensorFacts, describe_file, describe_vectors
 from lib_embmerge.compatibility.rules import HOSTS, check_file, judge
+from lib_embmerge.compatibility.view import headlines
 from lib_embmerge.errors import FileError
 
 
@@ -275,3 +276,12 @@ def test_a_file_without_tensors_is_an_error(tmp_path):
     torch.save({"a": 1}, tmp_path / "a.pt")
     with pytest.raises(FileError, match="holds no tensors"):
         check_file(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "is_said"), [({"clip_l": (1, 768)}, False), ({"qwen3_4b": (2, 2560)}, True), (FLUX, True)]
+)
+def test_a_file_for_t5_says_where_expressions_read_it(tensors, is_said):
+    facts = file(tensors=tensors)
+    said = f"Expressions read it in Forge, Forge Neo and SD.Next, too: <emb('{facts.name}')>"
+    assert any(said in line for line in headlines(facts, judge(facts))) == is_said

@@ -106,8 +106,8 @@ def test_a_file_s_vectors_are_read_where_the_host_reads_none(host: FakeForge) ->
     assert set(found.vectors) == {"clip_l", "t5xxl"}
     plain = host.condition("a red on"), host.words("a house on")
     host.webui().start()
-    assert same(clip_parts(host.condition("a <emb('mine')> on")), clip_parts(plain[0]))
     for prompt in ("a <emb('mine')> on", "a <'mine'> on"):
+        assert same(clip_parts(host.condition(prompt)), clip_parts(plain[0]))
         assert same(host.words(prompt), plain[1])
 
 

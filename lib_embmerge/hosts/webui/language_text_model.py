@@ -40,11 +40,25 @@ class LanguageTextModel(RunningTextModel):
         """Where embeddings for the others are looked for, which the host does not load."""
 
     def pieces_of(self, encoder: Any, texts: Sequence[str]) -> list[TextPieces]:
-        """Resolve texts for one encoder: for others than CLIP's by the files in the folder."""
-        if self.folder is None or encoder in self.clip:
+        """Resolve texts for one encoder: for CLIP by the host's embeddings first, then by the files in the folder."""
+        if self.folder is None:
             return super().pieces_of(encoder, texts)
+        if encoder in self.clip:
+            return [self._with_files(pieces, encoder) for pieces in super().pieces_of(encoder, texts)]
         read = self.folder.read(encoder.name, texts, encoder.tokenize, [encoder.name])
         return [[self._of_file(p) if isinstance(p, EmbeddingFile) else p for p in pieces] for pieces in read]
+
+    def _with_files(self, pieces: TextPieces, encoder: Any) -> TextPieces:
+        """Put embeddings that the host leaves aside, as they are for T5 too, in the places of their names' tokens."""
+        assert self.folder is not None
+        found: list[Any] = []
+        for piece in pieces:
+            if isinstance(piece, InstalledEmbedding):
+                found.append(piece)
+                continue
+            parts = self.folder.split(encoder.name, piece, encoder.tokenize, [e.name for e in self.encoders])
+            found += [self._of_file(part) if isinstance(part, EmbeddingFile) else part for part in parts]
+        return found
 
     def embeddings_named(self, *stems: str) -> list[InstalledEmbedding]:
         """Return all embeddings of these names, case ignored, those that the host put aside included."""
