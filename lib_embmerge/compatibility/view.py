@@ -51,7 +51,7 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
         lines.append(f"It fits no family of models{' as it is' if facts.refusal else ''}.")
         lines += [facts.refusal] if facts.refusal else []
     if facts.made_for == {"clip_g"}:
-        lines.append("It serves clip_g alone; joined with a file for clip_l (--join) it serves SDXL.")
+        lines.append("It serves clip_g alone; joined with a file for clip_l it serves SDXL.")
     lines += [] if facts.is_finite else ["It holds infinity or NaN: pictures come out black."]
     if facts.families and set(facts.tensors) & set(OTHER_ENCODER_WIDTHS):
         lines.append(f"Expressions read it in Forge, Forge Neo and SD.Next, too: <emb('{facts.name}')>.")

@@ -338,7 +338,8 @@ def test_two_files_are_joined(host, uploads):
 def test_bad_vectors_are_left_out_where_it_is_asked_for(host, uploads):
     save_file({"emb_params": torch.cat([L, L[:1] * float("nan")])}, uploads / "x-nan.safetensors")
     chosen = [str(uploads / "x-nan.safetensors")]
-    assert "NaN or infinity in vector 5 of 5" in plain(convert_from_page(host, chosen, [], ConvertOptions()))
+    said = plain(convert_from_page(host, chosen, [], ConvertOptions()))
+    assert 'NaN or infinity in vector 5 of 5. Tick "Leave out vectors with NaN or infinity"' in said
     press(host, chosen, "convert without the bad vectors")
     assert torch.equal(read_embedding(host.embeddings_folder / "x-nan.safetensors").vectors["clip_l"], L)
     again = convert_from_page(host, chosen, [], ConvertOptions(drop_bad=True, name="again"))
@@ -348,6 +349,10 @@ def test_bad_vectors_are_left_out_where_it_is_asked_for(host, uploads):
 def test_an_encoder_that_the_file_does_not_say_is_a_button(host, uploads):
     save_file({"x": torch.ones(2, 4096)}, uploads / "x-wide.safetensors")
     chosen = [str(uploads / "x-wide.safetensors")]
+    for shown in (check_from_page(host, chosen, []), convert_from_page(host, chosen, [], ConvertOptions())):
+        assert plain(shown).count("holds vectors of 4096 numbers, which may be for t5xxl or ") == 1
+        assert "--as" not in shown
+        assert 'Choose it at "Whose vectors".' in plain(shown)
     press(host, chosen, "they are umt5xxl's")
     assert list(load_file(host.embeddings_folder / "x-wide.safetensors")) == ["umt5xxl"]
     convert_from_page(host, chosen, [], ConvertOptions(encoder="t5xxl", name="other"))

@@ -19,7 +19,7 @@ import torch
 
 from ....compatibility.facts import FileFacts, describe_file
 from ....compatibility.rules import judge
-from ....errors import EmbeddingMergeError, FileError, FileExists
+from ....errors import EmbeddingMergeError, FileError, FileExists, NotFinite
 from ....files.convert import (
     Conversion,
     Treatment,
@@ -159,8 +159,9 @@ def _view(host: PageHost, source: ChosenFile) -> FileView:
     try:
         files = load_embeddings(source.path)
     except EmbeddingMergeError as error:  # such as vectors of a width that nobody knows: programs have their say
-        drawn = draw_error(error) + draw("actions", actions=_ask_encoder(source, error.alternatives))
-        return FileView(source.title, error=drawn, loads=draw_loads(facts, verdicts))
+        buttons = draw("actions", actions=_ask_encoder(source, error.alternatives))
+        drawn = draw_error(_in_words_of_the_page(error)) + buttons
+        return FileView(source.title, error=drawn, loads=draw_loads(replace(facts, refusal=""), verdicts))
     fixes = _find_fixes(host, source, files, facts, model)
     has_recipe = any(file.metadata.get("embmerge.resolved") for file in files)
     recipe = ("It says what it was made of: it can be made again for another checkpoint.",) if has_recipe else ()
@@ -352,13 +353,21 @@ class _Tried:
 def _try(title: str, do: Callable[[], list[Made]]) -> _Tried:
     try:
         return _Tried(title, do())
-    except FileExists as error:
-        error.suggestion = 'Tick "Overwrite" to replace it, or give a name.'
-        return _Tried(title, error=draw_error(error))
     except EmbeddingMergeError as error:
-        return _Tried(title, error=draw_error(error))
+        return _Tried(title, error=draw_error(_in_words_of_the_page(error)))
     except OSError as error:
         return _Tried(title, error=draw_error(FileError(f"{error.filename or 'A file'}: {error.strerror or error}.")))
+
+
+def _in_words_of_the_page(error: EmbeddingMergeError) -> EmbeddingMergeError:
+    """Return a mistake with what helps on this page, in the place of the command line's options."""
+    if isinstance(error, FileExists):
+        error.suggestion = 'Tick "Overwrite" to replace it, or give a name.'
+    elif isinstance(error, NotFinite) and error.suggestion:
+        error.suggestion = 'Tick "Leave out vectors with NaN or infinity" to keep the others.'
+    elif set(error.alternatives) & set(ALL_WIDTHS):
+        error.suggestion = 'Choose it at "Whose vectors".'
+    return error
 
 
 def _draw_made(host: PageHost, tried: Sequence[_Tried], sources: int = 1) -> str:
