@@ -199,7 +199,7 @@ def _extension_in(*extensions: str) -> Rule:
         if facts.extension in extensions:
             return None
         shown = ", ".join(extension for extension in extensions if extension and extension not in _PICTURES)
-        return Problem(f"It looks for {shown}, not {facts.extension or 'a name without an ending'}.")
+        return Problem(f"It looks for {shown}, not {facts.extension or 'names without an ending'}.")
 
     return rule
 
@@ -465,6 +465,25 @@ def _comfy_name(facts: FileFacts, _model: str) -> Problem | None:
     return Problem(f"embedding:{facts.name} cannot be written: the name ends at {character}.")
 
 
+_COMFY_ADDS = (".safetensors", ".pt", ".bin")
+"""Endings that a name may stand without."""
+
+
+def _comfy_form(facts: FileFacts, _model: str) -> Problem | None:
+    """Take for safetensors what is called so in any letters, everything else for a pickle."""
+    wanted = "safetensors" if facts.extension == ".safetensors" else "pickle"
+    if not facts.form or facts.form == wanted:
+        return None
+    called = f"called {facts.extension}" if facts.extension else "without an ending"
+    return Problem(f"It opens a file {called} as a {wanted}; this is a {facts.form}.")
+
+
+def _comfy_ending(facts: FileFacts, _model: str) -> str | None:
+    if not facts.ending or facts.ending in _COMFY_ADDS:
+        return None
+    return f"Write embedding:{facts.name}{facts.ending}; without an ending only {', '.join(_COMFY_ADDS)} are found."
+
+
 def _comfy_container(facts: FileFacts, _model: str) -> Problem | None:
     if facts.container == "Tensor":
         return Problem("It fails at a bare tensor; it wants one with a name.")
@@ -565,6 +584,18 @@ def _first_word(facts: FileFacts, _model: str) -> str | None:
     if len(facts.words) > 1 and not facts.is_lora:
         return f"Of its {len(facts.words)} embeddings only {facts.words[0]} is read; convert makes a file of each."
     return None
+
+
+_SWARM_LISTS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+
+
+def _swarm_listed(facts: FileFacts, _model: str) -> Problem | None:
+    """It lists names of these endings in small letters, and hands ComfyUI the name with its ending.
+
+    Source: src/Text2Image/T2IModel.cs:55-58, T2IModelHandler.cs:810-841, T2IPromptHandling.cs:474-505.
+    """
+    ending = facts.ending or facts.extension
+    return None if ending in _SWARM_LISTS else Problem(f"It lists {', '.join(_SWARM_LISTS)}, not {ending or 'others'}.")
 
 
 def _swarm_name(facts: FileFacts, _model: str) -> Problem | None:
@@ -726,7 +757,7 @@ class Host:
 
 
 _OF_A1111 = (".safetensors", *_PICKLES, *_PICTURES)
-_COMFY = (_extension_in(".safetensors", *_PICKLES, ""), _small_letters, _ending_fits, _comfy_container, _comfy_raw)
+_COMFY = (_comfy_form, _comfy_container, _comfy_raw)
 
 _ENTRIES = (
     Host(
@@ -776,11 +807,11 @@ _ENTRIES = (
     Host(
         "ComfyUI",
         (_runs(*MODELS), *_COMFY, _comfy_name, _comfy_widths),
-        (_comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _comfy_bundles, _first_word),
+        (_comfy_ending, _comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _comfy_bundles, _first_word),
     ),
     Host(
         "SwarmUI",
-        (_runs(*MODELS), *_COMFY, _swarm_name, _comfy_name, _comfy_widths),
+        (_runs(*MODELS), _swarm_listed, *_COMFY, _swarm_name, _comfy_name, _comfy_widths),
         (_comfy_t5, _comfy_new, _comfy_twins, _comfy_unequal, _comfy_bundles, _first_word),
     ),
     Host(
