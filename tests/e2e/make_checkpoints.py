@@ -21,7 +21,8 @@ are loaded.  The CLIP-L tower keeps its twelve layers and needs nothing of the s
 The ``comfy-…`` kinds are for ComfyUI, which reads no configuration: their denoisers are recognized by the measures of
 the real ones. Of the larger text encoders it has to be told that they are shortened: ``num_hidden_layers`` is 4 in its
 ``clip_config_bigg.json`` and ``text_encoders/sd2_clip_config.json``; in ``text_encoders/t5_config_xxl.json``
-``num_layers`` is 1 and ``d_ff`` 256. ``tiny-comfy-lora.safetensors`` belongs into its folder ``loras``.
+``num_layers`` is 1 and ``d_ff`` 256. ``tiny-comfy-lora.safetensors`` belongs into its folder ``loras``, the files of
+T5 alone into ``text_encoders``.
 
 Equal arguments give equal files: each tensor has its own seed, made of the kind's and its name.
 """
@@ -196,21 +197,21 @@ def add_open_clip(layout: Layout, prefix: str, tower: TextTower) -> None:
 
 def add_t5(layout: Layout, prefix: str, tower: TextTower) -> None:
     """Add a T5 encoder with the names of the ``transformers`` package."""
-    root, width = f"{prefix}.transformer", tower.width
-    layout.normal(f"{root}.shared.weight", T5_VOCABULARY, width, std=1.0)
+    root, width = f"{prefix}.transformer." if prefix else "", tower.width
+    layout.normal(f"{root}shared.weight", T5_VOCABULARY, width, std=1.0)
     for index in range(tower.layers):
-        attention = f"{root}.encoder.block.{index}.layer.0"
+        attention = f"{root}encoder.block.{index}.layer.0"
         for projection in ("q", "k", "v", "o"):
             layout.linear(f"{attention}.SelfAttention.{projection}", width, width, bias=False)
         layout.normal(f"{attention}.layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
         if index == 0:
             layout.normal(f"{attention}.SelfAttention.relative_attention_bias.weight", 32, T5_HEADS, std=0.1)
-        feed_forward = f"{root}.encoder.block.{index}.layer.1"
+        feed_forward = f"{root}encoder.block.{index}.layer.1"
         for gate in ("wi_0", "wi_1"):
             layout.linear(f"{feed_forward}.DenseReluDense.{gate}", width, T5_HIDDEN, bias=False)
         layout.linear(f"{feed_forward}.DenseReluDense.wo", T5_HIDDEN, width, bias=False)
         layout.normal(f"{feed_forward}.layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
-    layout.normal(f"{root}.encoder.final_layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
+    layout.normal(f"{root}encoder.final_layer_norm.weight", width, std=NORM_SPREAD, mean=1.0)
 
 
 def open_clip_architecture(tower: TextTower) -> Config:
@@ -686,6 +687,13 @@ def sd3_layout() -> Layout:
     return layout
 
 
+def t5_layout() -> Layout:
+    """Return the tensors of a T5 encoder's own file."""
+    layout = Layout()
+    add_t5(layout, "", T5)
+    return layout
+
+
 def lora_layout() -> Layout:
     """Return the tensors of a LoRA for CLIP-L and its table of tokens, as ComfyUI reads one."""
     layout = Layout()
@@ -884,6 +892,25 @@ class Kind:
     seed: int
     layout: Callable[[], Layout]
     config: Callable[[], Config] | None = None
+    store: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
+
+
+def in_eight_bits(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return every tensor as eight-bit floats."""
+    return {name: tensor.to(torch.float8_e4m3fn) for name, tensor in tensors.items()}
+
+
+def scaled_in_eight_bits(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the linear layers as eight-bit floats with a scale beside each, as ComfyUI's scaled files hold them."""
+    found = {"scaled_fp8": torch.tensor([], dtype=torch.float8_e4m3fn)}
+    for name, tensor in tensors.items():
+        if name.startswith("shared.") or tensor.dim() < 2 or "relative_attention" in name:
+            found[name] = tensor
+            continue
+        scale = tensor.abs().max().float() / torch.finfo(torch.float8_e4m3fn).max
+        found[name] = (tensor.float() / scale).to(torch.float8_e4m3fn)
+        found[f"{name.removesuffix('weight')}scale_weight"] = scale
+    return found
 
 
 KINDS = {
@@ -902,6 +929,8 @@ KINDS = {
     "comfy-sdxl": Kind(511, plain_sdxl_layout),
     "comfy-flux": Kind(531, plain_flux_layout),
     "comfy-lora": Kind(541, lora_layout),
+    "comfy-t5-fp8": Kind(551, t5_layout, store=in_eight_bits),
+    "comfy-t5-scaled": Kind(551, t5_layout, store=scaled_in_eight_bits),
 }
 
 
@@ -909,7 +938,7 @@ def write_checkpoint(name: str, directory: Path) -> Path:
     """Write the kind's checkpoint and configuration and return the checkpoint's path."""
     kind = KINDS[name]
     path = directory / f"tiny-{name}.safetensors"
-    save_file(kind.layout().draw(kind.seed), path, metadata={"format": "pt"})
+    save_file(kind.store(kind.layout().draw(kind.seed)), path, metadata={"format": "pt"})
     if kind.config is not None:
         _write_json(path.with_suffix(".yaml"), kind.config())
     return path
