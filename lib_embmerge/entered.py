@@ -27,6 +27,8 @@ the character that ends a text in many programs."""
 LONGEST_SUGGESTION = 60
 """Characters of a prompt that is repeated in a message."""
 
+QUOTE_WORDS = "Quote the words that it is to be made of: 'a photo of a cat'."
+
 TextKind = Literal["any", "expression", "prompt"]
 """What the user says that a text is; `any` leaves it to how the text begins."""
 
@@ -97,6 +99,8 @@ def _only_expression(text: str) -> tuple[str, int]:
         intended = guess_intended(text)
         if intended is not None:
             raise intended
+        if not text.strip():
+            raise SyntaxProblem("The expression is empty.", suggestion=QUOTE_WORDS)
         raise SyntaxProblem("This is a prompt, not an expression.", suggestion=_how_to_quote(text))
     first = islands[0]
     if len(islands) > 1 or _around(text, first):
@@ -118,8 +122,6 @@ def _around(text: str, island: Island) -> str:
 
 def _how_to_quote(text: str) -> str:
     words = " ".join(text.split())
-    if not words:
-        return "Quote the words that it is to be made of: 'a photo of a cat'."
     quoted = words.replace("'", "''")
     if len(quoted) > LONGEST_SUGGESTION:
         return "To use its words, put them in quotes."

@@ -73,7 +73,7 @@ def test_an_expression_or_a_prompt_that_is_one(text: str, expression: str, offse
     ("text", "message"),
     [
         ("a cat", "This is a prompt, not an expression. To use its words, quote them: 'a cat'."),
-        ("", "This is a prompt, not an expression. Quote the words that it is to be made of: 'a photo of a cat'."),
+        ("", "The expression is empty. Quote the words that it is to be made of: 'a photo of a cat'."),
         ("word " * 50, "This is a prompt, not an expression. To use its words, put them in quotes."),
         ("<'a'> <'b'>", "This is a prompt with more than one expression in it; one expression is needed."),
         ("a <'b'>", "This is a prompt with words around its expression; the expression alone is needed."),

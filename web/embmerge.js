@@ -5,6 +5,9 @@ import { api } from "../../scripts/api.js";
 const PAUSE = 300; // milliseconds without a key before the text is asked about
 const EXPRESSIONS = { EmbmergeSaveEmbedding: ["expression"], EmbmergeLookAtExpression: ["expression"], EmbmergeCompare: ["a", "b"] };
 const EDGE = 10; // pixels around a widget, of which older pages take no other number
+const MUTED = 2; // modes of a node
+const BYPASSED = 4;
+const SUBGRAPH_INPUT = -10; // stands for a node where a subgraph begins
 const SHOWN = "embmerge_text";
 const EVERY_CLIP = "embmerge.every_clip";
 const OPENS = /<['"+\-(.\w]|\{'/;
@@ -82,13 +85,45 @@ function isAnswered(node) {
   while (next.length) {
     const one = next.pop();
     if (!one || seen.has(one)) continue;
-    if (one.comfyClass === "EmbmergeExpressionsForCLIP") return true;
+    if (one.comfyClass === "EmbmergeExpressionsForCLIP" && one.mode !== MUTED && one.mode !== BYPASSED) return true;
     seen.add(one);
     (one.inputs ?? []).forEach((input, index) => {
-      if (input.type === "CLIP" || input.type === "*") next.push(one.getInputNode?.(index));
+      if (input.type === "CLIP" || input.type === "*") next.push(...sourcesOf(one, index));
     });
   }
   return false;
+}
+
+// The nodes that an input may come from, also into a subgraph, and out of one.
+function sourcesOf(node, index) {
+  const own = node.graph;
+  const link = own?.getLink?.(node.inputs[index]?.link);
+  if (!link) return [node.getInputNode?.(index)];
+  if (link.origin_id === SUBGRAPH_INPUT) {
+    const hosts = everyNode().filter((one) => one.subgraph === own);
+    return hosts.flatMap((host) => (host.inputs?.[link.origin_slot] ? sourcesOf(host, link.origin_slot) : []));
+  }
+  const origin = own.getNodeById(link.origin_id);
+  const inner = origin?.subgraph?.getLink?.(origin.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
+  return inner ? [origin.subgraph.getNodeById(inner.origin_id)] : [origin];
+}
+
+// All nodes, those in subgraphs too.
+function everyNode() {
+  const found = [];
+  const graphs = [app.rootGraph ?? app.graph];
+  for (const graph of graphs) {
+    for (const node of graph?._nodes ?? []) {
+      found.push(node);
+      if (node.subgraph && !graphs.includes(node.subgraph)) graphs.push(node.subgraph);
+    }
+  }
+  return found;
+}
+
+// Whether a box's text comes by a link, which then takes the place of what is written in it.
+function isLinked(node, widget) {
+  return (node.inputs ?? []).some((input) => input.widget?.name === widget.name && input.link != null);
 }
 
 // What the page sends of a box in which it resolves choices and cuts comments; all stays in its place.
@@ -122,6 +157,7 @@ function watch(node, widget, kind) {
   const ask = async () => {
     const text = sentText(widget);
     const number = ++asked;
+    if (isLinked(node, widget)) return show("", false);
     if (kind === "prompt" && (!OPENS.test(text) || !isAnswered(node))) return show("", false);
     if (widget.dynamicPrompts && IN_BRACES.test(text)) return show(BRACES_ARE_CHOICES, true);
     try {
@@ -146,13 +182,40 @@ function textWidgets(node) {
 }
 
 function askAgain() {
-  for (const node of app.graph?._nodes ?? []) node.embmergeAsk?.forEach((ask) => ask());
+  for (const node of everyNode()) node.embmergeAsk?.forEach((ask) => ask());
+}
+
+// By the number of a graph that runs; of a node in a subgraph those of the nodes around it stand before, `12:5`.
+function nodeOf(id) {
+  let graph = app.rootGraph ?? app.graph;
+  let found = null;
+  for (const part of String(id).split(":")) {
+    found = graph?.getNodeById(Number(part)) ?? graph?.getNodeById(part);
+    graph = found?.subgraph;
+  }
+  return found;
 }
 
 // What stopped a graph, in the node's own line: the page's dialog has no fixed width, so that a caret points nowhere.
 function showMistake({ detail }) {
   if (!String(detail.exception_type).includes("lib_embmerge.errors")) return;
-  app.graph?.getNodeById(detail.node_id)?.embmergeShow?.(detail.exception_message.trimEnd(), true);
+  nodeOf(detail.node_id)?.embmergeShow?.(detail.exception_message.trimEnd(), true);
+}
+
+// A link may change whether a box is read at all, and what stands before it.
+function followLinks(nodeType) {
+  const before = nodeType.prototype.onConnectionsChange;
+  nodeType.prototype.onConnectionsChange = function () {
+    const result = before?.apply(this, arguments);
+    soonAgain();
+    return result;
+  };
+}
+
+let again = 0;
+function soonAgain() {
+  clearTimeout(again);
+  again = setTimeout(askAgain, PAUSE);
 }
 
 // --- What a node shows when it has run ---
@@ -186,6 +249,7 @@ app.registerExtension({
     for (const widget of textWidgets(node)) watch(node, widget, expressions.includes(widget.name) ? "expression" : "prompt");
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
+    followLinks(nodeType);
     if (!nodeData.name?.startsWith("Embmerge")) return;
     const before = nodeType.prototype.onExecuted;
     nodeType.prototype.onExecuted = function (output) {

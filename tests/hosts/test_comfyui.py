@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import MethodType
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,9 +122,7 @@ def test_arithmetic_stands_where_the_expression_stood(comfy: FakeComfyUI, host: 
 
 
 @pytest.mark.parametrize("kind", ["newest sd1", "newest sdxl"])
-def test_newer_versions_bring_patches_only_where_the_encoder_runs(
-    comfy: FakeComfyUI, host: ComfyUI, kind: str
-) -> None:
+def test_newer_versions_bring_patches_only_where_the_encoder_runs(comfy: FakeComfyUI, host: ComfyUI, kind: str) -> None:
     """Their table is looked at for words and lengths, too."""
     clip = comfy.clip(kind)
     patched = clip.clone(disable_dynamic=True)
@@ -370,6 +369,16 @@ def test_a_saved_file_is_the_expression(comfy: FakeComfyUI, host: ComfyUI, kind:
     assert encoded(host.answering(clip), "a <'kitten'> on") == inline
 
 
+@pytest.mark.parametrize("name", ["two words", "a(b)", "a, b"])
+def test_a_name_that_the_host_would_cut_is_told_as_an_expression(comfy: FakeComfyUI, host: ComfyUI, name: str) -> None:
+    clip = comfy.clip()
+    for _ in range(2):  # when it is there already, too
+        shown = node(host, "EmbmergeSaveEmbedding").save(clip, "'big cat'", name)
+        assert shown["result"] == (f"<'{name}'>",)
+        assert f"In prompts: <'{name}'>" in shown["ui"]["embmerge_text"][0]
+    assert encoded(host.answering(clip), f"a {shown['result'][0]} on") == encoded(clip, "a big cat on")
+
+
 def test_a_file_is_replaced_only_when_asked(comfy: FakeComfyUI, host: ComfyUI) -> None:
     clip = comfy.clip()
     saved(host, clip, "'cat'")
@@ -389,7 +398,7 @@ def test_many_vectors_are_asked_about(comfy: FakeComfyUI, host: ComfyUI) -> None
 
 
 def test_no_file_leaves_the_folder(comfy: FakeComfyUI, host: ComfyUI) -> None:
-    for name, folder in (("../x", ""), ("x", ".."), ("x", "a/../../b")):
+    for name, folder in (("../x", ""), ("x", ".."), ("x", "a/../../b"), ("x", "/tmp"), ("x", "\\tmp")):
         with pytest.raises(FileError):
             saved(host, comfy.clip(), "'cat'", name=name, folder=folder)
     assert list(comfy.embeddings.rglob("*.safetensors")) == []
@@ -540,6 +549,29 @@ def test_a_mistake_is_shown_while_one_types(host: ComfyUI, text: str, kind: str)
     found = answer_line({"text": text, "kind": kind}, host)
     assert found["is_mistake"]
     assert str(found["text"]).count("\n") >= 1 or kind == "expression"
+
+
+class Asked:
+    """What the server hands over of a question."""
+
+    def __init__(self, body: str) -> None:
+        self.body = body
+
+    async def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [('{"text": "a <\'cat\'>"}', 200), ("{}", 200), ("[]", 400), ("null", 400), ("'", 400), ("", 400)],
+)
+def test_a_question_that_is_none_is_refused(
+    comfy: FakeComfyUI, host: ComfyUI, monkeypatch: pytest.MonkeyPatch, body: str, status: int
+) -> None:
+    answers = SimpleNamespace(json_response=lambda found, status=200: (status, found))
+    monkeypatch.setitem(sys.modules, "aiohttp", SimpleNamespace(web=answers))
+    host.start({"line": lambda question: answer_line(question, host)})
+    assert asyncio.run(comfy.addresses["/embmerge/line"](Asked(body)))[0] == status
 
 
 # --- The folder ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,10 +26,13 @@ from ...vectors.embedding import Embedding, describe_lengths
 from ..figures import align, amount, figure, name_neighbours
 from ..source import Source, StoredFile, compute_source, read_stored
 
-__all__ = ["describe", "describe_difference", "describe_saved", "open_source"]
+__all__ = ["describe", "describe_difference", "describe_saved", "name_in_prompts", "open_source"]
 
 NEAREST = 6
 """Words that are shown for a vector."""
+
+ENDS_NAME = re.compile(r"[\s,:()\[<]")
+"""What ends a name behind `embedding:`, or is a weight's. Source: comfy/sd1_clip.py at 4f874c5e."""
 
 SHOWN_VECTORS = 75
 """Vectors that have a line."""
@@ -78,9 +82,16 @@ def describe_saved(saved: Sequence[Saved], folder: str) -> str:
     lines = []
     for one in saved:
         shapes = ", ".join(f"{name} {count} × {width}" for name, (count, width) in one.shapes.items())
-        lines += [str(one.path), shapes, f"In prompts: embedding:{folder}{one.name}", *_verdicts(one.path)]
+        lines += [str(one.path), shapes, f"In prompts: {name_in_prompts(folder, one.name)}", *_verdicts(one.path)]
         lines += _below(one.warnings)
     return "\n".join(lines)
+
+
+def name_in_prompts(folder: str, name: str) -> str:
+    """Return how a prompt names an embedding: by `embedding:`, or in an expression where ComfyUI would cut the name."""
+    whole = f"{folder}{name}"
+    quoted = name.replace("'", "''")
+    return f"<'{quoted}'>" if ENDS_NAME.search(whole) else f"embedding:{whole}"
 
 
 def _verdicts(path: Path) -> list[str]:

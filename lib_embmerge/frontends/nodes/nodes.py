@@ -25,7 +25,7 @@ from ...merge import MergeSettings
 from ...saving import TooLong, save_expression
 from ...vectors.embedding import Embedding
 from ..save_form import SaveForm
-from .figures import describe, describe_difference, describe_saved, open_source
+from .figures import describe, describe_difference, describe_saved, name_in_prompts, open_source
 
 __all__ = [
     "DISPLAY_NAMES",
@@ -202,7 +202,7 @@ class Save(Node):
         model = self.host.text_model(clip, self.host.name_of_model(prompt, unique_id))
         limits = self.host.settings().limits
         entered = read_expression(expression, limits=limits)
-        below = folder.strip().strip("/\\").replace("\\", "/")
+        below = folder.strip().replace("\\", "/").rstrip("/")
         target = folder_below(self.host.embeddings_folder, below)
         form = SaveForm(overwrite, long=None if more_than_75 == "ask" else more_than_75)  # type: ignore[arg-type]
         options = form.options(target, limits, is_installed_here=True)
@@ -210,7 +210,8 @@ class Save(Node):
         with _computing():
             if not overwrite and _is_there(entered, name, model, target):
                 text = f"{target / name}.safetensors\nIt is there already, with the same vectors.\n"
-                return _shown(f"{text}In prompts: embedding:{prefix}{name}", f"embedding:{prefix}{name}")
+                named = name_in_prompts(prefix, name)
+                return _shown(f"{text}In prompts: {named}", named)
             make_folder(target)
             try:
                 saved = save_expression(entered, name, model, options)
@@ -220,7 +221,7 @@ class Save(Node):
             except TooLong as error:
                 error.suggestion = "Choose under more_than_75: cut, pool, split or keep."
                 raise
-        return _shown(describe_saved(saved, prefix), " ".join(f"embedding:{prefix}{one.name}" for one in saved))
+        return _shown(describe_saved(saved, prefix), " ".join(name_in_prompts(prefix, one.name) for one in saved))
 
 
 class Look(Node):

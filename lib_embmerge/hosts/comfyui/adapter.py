@@ -229,7 +229,12 @@ def _route(respond: Callable[[dict[str, Any]], Any]) -> Any:
     async def route(request: Any) -> Any:
         from aiohttp import web
 
-        return web.json_response(respond(await request.json()))
+        try:
+            question = await request.json()
+        except ValueError:
+            question = None
+        if not isinstance(question, dict):
+            return web.json_response({"error": "A question is a JSON object."}, status=400)
+        return web.json_response(respond(question))
 
     return route
-

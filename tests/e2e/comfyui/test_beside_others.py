@@ -48,6 +48,7 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     },
     "SwarmUI": ("SwarmClipTextEncodeAdvanced", "prompt", {"steps": 2, **SIZES}),
     "smZNodes, comfy": ("smZ CLIPTextEncode", "text", {"parser": "comfy", **SMZ, **SIZES}),
+    "smZNodes, comfy++": ("smZ CLIPTextEncode", "text", {"parser": "comfy++", **SMZ, **SIZES}),
     "the host's own for SDXL": ("CLIPTextEncodeSDXL", "text_g", {"text_l": "a mat", "crop_w": 0, "crop_h": 0, **SIZES}),
 }
 """By what it is called here: the node, its input for the prompt, and its other inputs."""
@@ -56,6 +57,12 @@ SAME = {
     "an expression": ("a <'cat' * 2 - 'cat'> on a mat", "a cat on a mat"),
     "weighted": ("a (<'cat'>:1.3) on a (<'big mat'>:0.8), old", "a (cat:1.3) on a (big mat:0.8), old"),
     "over one chunk": (" ".join(["<'cat'>"] * 80), " ".join(["cat"] * 80)),
+    "alone": ("<'cat'>", "cat"),
+    "a phrase": ("<'a photo of a cat'>, old", "a photo of a cat, old"),
+    "two in a row": ("<'black'><'cat'> on", "black cat on"),
+    "over lines": ("a <'cat'\n + 'cat' \n /2 \n - 'cat'/2> on a mat", "a cat on a mat"),
+    "escaped parentheses": (r"a <'cat'> \(old\)", r"a cat \(old\)"),
+    "weighted twice": ("a ((<'cat'>)) on (<'mat'>)", "a ((cat)) on (mat)"),
 }
 
 IN_THEIR_SYNTAX = {
@@ -118,7 +125,7 @@ def test_their_own_syntax_around_expressions(comfy: ComfyServer, other: str, tex
     assert read(comfy, other, text, through="clip") == read(comfy, other, plain, through="host")
 
 
-@pytest.mark.parametrize("parser", ["A1111", "full", "compel", "fixed attention", "comfy++"])
+@pytest.mark.parametrize("parser", ["A1111", "full", "compel", "fixed attention"])
 def test_what_reads_prompts_in_its_own_way_says_so(comfy: ComfyServer, parser: str) -> None:
     """It hands the prompt to no tokenizer of the host's, so that nothing may be made of it."""
     graph = other_s_graph(comfy, "smZNodes, comfy", "a <'cat'> on", through="clip")

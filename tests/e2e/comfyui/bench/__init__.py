@@ -164,10 +164,10 @@ DENOISERS = {
         {
             "image_model": "lumina2",
             "in_channels": 16,
-            "dim": 96,
+            "dim": 256,
             "n_layers": 2,
-            "n_heads": 3,
-            "n_kv_heads": 3,
+            "n_heads": 8,
+            "n_kv_heads": 8,
             "cap_feat_dim": 64,
             "qk_norm": True,
             "axes_dims": (8, 12, 12),
