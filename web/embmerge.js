@@ -260,6 +260,7 @@ app.registerExtension({
   setup() {
     // A CLIP that was used gives counts where there were none.
     api.addEventListener("execution_success", askAgain);
+    api.addEventListener("graphChanged", soonAgain); // a bypass, an undo
     api.addEventListener("execution_error", showMistake);
   },
 });

@@ -3,9 +3,9 @@
 `loaders.json` says for each file of `kinds` and `variants`, program and family what happened when the program's
 function was run on it under torch 2.13: A1111 1.10.1 (check_pt, create_embedding_from_data, EmbeddingsWithFixes), Forge
 dfdcbab (its EmbeddingDatabase with each engine's width), SD.Next 431bcc3 (open_embeddings to insert_vectors), ComfyUI
-a125cd8 (load_embed; by the whole file name where the ending is none that it adds), InvokeAI 8e71a8a (load_state_dict,
-_get_base_or_raise, from_checkpoint), diffusers 0.42.1 (load_textual_inversion). SwarmUI hands whole file names to
-ComfyUI; its own part, in C#, was read and not run.
+a125cd8 and 4f874c5 (load_embed, by the whole file name where the ending is none that it adds, and whether a tokenizer's
+class is handed the folder), InvokeAI 8e71a8a (load_state_dict, _get_base_or_raise, from_checkpoint), diffusers 0.42.1
+(load_textual_inversion). SwarmUI hands whole file names to ComfyUI; its own part, in C#, was read and not run.
 """
 
 import json

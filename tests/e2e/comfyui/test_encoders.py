@@ -34,6 +34,9 @@ FILES = {
 }
 """Files of T5 alone, and what loads them; ComfyUI-GGUF is another pack."""
 
+OF_FILES = ("a word", "a phrase", "weighted", "over lines")
+"""A whole table of rows is read for each."""
+
 SAME_AS_PLAIN_WORDS = {
     "a word alone": ("<'cat'>", "cat"),
     "a word": ("a <'cat'> on a mat", "a cat on a mat"),
@@ -126,9 +129,10 @@ def test_an_expression_changes_a_language_model_s_picture(comfy: ComfyServer, ki
     assert len({paint(comfy, kind, f"a {word}", "node").fingerprint for word in words} - {""}) == 3
 
 
-@pytest.mark.parametrize(("text", "plain"), SAME_AS_PLAIN_WORDS.values(), ids=SAME_AS_PLAIN_WORDS.keys())
+@pytest.mark.parametrize("case", OF_FILES)
 @pytest.mark.parametrize("file", FILES)
-def test_files_of_fewer_bits_condition_as_plain_words(comfy: ComfyServer, file: str, text: str, plain: str) -> None:
+def test_files_of_fewer_bits_condition_as_plain_words(comfy: ComfyServer, file: str, case: str) -> None:
+    text, plain = SAME_AS_PLAIN_WORDS[case]
     loader, name = FILES[file]
     known = comfy.call(f"/object_info/{loader}")
     if not known or name not in known[loader]["input"]["required"]["clip_name"][0]:
