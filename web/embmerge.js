@@ -104,6 +104,7 @@ function sourcesOf(node, index) {
     return hosts.flatMap((host) => (host.inputs?.[link.origin_slot] ? sourcesOf(host, link.origin_slot) : []));
   }
   const origin = own.getNodeById(link.origin_id);
+  if (origin?.mode === MUTED || origin?.mode === BYPASSED) return [origin];
   const inner = origin?.subgraph?.getLink?.(origin.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
   return inner ? [origin.subgraph.getNodeById(inner.origin_id)] : [origin];
 }
