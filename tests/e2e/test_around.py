@@ -69,8 +69,12 @@ def test_options_around_prompts(
 ) -> None:
     options(chosen)
     more = {"checkpoint": checkpoint, "steps": 3}
+    try:
+        words = webui.picture(plain, negative_prompt="blurry rain", **more)
+    except HostError as fault:
+        pytest.skip(f"the host itself cannot do it, with plain words: {fault.message[:60]}")
     merged = webui.picture(expression, negative_prompt="<'blurry rain'>", **more)
-    assert merged.pixels == webui.picture(plain, negative_prompt="blurry rain", **more).pixels
+    assert merged.pixels == words.pixels
 
 
 def test_a_prompt_matrix(webui: WebUI) -> None:
