@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -68,8 +69,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{os.environ['E2E_RESULTS']}.json"
     cases = {**_seen_before(path, host), **_seen}
-    seen = {**host.identity(), "date": date.today().isoformat(), "cases": dict(sorted(cases.items()))}
+    seen = {**host.identity(), "embmerge": _own_commit(), "date": date.today().isoformat()}
+    seen["cases"] = dict(sorted(cases.items()))
     path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _own_commit() -> str | None:
+    """Give the commit of the code that these tests are of; None outside of a git repository."""
+    asked = ["git", "-C", str(RESULTS.parent), "rev-parse", "--short", "HEAD"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None
 
 
 def _seen_before(path: Path, host: WebUI) -> dict[str, str]:
