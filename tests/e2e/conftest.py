@@ -20,6 +20,7 @@ from .webui import WebUI
 
 RESULTS = Path(__file__).parent / "results"
 _seen: dict[str, str] = {}
+_identity: dict[str, Any] = {}
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,7 @@ def webui() -> WebUI:
     if not url:
         pytest.skip("WEBUI_URL names no running WebUI")
     host = WebUI(url.rstrip("/"))
+    _identity.update(host.identity())
     if host.is_sdnext():
         host.set_options({"server_rate_limit": 0})  # 60 pictures a minute by default
     if host.option("live_previews_enable") is None and host.option("show_progress_type") is not None:
@@ -62,14 +64,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    url = os.environ.get("WEBUI_URL")
-    if not (url and os.environ.get("E2E_RESULTS") and _seen):
+    if not (_identity and os.environ.get("E2E_RESULTS") and _seen):
         return
-    host = WebUI(url.rstrip("/"))
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{os.environ['E2E_RESULTS']}.json"
-    cases = {**_seen_before(path, host), **_seen}
-    seen = {**host.identity(), "embmerge": _own_commit(), "date": date.today().isoformat()}
+    cases = {**_seen_before(path), **_seen}
+    seen = {**_identity, "embmerge": _own_commit(), "date": date.today().isoformat()}
     seen["cases"] = dict(sorted(cases.items()))
     path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -81,8 +81,8 @@ def _own_commit() -> str | None:
     return answer.stdout.strip() or None
 
 
-def _seen_before(path: Path, host: WebUI) -> dict[str, str]:
+def _seen_before(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     before = json.loads(path.read_text(encoding="utf-8"))
-    return dict(before["cases"]) if before["commit"] == host.identity()["commit"] else {}
+    return dict(before["cases"]) if before["commit"] == _identity["commit"] else {}

@@ -99,7 +99,7 @@ def test_the_preview_follows_a_change_of_checkpoint(webui: WebUI, page: Page) ->
     load(webui, SD1)
     assert "Made with tiny-sd1" in page.preview(EXPRESSION)
     load(webui, SDXL)
-    page.page.wait_for_selector("#embmerge_summary >> text=Made with tiny-sdxl", timeout=15_000)
+    page.page.wait_for_selector("#embmerge_summary >> text=Made with tiny-sdxl", timeout=60_000)
     assert "clip_g" in page.summary()
 
 
