@@ -162,6 +162,16 @@ def test_twenty_pictures_leave_tables_and_tokenizers_as_they_were(sdnext: FakeSD
     assert sdnext.registered() == before
 
 
+@pytest.mark.parametrize(
+    ("expression", "signs"),
+    [("'red, old cat'", ","), ("'cat. dog; sun'", ".;"), ("'cat : dog'", ""), ("',' * 2, 'cat'", "")],
+)
+def test_signs_that_divide_a_long_prompt_stay_signs(sdnext: FakeSDNext, expression: str, signs: str) -> None:
+    sdnext.webui().start()
+    sdnext.generate(f"a <{expression}> mat")
+    assert "".join(sign for sign in sdnext.texts_encoded()[-1] if sign in ",.;:") == signs
+
+
 def test_a_prompt_of_the_borrowed_words_is_its_own(sdnext: FakeSDNext) -> None:
     sdnext.webui().start()
     sdnext.generate("a <'cat'>")

@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...families import CLIP, group_of
 from ...host_protocol import TextModel
 from ...language.scan import holds_expression
 from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
@@ -36,6 +35,7 @@ from ...placeholders import count_name, counted_vectors, find_names, put_words
 from ...vectors.embedding import Embedding
 from .hooks import Hook, HookGroup
 from .job import Mistakes
+from .signs import find_signs
 from .stand_ins import StandIns
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class ConditioningHooks(HookGroup):
     def _substituted(self, merged: Merged, model: TextModel | None = None) -> Iterator[None]:
         # The original calls our own hooks again, with text in which what looks like an expression is literal.
         self._running.merged = merged
-        self._running.commas = frozenset() if model is None else _find_commas(merged, model)
+        self._running.commas = frozenset() if model is None else find_signs(merged, model.encoders, ",").keys()
         try:
             yield
         finally:
@@ -217,16 +217,6 @@ def _extended(key: Any, *more: object) -> Any:
     if isinstance(key, int):
         return hash((key, *more))
     return f"{key} {hash(more)}" if isinstance(key, str) else (key, *more)
-
-
-def _find_commas(merged: Merged, model: TextModel) -> frozenset[str]:
-    """Return the names that stand for a comma as it is: a host divides a prompt's chunks behind one."""
-    comma = {e.name: e.rows(e.tokenize([","])[0]) for e in model.encoders if group_of(e.name) == CLIP}
-    return frozenset(
-        name
-        for name, value in merged.vectors.items()
-        if comma and all(torch.equal(value[encoder], rows) for encoder, rows in comma.items())
-    )
 
 
 def repair_comma_backtrack(chunks: Sequence[Any], end_id: int) -> None:

@@ -43,6 +43,7 @@ from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, answered
 from ..encoders.language_encoder import rows_in_prompts
 from ..pipeline.hooks import Hook, HookGroup
 from ..pipeline.job import Mistakes
+from ..pipeline.signs import find_signs
 from ..pipeline.token_counter import make_mark
 from .borrowed_tokens import borrow_words, lent_rows
 from .standing_tokenizers import as_vectors, as_words, can_stand
@@ -63,6 +64,12 @@ ENCODING_OPTIONS = (
     "sd_textencder_linebreak",
 )
 """Options that change an encoded prompt; of each a job may have its own value."""
+
+DIVIDING = ",.;"
+"""Signs behind which compel divides a long prompt; of a colon, which it takes, too, the host's syntax would read more.
+
+Source: compel 2.4, embeddings_provider.py, `find_split_point`.
+"""
 
 ONE_TOKEN = "a"
 """A word that is one token to every T5 and language model."""
@@ -261,7 +268,9 @@ class SDNextPrompts(HookGroup):
             merged = merge_prompts(typed, model, self.settings())
         if not model.clip:
             return Lent(dict(zip(typed, merged.prompts, strict=True)), [], {}, model, merged), model.used
-        counts = {name: len(vectors[model.clip[0].name]) for name, vectors in merged.vectors.items()}
+        # An encoder that reads names finds them by their runs of words, which a sign is not.
+        signs = {} if model.others else find_signs(merged, model.clip, DIVIDING)
+        counts = {name: len(v[model.clip[0].name]) for name, v in merged.vectors.items() if name not in signs}
         if 0 in counts.values():
             raise UnsupportedHost("An expression without a vector in CLIP cannot be used in this WebUI.")
         free = iter(borrow_words(sum(counts.values()), model.clip, merged.prompts))
@@ -275,8 +284,9 @@ class SDNextPrompts(HookGroup):
             }
             for encoder in model.clip
         ]
+        places = {**runs, **signs}
         lent = Lent(
-            prompts={text: _named(prompt, runs) for text, prompt in zip(typed, merged.prompts, strict=True)},
+            prompts={text: _named(prompt, places) for text, prompt in zip(typed, merged.prompts, strict=True)},
             rows=[(e.layer, found) for e, found in zip(model.clip, rows, strict=True) if found],
             names={run: name for name, run in runs.items()},
             model=model,
