@@ -14,7 +14,7 @@ from .compatibility.facts import FileFacts, describe_file
 from .compatibility.rules import Verdict, judge
 from .entered import Entered, TextKind, is_prompt, read_expression
 from .errors import EmbeddingMergeError, FileError
-from .evaluation import Analysis
+from .evaluation import Analysis, remark_on_norms
 from .families import CLIP, group_of
 from .files.paths import list_folder
 from .files.reading import EmbeddingFile, read_embedding
@@ -187,7 +187,10 @@ def _inspect_file(file: EmbeddingFile, model: TextModel | None, by: str, k: int)
         )
     vectors = Embedding(file.all_vectors)
     near = find_neighbours(vectors, model, k=k) if model else []
-    return Inspection(vectors, measure_embedding(vectors, model), near, file=file)
+    said = remark_on_norms(vectors, model) if model else []
+    return Inspection(
+        vectors, measure_embedding(vectors, model), near, tuple(remark.text for remark in said), file=file
+    )
 
 
 def compare(

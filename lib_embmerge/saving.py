@@ -24,7 +24,7 @@ from .errors import (
     ModelNotLoaded,
     Span,
 )
-from .evaluation import Analysis, Provenance
+from .evaluation import Analysis, Provenance, remark_on_norms
 from .families import CLIP, DEMONSTRATION, group_of
 from .files.checkpoint_files import hash_file
 from .files.modelspec import modelspec_fields
@@ -338,6 +338,7 @@ def _write(
         overwrite=options.overwrite,
     )
     beside.add(name)
+    said = (*said, *(remark.text for remark in remark_on_norms(value, model)))
     warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
     return Saved(name, path, shapes_of(held), size_of(path), metadata, warnings)
 

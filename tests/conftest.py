@@ -17,6 +17,15 @@ settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the program keeps for its user out of this user's folders; other processes inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _statistics_once() -> Iterator[None]:
     """Compute a table's statistics once, where tests have asked for checkpoints at all."""
     if "lib_embmerge.models.checkpoint" not in sys.modules:

@@ -207,6 +207,26 @@ def test_warnings(model: MemoryModel, tmp_path: Path) -> None:
 # --- names that resolve to the file being written ------------------------------------------------------------------
 
 
+LENGTHS = [
+    ("normalize('cat')", ""),
+    ("normalize('cat') * 50", "This vector is 50 × (clip_l) and 50 × (clip_g) as long as a word: expect burnt pictures."),
+    ("normalize('cat'), (normalize('dog') * 50)", "Vector 1 is 50 × (clip_l) and 50 × (clip_g) as long as a word: expect burnt pictures."),
+    ("normalize('cat') * 50L", "This vector is 50 × (clip_l) as long as a word: expect burnt pictures."),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), LENGTHS, ids=[row[0] for row in LENGTHS])
+def test_a_length_that_burns_pictures_is_said_when_saving_and_rebuilding(
+    model: MemoryModel, tmp_path: Path, text: str, said: str
+) -> None:
+    (saved,) = save_expression(read_expression(text), "em_long", model, SaveOptions(tmp_path))
+    (again,) = rebuild(read_embedding(saved.path), model, SaveOptions(tmp_path, overwrite=True))
+    for one in (saved, again):
+        assert [sentence for sentence in one.warnings if "long as" in sentence] == (
+            [f"{said} normalize( ) gives it the usual length."] if said else []
+        )
+
+
 def test_a_text_that_names_the_file_being_written_stays_text(model: MemoryModel, tmp_path: Path) -> None:
     model.install(embedding("dog", 5.0))
     model.install(embedding("red", 7.0))

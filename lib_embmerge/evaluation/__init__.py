@@ -15,5 +15,6 @@ from .analysis import Analysis, analyse
 from .norm_classes import NormClass, class_of_norm
 from .parts import ReadPart
 from .provenance import Provenance
+from .remarks import remark_on_norms
 
-__all__ = ["Analysis", "NormClass", "Provenance", "ReadPart", "analyse", "class_of_norm"]
+__all__ = ["Analysis", "NormClass", "Provenance", "ReadPart", "analyse", "class_of_norm", "remark_on_norms"]

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import torch
 
 from ..errors import Span
 from ..families import CLIP
-from ..host_protocol import InstalledEmbedding, TextModel
+from ..host_protocol import InstalledEmbedding, TextEncoder, TextModel
 from ..language.decimal_comma import find_decimal_commas
 from ..language.nodes import Expression
 from ..language.quoted_text import LONGEST_NAME, WORD, plain_text_warnings
 from ..limits import CHUNK, HALF_PRECISION_MAX
 from ..remarks import Remark
 from ..vectors.embedding import Embedding
-from .norm_classes import class_of_norm
+from .norm_classes import NormClass, class_of_norm
 from .plan import QUOTED, Plan, Step, plan
 from .reading import Readings, describe_sizes, fits
 
-__all__ = ["find_strangers", "remark_on_reading", "remark_on_value", "remark_on_writing"]
+__all__ = ["find_strangers", "remark_on_norms", "remark_on_reading", "remark_on_value", "remark_on_writing"]
 
 MANY = 1e6
 """A factor from which only the size is worth writing."""
@@ -132,7 +133,7 @@ def _possible_names(text: str) -> list[str]:
 
 def remark_on_value(value: Embedding, model: TextModel) -> list[Remark]:
     """Return the remarks on the numbers of a value: what half precision cannot hold, and unusual norms."""
-    return list(dict.fromkeys([*_of_half_precision(value), *_of_norms(value, model)]))
+    return list(dict.fromkeys([*_of_half_precision(value), *remark_on_norms(value, model)]))
 
 
 def _of_half_precision(value: Embedding) -> Iterator[Remark]:
@@ -146,33 +147,67 @@ def _of_half_precision(value: Embedding) -> Iterator[Remark]:
 
 
 def _times(factor: float) -> str:
-    return f"{factor:,.1f}" if factor < MANY else f"{factor:.1e}"
+    if factor >= MANY:
+        return f"{factor:.1e}"
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
-def _of_norms(value: Embedding, model: TextModel) -> Iterator[Remark]:
-    for encoder in model.encoders:
-        vocabulary = encoder.vocabulary()
-        usual = vocabulary.mean_norm
-        norms = torch.linalg.vector_norm(value[encoder.name].to(torch.float64), dim=1)
-        norms = norms[norms > 0]
-        if not len(norms) or not usual:
-            continue
-        for norm in dict.fromkeys((float(norms.max()), float(norms.min()))):
-            sentence = _of_norm(norm / usual, vocabulary.percentile(norm), encoder.name)
-            if sentence:
-                yield Remark("norm", f"{sentence} normalize( ) gives it the usual length.")
+@dataclass(frozen=True)
+class _Odd:
+    """A vector of a length that no word has: what is odd, its encoder, its index, its norm over the usual one."""
+
+    found: NormClass
+    encoder: str
+    index: int
+    ratio: float
 
 
-def _of_norm(ratio: float, percentile: float, encoder: str) -> str:
-    """Return what is wrong with a norm, in words; nothing for one that a word could have."""
-    found = class_of_norm(ratio, percentile)
-    if found == "far longer":
-        return (
-            f"A vector of {encoder} is {_times(ratio)} times as long as the vocabulary's mean: expect burnt pictures."
-        )
-    if found == "far shorter":
-        return f"A vector of {encoder} has {ratio:.2g} of the vocabulary's mean length: it will hardly be seen."
-    if found in ("longest", "shortest"):
-        comparison = "longer" if found == "longest" else "shorter"
-        return f"A vector of {encoder} is {ratio:.2g} × as long as a word, {comparison} than any."
-    return ""
+SAID: Mapping[NormClass, str] = {
+    "far longer": "expect burnt pictures",
+    "far shorter": "it will hardly be seen",
+    "longest": "longer than any",
+    "shortest": "shorter than any",
+}
+"""What a length means that is worth a remark."""
+
+
+def remark_on_norms(value: Embedding, model: TextModel) -> list[Remark]:
+    """Return the remarks on vectors that are longer or shorter than words are: one for all encoders of a kind.
+
+    Vectors of encoders that the model has not, or of another width, are not judged; nor are zero vectors.
+    """
+    odd = [one for encoder in model.encoders for one in _find_odd(value, encoder)]
+    return [
+        Remark("norm", f"{_describe_odd(of_kind, value.length)} normalize( ) gives it the usual length.")
+        for kind in SAID
+        if (of_kind := [one for one in odd if one.found == kind])
+    ]
+
+
+def _find_odd(value: Embedding, encoder: TextEncoder) -> Iterator[_Odd]:
+    """Yield an encoder's longest and its shortest vector, where no word is so long or so short."""
+    rows = value.get(encoder.name)
+    if rows is None or not len(rows) or rows.shape[1] != encoder.width:
+        return
+    norms = torch.linalg.vector_norm(rows.detach().to("cpu", torch.float64), dim=1)
+    there = ((norms > 0) & torch.isfinite(norms)).nonzero()[:, 0]
+    scale = encoder.vocabulary().scale() if len(there) else None
+    if scale is None or not scale.mean:
+        return
+    ends = (int(there[norms[there].argmax()]), int(there[norms[there].argmin()]))
+    for index in dict.fromkeys(ends):
+        norm = float(norms[index])
+        found = class_of_norm(norm / scale.mean, scale.percentile(norm))
+        if found in SAID:
+            yield _Odd(found, encoder.name, index, norm / scale.mean)
+
+
+def _describe_odd(odd: Sequence[_Odd], length: int) -> str:
+    """Return the sentence on vectors of one kind, of one or several encoders."""
+    indices = {one.index for one in odd}
+    if len(indices) == 1:
+        who = "This vector" if length == 1 else f"Vector {odd[0].index}"
+        ratios = " and ".join(f"{_times(one.ratio)} × ({one.encoder})" for one in odd)
+        return f"{who} is {ratios} as long as a word: {SAID[odd[0].found]}."
+    each = [f"{one.index} of {one.encoder} is {_times(one.ratio)} ×" for one in odd]
+    return f"Vector {' and vector '.join(each)} as long as a word: {SAID[odd[0].found]}."

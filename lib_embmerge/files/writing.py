@@ -28,7 +28,7 @@ from ..limits import HALF_PRECISION_MAX
 from .names import check_name
 from .paths import full_path, list_folder, make_folder
 
-__all__ = ["encode_embedding", "tensors_to_write", "write_embedding"]
+__all__ = ["encode_embedding", "tensors_to_write", "write_atomically", "write_embedding"]
 
 _WRITTEN = MappingProxyType({torch.float32: "F32", torch.float16: "F16"})
 
@@ -66,7 +66,7 @@ def write_embedding(
     target = folder / f"{name}.safetensors"
     try:
         make_folder(folder)
-        _write_atomically(data, target, overwrite=overwrite)
+        write_atomically(data, target, overwrite=overwrite)
     except FileExistsError as error:
         raise FileExists(
             f"{target.name} exists already in {full_path(folder)}.", suggestion="Ask for overwrite to replace it."
@@ -134,7 +134,7 @@ def _in_precision(encoder: str, rows: Tensor, dtype: torch.dtype) -> Tensor:
     return result
 
 
-def _write_atomically(data: bytes, target: Path, *, overwrite: bool) -> None:
+def write_atomically(data: bytes, target: Path, *, overwrite: bool) -> None:
     """Write a temporary file beside the target, to the disk, then give it the target's name in one step.
 
     Raises: FileExistsError where the target is there and `overwrite` is not asked for; OSError.

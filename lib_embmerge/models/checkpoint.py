@@ -19,11 +19,13 @@ from ..families import DEMONSTRATION, FAMILIES, Family
 from ..files.checkpoint_files import Checkpoint, find_checkpoints, open_checkpoint
 from ..files.installed_embeddings import EmbeddingFolder, as_installed
 from ..files.names import is_path
+from ..files.norm_cache import NormCache
 from ..files.paths import exists, full_path, is_folder, read_path
 from ..files.reading import EmbeddingFile
 from ..host_protocol import InstalledEmbedding, TextPieces
 from ..prompt_rules import WEBUI
 from ..vectors.vocabulary import Vocabulary
+from ..version import __version__
 from .demonstration import demonstration_tables
 from .language_tokenizers import open_tokenizer
 from .tokenizers import END, START, spell, tokenizer
@@ -59,7 +61,8 @@ def open_model(
     folders = [folder for folder in (checkpoint.parent if checkpoint else None, checkpoints) if folder is not None]
     places = _Places(installed, tuple(folders), opens_paths, tokenizer)
     if checkpoint is None:
-        return CheckpointModel(None, FAMILIES["sdxl"], _encoders(demonstration_tables("sdxl")), places)
+        tables = demonstration_tables("sdxl")
+        return CheckpointModel(None, FAMILIES["sdxl"], _encoders(tables, f"{DEMONSTRATION} {__version__}"), places)
     return _open(checkpoint, places)
 
 
@@ -85,11 +88,13 @@ def _open(path: Path, places: _Places) -> CheckpointModel:
         else TokenizedEncoder(table.encoder, table, table.tokenizer)
         for table in source.tables
     ]
+    for encoder in encoders:
+        encoder.identity = source.identity
     return CheckpointModel(source, source.family, encoders, places)
 
 
-def _encoders(tables: Mapping[str, Table]) -> list[FileEncoder]:
-    return [FileEncoder(name, table) for name, table in tables.items()]
+def _encoders(tables: Mapping[str, Table], identity: str) -> list[FileEncoder]:
+    return [FileEncoder(name, table, identity) for name, table in tables.items()]
 
 
 class Table(Protocol):
@@ -117,8 +122,12 @@ class FileEncoder:
     end_id: int | None = END
     padding_id: int | None
 
-    def __init__(self, name: str, table: Table) -> None:
-        """Take the encoder's name and its table; nothing is read yet."""
+    def __init__(self, name: str, table: Table, identity: str = "") -> None:
+        """Take the encoder's name and its table; nothing is read yet.
+
+        `identity` is what the table is known by from one run to the next; without it nothing of it is kept.
+        """
+        self.identity = identity
         self.name = name
         self.table = table
         self.width = table.width
@@ -148,6 +157,7 @@ class FileEncoder:
             size=self.size,
             width=self.width,
             excluded=[token for token in (self.start_id, self.end_id) if token is not None],
+            memory=NormCache(f"{self.identity} {self.name}") if self.identity else None,
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .norm_scale import NormMemory, NormScale
 from .units import unit_vectors
 
 __all__ = ["Vocabulary"]
@@ -58,9 +59,16 @@ class Vocabulary:
     """
 
     def __init__(
-        self, read: Callable[[int, int], Tensor], *, size: int, width: int, excluded: Sequence[int], chunk: int = 4096
+        self,
+        read: Callable[[int, int], Tensor],
+        *,
+        size: int,
+        width: int,
+        excluded: Sequence[int],
+        chunk: int = 4096,
+        memory: NormMemory | None = None,
     ) -> None:
-        """Take the table's sizes; nothing is read yet."""
+        """Take the table's sizes; nothing is read yet. `memory` keeps the norms from one run to the next."""
         self.read = read
         self.size = size
         self.width = width
@@ -68,6 +76,8 @@ class Vocabulary:
         self.chunk = max(1, min(chunk, CHUNK_NUMBERS // max(1, width)))
         self._lock = threading.Lock()
         self._kept: _Statistics | None = None
+        self._memory = memory
+        self._scale: NormScale | None = None
         self._rows: Tensor | None = None
         self._searched = -math.inf
         self._forgetting: weakref.finalize[..., Vocabulary] | None = None
@@ -97,6 +107,26 @@ class Vocabulary:
         """Mean of the rows' norms; 0 for a table with no rows."""
         norms = self.sorted_norms
         return float(norms.mean()) if norms.numel() else 0.0
+
+    def scale(self) -> NormScale:
+        """Return the norms to judge others by, without reading a row where they are kept from an earlier run."""
+        with self._lock:
+            if self._scale is None and self._kept is None and self._memory is not None:
+                self._scale = self._memory.load()
+            if self._scale is None:
+                self._scale = self._measure_scale()
+                if self._memory is not None:
+                    self._memory.keep(self._scale)
+            return self._scale
+
+    def _measure_scale(self) -> NormScale:
+        if self._kept is not None:
+            norms = self._kept.sorted_norms.numpy()
+        else:
+            with torch.inference_mode(mode=False), torch.no_grad(), np.errstate(all="ignore"):
+                parts = [np.sqrt(np.einsum("ij,ij->i", rows, rows)) for rows in self._blocks()]
+            norms = np.concatenate(parts) if parts else np.zeros(0)
+        return NormScale(np.sort(norms[np.isfinite(norms)]))
 
     def broken_rows(self) -> list[int]:
         """Return the ids of the rows that hold infinity or NaN, ascending."""

@@ -62,9 +62,10 @@ def test_a_warning_points_at_its_text() -> None:
 
 VALUES = [
     ("'cat'", []),
-    ("'cat' * 70000", ["half precision", "half precision", "norm", "norm"]),
-    ("'cat' * 20", ["norm", "norm"]),
-    ("'cat' * 0.01", ["norm", "norm"]),
+    ("'cat' * 70000", ["half precision", "half precision", "norm"]),
+    ("'cat' * 20", ["norm"]),
+    ("'cat' * 0.01", ["norm"]),
+    ("('cat' * 20), ('dog' * 0.01)", ["norm", "norm"]),
     ("'cat' * 0", []),
     ("''", []),
 ]
@@ -81,7 +82,10 @@ def test_a_long_vector_is_told_how_long() -> None:
     sd1 = MemoryModel.sd1()
     usual = sd1.encoder("clip_l").vocabulary().mean_norm
     (remark,) = Analysis(entered("'cat' * 20, 'dog'"), sd1).remarks_on_value()
-    assert f"is {20 / usual:.1f} times as long as the vocabulary's mean" in remark.text
+    assert remark.text == (
+        f"Vector 0 is {20 / usual:.0f} × (clip_l) as long as a word: expect burnt pictures. "
+        "normalize( ) gives it the usual length."
+    )
 
 
 def test_what_is_longer_or_shorter_than_any_word_is_said_with_its_factor() -> None:
@@ -98,13 +102,13 @@ def test_what_is_longer_or_shorter_than_any_word_is_said_with_its_factor() -> No
         assert 1 / FAR_OFF < ratio < FAR_OFF
         value = Embedding({"clip_l": vocabulary.row(0)[None].double() * (norm / float(vocabulary.row(0).norm()))})
         found = [remark.text for remark in remark_on_value(value, sd1)]
-        sentence = f"A vector of clip_l is {ratio:.2g} × as long as a word, {said}."
+        sentence = f"This vector is {ratio:.2g} × (clip_l) as long as a word: {said}."
         assert found == ([f"{sentence} normalize( ) gives it the usual length."] if said else [])
 
 
 def test_an_enormous_factor_is_written_by_its_size() -> None:
     messages = [one.text for one in Analysis(entered("normalize('cat', 1e30)"), model()).remarks_on_value()]
-    assert any("e+" in message and "times as long" in message for message in messages)
+    assert any("e+" in message and "as long as a word" in message for message in messages)
     assert all(len(message) < 200 for message in messages)
 
 

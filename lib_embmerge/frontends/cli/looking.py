@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from ...errors import FileError
-from ...evaluation import Analysis
+from ...evaluation import Analysis, remark_on_norms
 from ...families import DEMONSTRATION
 from ...files.reading import EmbeddingFile
 from ...host_protocol import TextModel
@@ -147,7 +147,8 @@ def _note(looked: Looked) -> str:
 
 def _warnings(looked: Looked) -> list[str]:
     if not isinstance(looked.source, Computed):
-        return [*_misfits(looked), *odd_numbers(looked.source.vectors)]
+        norms = remark_on_norms(looked.source.vectors, looked.model) if looked.model else []
+        return [*_misfits(looked), *odd_numbers(looked.source.vectors), *(remark.text for remark in norms)]
     analysis = looked.source.analysis
     return [remark.text for remark in (*analysis.remarks(), *analysis.remarks_on_value())]
 

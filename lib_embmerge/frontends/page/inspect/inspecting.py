@@ -9,6 +9,7 @@ from types import MappingProxyType
 import torch
 
 from ....errors import EmbeddingMergeError
+from ....evaluation import remark_on_norms
 from ....families import DEMONSTRATION
 from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
@@ -151,7 +152,13 @@ def _inspect_file(
         facts=said | known,
         metadata=dict(sorted(file.metadata.items())),
         recipe=known.get("expression", ""),
-        warnings=[*file.notes, *_find_holes(source.vectors), *_find_misfit(source, model), *_doubt(model, judge)],
+        warnings=[
+            *file.notes,
+            *_find_holes(source.vectors),
+            *_find_misfit(source, model),
+            *_doubt(model, judge),
+            *(remark.text for remark in (remark_on_norms(source.vectors, judge) if judge else ())),
+        ],
         model=model,
         verification=verification,
         unverified=unverified,
