@@ -5,6 +5,7 @@
     const TAKE_MS = 1000;
     const UPLOAD_LOOK_MS = 200;
     const UPLOAD_MS = 120000;
+    const PROBE_MS = 4000;
     const embmerge = (window.embmerge = window.embmerge || {});
     const waiting = new Map();
     const tardy = new Set(); // numbers of questions that were given up
@@ -76,8 +77,41 @@
             tardy.add(finish().id);
             send();
         }, WAIT_MS);
+        current.probe = setTimeout(probe, PROBE_MS);
         press(button);
     }
+
+    // --- A server that is gone -----------------------------------------------------------------------------------
+
+    let isGone = false;
+    let isProbing = false;
+
+    // gradio tells nobody that its server does not answer. Whoever waits for something asks whether anybody is there.
+    async function probe() {
+        if (isProbing || (current === null && !isGone)) {
+            return;
+        }
+        isProbing = true;
+        const answers = await fetch(location.pathname, { method: "HEAD", cache: "no-store" }).then(
+            () => true,
+            () => false,
+        );
+        isProbing = false;
+        tell(!answers);
+        if (!answers || current !== null) {
+            setTimeout(probe, PROBE_MS);
+        }
+    }
+
+    function tell(gone) {
+        if (gone !== isGone) {
+            isGone = gone;
+            document.dispatchEvent(new CustomEvent("embmerge:gone", { detail: { isGone: gone } }));
+        }
+    }
+
+    // Ask soon whether anybody answers; for what gradio itself sends.
+    embmerge.probeSoon = () => setTimeout(probe, PROBE_MS);
 
     // gradio 3 forgets an upload during which any answer comes in, so questions wait for it, but not for ever. A file
     // that is there can be downloaded.
@@ -105,6 +139,7 @@
         const asked = current;
         clearTimeout(asked.timer);
         clearTimeout(asked.again);
+        clearTimeout(asked.probe);
         current = null;
         return asked;
     }

@@ -12,7 +12,7 @@
         return chosen === null ? "" : chosen.closest("label").textContent.trim();
     }
 
-    function ask() {
+    function read() {
         const fields = { mode: mode(), text: value("lines"), folder: value("folder") };
         for (const name of ["expression", "start", "stop", "steps", "pattern"]) {
             fields[name] = value(name);
@@ -21,13 +21,34 @@
             fields[name] = isTicked(name);
         }
         fields.long = embmerge.chosen("embmerge_many_long");
+        return fields;
+    }
+
+    function ask() {
+        const fields = read();
         embmerge.ask("many", "many", fields, ({ slots, state }) => {
             if (!state.failed && !state.broken) {
                 embmerge.reveal("embmerge_many_long", state.isLong);
             }
             embmerge.fill(state.failed ? { many: slots.error } : slots);
+            hideMade(JSON.stringify(fields));
         });
     }
+    // The files that these lines have just made need no warning that they exist.
+    let made = null;
+
+    function hideMade(asked) {
+        root()
+            .querySelectorAll('[data-embmerge-slot="many"] .embmerge-existing')
+            .forEach((warning) => (warning.hidden = asked === made));
+    }
+
+    document.addEventListener("click", ({ target }) => {
+        if (target instanceof Element && target.closest("#embmerge_many_run") !== null) {
+            made = JSON.stringify(read());
+        }
+    });
+
     const askSoon = embmerge.debounce(ask, DELAY_MS);
 
     const isHere = (node) => node instanceof Element && node.closest("#embmerge_many") !== null;

@@ -1,10 +1,12 @@
 // The tab "Save embedding": what is typed is shown at once, and buttons that the answers bring do what they say.
 (() => {
     const DELAY_MS = 250;
+    const REST_MS = 1500;
     const embmerge = (window.embmerge = window.embmerge || {});
     const root = () => embmerge.root();
     let model = null; // whose answers are shown
     let saves = 0; // files that this page has made
+    let isJustSaved = false; // what the boxes hold; then its name needs no warning that it exists
 
     const fields = () => ({
         text: embmerge.written("embmerge_expression"),
@@ -20,6 +22,7 @@
                     slot.innerHTML = html;
                 });
         }
+        embmerge.markPlaces();
         root()
             .querySelectorAll("[data-embmerge-send]")
             .forEach((button) => {
@@ -27,6 +30,34 @@
             });
     }
     embmerge.fill = fill;
+
+    // What is longer than its place is scrolled there: by keyboard too, and a line at its end says that there is more.
+    embmerge.markPlaces = () => {
+        root()
+            .querySelectorAll(".embmerge-place")
+            .forEach((place) => {
+                const isCut = place.scrollHeight > place.clientHeight + 2;
+                place.classList.toggle("embmerge-is-cut", isCut);
+                if (isCut) {
+                    place.tabIndex = 0;
+                } else {
+                    place.removeAttribute("tabindex");
+                }
+                showCue(place);
+            });
+    };
+
+    function showCue(place) {
+        const isMore = place.scrollHeight - place.scrollTop > place.clientHeight + 2;
+        place.classList.toggle("embmerge-has-more", isMore);
+    }
+
+    document.addEventListener("scroll", ({ target }) => {
+        if (target instanceof Element && target.classList.contains("embmerge-place")) {
+            showCue(target);
+        }
+    }, true);
+    window.addEventListener("resize", () => embmerge.markPlaces());
 
     // --- What is typed -------------------------------------------------------------------------------------------
 
@@ -36,7 +67,11 @@
             const { slots, state, then } = answer;
             model = state.model ?? model;
             fill(state.failed ? { messages: slots.error, judged: "" } : slots);
-            markBroken(Boolean(state.broken || state.failed), slots);
+            showRested.cancel();
+            if (state.rested !== undefined) {
+                showRested(asked.text, state.rested);
+            }
+            markBroken(Boolean(state.failed || (state.broken && state.rested === undefined)), slots);
             if (state.count !== undefined || state.empty) {
                 embmerge.reveal("embmerge_long", state.isLong);
             }
@@ -47,7 +82,16 @@
         });
     }
 
+    // What may only not be finished becomes a mistake when the text rests.
+    const showRested = embmerge.debounce((text, html) => {
+        if (embmerge.written("embmerge_expression") === text) {
+            fill({ messages: html });
+            markBroken(true, {});
+        }
+    }, REST_MS);
+
     function markBroken(isBroken, slots) {
+        embmerge.box("embmerge_expression")?.setAttribute("aria-invalid", String(isBroken));
         const summary = root().querySelector('[data-embmerge-slot="summary"]');
         if (summary !== null && ("summary" in slots || isBroken)) {
             summary.classList.toggle("embmerge-stale", isBroken);
@@ -61,6 +105,7 @@
                 return; // the file that it speaks of was made meanwhile, from here
             }
             fill(slots);
+            embmerge.box("embmerge_name")?.setAttribute("aria-invalid", String(Boolean(state.refused)));
             embmerge.reveal("embmerge_overwrite", state.exists);
             embmerge.reveal("embmerge_same_name", state.doubtful);
         });
@@ -68,12 +113,15 @@
 
     // Called when "Save" has been answered. The name that was just saved needs no warning that it exists.
     embmerge.saved = () => {
+        markResult(false);
         fill({});
+        root().querySelector("#embmerge_save_row")?.scrollIntoView?.({ block: "nearest" });
         if (root().querySelector("#embmerge_result .embmerge-saved") === null) {
             askName();
             return;
         }
         saves += 1;
+        isJustSaved = true;
         checkName.cancel();
         embmerge.forget("name");
         fill({ name: "" });
@@ -91,11 +139,60 @@
         embmerge.filesChanged?.();
     };
 
+    // What was saved, or refused, was said of what the boxes held then.
+    function markResult(isOld) {
+        root()
+            .querySelectorAll("#embmerge_result")
+            .forEach((node) => node.classList.toggle("embmerge-old", isOld));
+    }
+
+    document.addEventListener("click", ({ target }) => {
+        if (isIn(target, "embmerge_save")) {
+            embmerge.probeSoon?.();
+        }
+    });
+
+    function sayGone() {
+        const shown = document.createElement("p");
+        shown.className = "embmerge-error";
+        shown.setAttribute("role", "alert");
+        shown.textContent = "The program does not answer: it has ended, or the connection is lost. What you wrote stays here.";
+        return shown;
+    }
+
+    document.addEventListener("embmerge:gone", ({ detail: { isGone } }) => {
+        root()
+            .querySelectorAll('[data-embmerge-slot="gone"]')
+            .forEach((slot) => slot.replaceChildren(...(isGone ? [sayGone()] : [])));
+        if (!isGone) {
+            askPreview();
+            askName();
+        }
+    });
+
     // Called when the app has opened another checkpoint or folder.
     embmerge.opened = () => {
+        if (root().querySelector("#embmerge_opened .embmerge-error") === null) {
+            showChoice(false);
+        }
         askPreview();
         askName();
     };
+
+    // The app's row that chooses another checkpoint or folder, behind its button.
+    function showChoice(isShown) {
+        embmerge.reveal("embmerge_choice", isShown);
+        root()
+            .querySelectorAll("[data-embmerge-change]")
+            .forEach((button) => button.setAttribute("aria-expanded", String(isShown)));
+    }
+
+    document.addEventListener("click", ({ target }) => {
+        const button = target instanceof Element ? target.closest("[data-embmerge-change]") : null;
+        if (button !== null) {
+            showChoice(button.getAttribute("aria-expanded") !== "true");
+        }
+    });
 
     function untick(id) {
         const box = root().querySelector(`#${id} input[type=checkbox]`);
@@ -114,10 +211,17 @@
             if (event.isTrusted) {
                 clearReplaced();
             }
+            markResult(true);
+            showRested.cancel();
             preview();
+            if (isJustSaved) {
+                isJustSaved = false;
+                checkName();
+            }
         } else if (isIn(target, "embmerge_name") || isIn(target, "embmerge_folder")) {
             untick("embmerge_overwrite"); // asked for another file
             untick("embmerge_same_name");
+            markResult(true);
             checkName();
         }
     });

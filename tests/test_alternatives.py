@@ -117,7 +117,8 @@ def app(tmp_path: Path) -> AppHost:
 
 def offered(app: AppHost, text: str) -> tuple[str, list[str]]:
     """Give the sentence of the preview's error, and the texts of its buttons."""
-    drawn = json.loads(answer(json.dumps({"id": 1, "kind": "preview", "text": text}), app))["slots"]["messages"]
+    found = json.loads(answer(json.dumps({"id": 1, "kind": "preview", "text": text}), app))
+    drawn = found["state"].get("rested", found["slots"]["messages"])
     sentence = re.search(r'embmerge-sentence">([^<]*)', drawn)
     found = re.findall(r'data-embmerge-text="([^"]*)"', drawn)
     return html.unescape(sentence[1]) if sentence else "", [html.unescape(text) for text in found]

@@ -207,11 +207,12 @@ def test_warnings(model: MemoryModel, tmp_path: Path) -> None:
 # --- names that resolve to the file being written ------------------------------------------------------------------
 
 
+BURNS = "as long as a word: expect burnt pictures."
 LENGTHS = [
     ("normalize('cat')", ""),
-    ("normalize('cat') * 50", "This vector is 50 × (clip_l) and 50 × (clip_g) as long as a word: expect burnt pictures."),
-    ("normalize('cat'), (normalize('dog') * 50)", "Vector 1 is 50 × (clip_l) and 50 × (clip_g) as long as a word: expect burnt pictures."),
-    ("normalize('cat') * 50L", "This vector is 50 × (clip_l) as long as a word: expect burnt pictures."),
+    ("normalize('cat') * 50", f"This vector is 50 × (clip_l) and 50 × (clip_g) {BURNS}"),
+    ("normalize('cat'), (normalize('dog') * 50)", f"Vector 1 is 50 × (clip_l) and 50 × (clip_g) {BURNS}"),
+    ("normalize('cat') * 50L", f"This vector is 50 × (clip_l) {BURNS}"),
 ]
 
 

@@ -225,12 +225,20 @@ def on_open(page: gr.Blocks, function: Callable[..., Any], outputs: Sequence[Any
 
 
 def launch(
-    page: gr.Blocks, *, name: str, port: int | None, layer: Callable[..., Any], routes: Any, most_bytes: int
+    page: gr.Blocks,
+    greet: Callable[[str], None],
+    *,
+    name: str,
+    port: int | None,
+    layer: Callable[..., Any],
+    routes: Any,
+    most_bytes: int,
 ) -> None:
     """Serve a page until it is interrupted; on the next free port from 7860 on where none is given.
 
-    `name` is what the server listens on, `layer` an ASGI layer that all requests pass first, `routes` a router of
-    FastAPI's with what is served beside the page, `most_bytes` the size of an upload.
+    `greet` is called with the page's address once it can be opened. `name` is what the server listens on, `layer` an
+    ASGI layer that all requests pass first, `routes` a router of FastAPI's with what is served beside the page,
+    `most_bytes` the size of an upload.
     """
     # gradio 3 does one thing at a time unless it is told otherwise; 4 still has the option, but refuses it.
     is_old = "default_concurrency_limit" not in inspect.signature(page.queue).parameters
@@ -248,9 +256,16 @@ def launch(
     options = {key: value for key, value in wished.items() if key in known}
     layers = {"middleware": [Middleware(layer)]}
     started = page.launch(
-        server_name=name, server_port=port, share=False, app_kwargs=layers, prevent_thread_lock=True, **options
+        server_name=name,
+        server_port=port,
+        share=False,
+        app_kwargs=layers,
+        prevent_thread_lock=True,
+        quiet=True,
+        **options,
     )
     started[0].include_router(routes)
+    greet(str(started[1]))
     page.block_thread()
 
 

@@ -54,7 +54,7 @@ class AppServer:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-OUR_APP = ("-m", "lib_embmerge", "app")
+OUR_APP = ("-m", "lib_embmerge", "app", "--no-browser")
 
 
 @contextlib.contextmanager

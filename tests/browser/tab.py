@@ -116,7 +116,14 @@ class Tab:
 
     def choose_checkpoint(self, wanted: str) -> Tab:
         """Write a checkpoint into the app's own row, and open it."""
-        return self.write(wanted, into="checkpoint").press("open")
+        return self.open_choice().write(wanted, into="checkpoint").press("open")
+
+    def open_choice(self) -> Tab:
+        """Show the app's own row, which is behind a button."""
+        button = self.page.locator("[data-embmerge-change]").first
+        if button.get_attribute("aria-expanded") != "true":
+            button.click()
+        return self
 
     def give_files(self, *paths: Path, to: str) -> Tab:
         """Put files into an upload by its id, as if they were dropped there.

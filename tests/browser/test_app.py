@@ -19,7 +19,7 @@ from .visitor import Visitor
 def checkpoint(tmp_path: Path, visitor: Visitor) -> Iterator[Path]:
     """A small checkpoint in a file; the demonstration encoder is opened again when the test is over."""
     yield make_checkpoint(tmp_path / "small.safetensors", seed=1)
-    visitor.open().choose_checkpoint(DEMONSTRATION_CHOICE).sees("In use: the demonstration encoder", at="opened")
+    visitor.open().choose_checkpoint(DEMONSTRATION_CHOICE).sees("Using: the demonstration encoder", at="opened")
 
 
 def test_the_preview_follows_another_checkpoint(
@@ -27,7 +27,7 @@ def test_the_preview_follows_another_checkpoint(
 ) -> None:
     other = another_tab().write("'dog'").sees("Demonstration encoder")
     tab.come_to_front().write("'cat'").sees("Demonstration encoder").choose_checkpoint(str(checkpoint))
-    tab.sees("In use: small · SDXL · clip_l + clip_g", at="opened").sees_no("Made with", at="opened")
+    tab.sees("Using: small · SDXL · clip_l + clip_g", at="opened").sees_no("Made with", at="opened")
     tab.sees("Made with small")
     other.come_to_front().sees("Made with small")  # a page that nobody sees does not ask
     tab.come_to_front().write("em_small", into="name").press("save").sees("✓", at="result")
@@ -58,17 +58,16 @@ def test_an_open_page_looks_for_another_model_when_somebody_comes(tab: Tab) -> N
 
 
 def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(tab: Tab, tmp_path: Path) -> None:
-    tab.sees("In use: the demonstration encoder", at="opened")
-    place = tab.box("expression").bounding_box()
+    tab.sees("Using: the demonstration encoder", at="opened").open_choice()
     tab.choose_checkpoint("/nowhere/x.safetensors").sees("There is no file /nowhere/x.safetensors", at="opened")
-    tab.sees("In use: the demonstration encoder", at="opened")
-    assert tab.box("expression").bounding_box() == place
+    tab.sees("Using: the demonstration encoder", at="opened")
     (tmp_path / "torn.safetensors").write_bytes(b"x" * 100)
     tab.choose_checkpoint(str(tmp_path / "torn.safetensors")).sees("torn.safetensors", at="opened")
     tab.write("'cat'").sees("1 vector", "Demonstration encoder")
 
 
 def test_a_known_checkpoint_is_taken_from_the_list(tab: Tab) -> None:
+    tab.open_choice()
     for _ in range(2):
         tab.write("/nowhere/x.safetensors", into="checkpoint").pick(DEMONSTRATION_CHOICE, of="known")
         tab.holds(DEMONSTRATION_CHOICE, into="checkpoint")

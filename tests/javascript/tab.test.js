@@ -19,6 +19,7 @@ const HTML = `
         <div data-embmerge-slot="judged"></div>
         <div data-embmerge-slot="name"></div>
         <div data-embmerge-slot="replaced"></div>
+        <div data-embmerge-slot="gone"></div>
         <div id="embmerge_result"></div>
         <button id="embmerge_save"></button>
     </div>
@@ -37,6 +38,21 @@ async function open(html = HTML, globals = {}) {
 
 const slot = (page, name) => page.html(`[data-embmerge-slot="${name}"]`);
 const isShown = (page, id) => page.find(`#${id}`).classList.contains("embmerge-shown");
+
+describe("what was saved", () => {
+    test("is no longer said once something else is written", async () => {
+        const page = await open();
+        const isOld = () => page.find("#embmerge_result").classList.contains("embmerge-old");
+        page.embmerge.saved();
+        assert.ok(!isOld());
+        await page.type(EXPRESSION, "'cat'");
+        assert.ok(isOld());
+        page.embmerge.saved();
+        assert.ok(!isOld());
+        await page.type(NAME, "other");
+        assert.ok(isOld());
+    });
+});
 
 describe("what is typed", () => {
     test("is asked for once the box has been left alone", async () => {
@@ -66,6 +82,39 @@ describe("what is typed", () => {
         await page.answer({ slots: { summary: "" }, state: { empty: true } });
         assert.ok(!summary.classList.contains("embmerge-stale"));
         assert.ok(!isShown(page, "embmerge_long"));
+    });
+
+    test("is a mistake only when it rests, where it may only not be finished", async () => {
+        const page = await open();
+        await page.type(EXPRESSION, "'cat' +");
+        await page.answer({ slots: { messages: "a hint" }, state: { broken: true, rested: "a mistake" } });
+        assert.equal(slot(page, "messages"), "a hint");
+        assert.equal(page.find(EXPRESSION).getAttribute("aria-invalid"), "false");
+        await page.clock.advance(1499);
+        assert.equal(slot(page, "messages"), "a hint");
+        await page.clock.advance(1);
+        assert.equal(slot(page, "messages"), "a mistake");
+        assert.equal(page.find(EXPRESSION).getAttribute("aria-invalid"), "true");
+    });
+
+    test("is no mistake while it is typed on", async () => {
+        const page = await open();
+        await page.type(EXPRESSION, "'cat' + '");
+        await page.answer({ slots: { messages: "a hint" }, state: { broken: true, rested: "a mistake" } });
+        await page.type(EXPRESSION, "'cat' + 'dog'", 1600);
+        assert.equal(slot(page, "messages"), "a hint", "what was typed on is no mistake");
+    });
+
+    test("is said to be answered by nobody, until somebody answers again", async () => {
+        let isThere = false;
+        const fetch = () => (isThere ? Promise.resolve({}) : Promise.reject(new TypeError()));
+        const page = await open(HTML, { fetch });
+        await page.type(EXPRESSION, "'cat'");
+        await page.clock.advance(4000);
+        assert.match(slot(page, "gone"), /does not answer/);
+        isThere = true;
+        await page.clock.advance(5000);
+        assert.equal(slot(page, "gone"), "");
     });
 
     test("is asked for again in the way that the answer says", async () => {

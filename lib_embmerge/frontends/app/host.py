@@ -73,7 +73,7 @@ class AppHost:
         if not folder.strip():
             raise FileError("The name of the embeddings folder is empty.")
         place = read_path(folder.strip())
-        if not is_folder(place) and place != self.embeddings_folder:
+        if not is_folder(place) and full_path(place) != full_path(self.embeddings_folder):
             raise FileError(f"There is no folder {place}.", suggestion="Make it first, or write another.")
         self.choose(self._find(checkpoint.strip().strip('"')), place)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import webbrowser
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import gradio as gr
 
 from ...errors import EmbeddingMergeError
+from ...files.paths import full_path
 from ..assets import read_javascript, read_style
 from ..cli.report import Report
 from ..gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
@@ -27,6 +29,9 @@ from .memory import give_large_blocks_back
 from .uploads import LARGEST_UPLOAD, keep_uploads
 
 __all__ = ["build_app", "run_app"]
+
+CHOOSE = "choose one"
+"""What the list of known checkpoints says as long as none of it is taken."""
 
 OPENED = "() => { window.embmerge.opened(); return []; }"
 
@@ -47,8 +52,29 @@ def run_app(options: argparse.Namespace) -> Report:
         layer = partial(Door, rules=Rules(name), uploads=uploads)
         page = build_app(host)
         routes = build_routes(host)
-        launch(page, name=name, port=options.port, layer=layer, routes=routes, most_bytes=LARGEST_UPLOAD)
+        greet = partial(_greet, host, opens_browser=not options.no_browser)
+        launch(page, greet, name=name, port=options.port, layer=layer, routes=routes, most_bytes=LARGEST_UPLOAD)
     return Report({}, [])
+
+
+def _greet(host: AppHost, url: str, *, opens_browser: bool) -> None:
+    """Say where the page is, what it works with and where its files go; and open it in the browser."""
+    print(f"The page is at {url} (Ctrl-C ends it).")
+    if host.model.is_demonstration:
+        print("Using the demonstration encoder, for trying only: word vectors of GloVe, not CLIP's.")
+        print("For files to use choose a checkpoint in the page, or start with --checkpoint FILE.")
+    else:
+        print(f"Using {host.model.title} ({', '.join(encoder.name for encoder in host.model.encoders)}).")
+    print(f"Files go to {full_path(host.embeddings_folder)}", flush=True)
+    if opens_browser and _has_screen():
+        webbrowser.open(url)
+
+
+def _has_screen() -> bool:
+    """Return whether a browser could show anything: elsewhere one may open in the terminal, and take it over."""
+    if os.name != "posix" or sys.platform == "darwin":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _stop(*_signal: object) -> None:
@@ -84,6 +110,7 @@ def build_app(host: AppHost) -> gr.Blocks:
     page = open_page(f"{TITLE} · embmerge")
     with page:
         gr.HTML(f"<style>{read_style()}</style>", elem_classes=["embmerge-hidden"])
+        gr.HTML(draw("welcome"), elem_id="embmerge_welcome")
         said = _build_choice(host)
         fill_tab(host)
         on_open(page, lambda: _draw_opened(host), [said])  # another page may have opened another checkpoint
@@ -92,7 +119,9 @@ def build_app(host: AppHost) -> gr.Blocks:
 
 
 def _build_choice(host: AppHost) -> Any:
-    """Make the row that chooses what the tab works with; return the place that says what is in use."""
+    """Make the line that says what is in use, and the row behind its button; return the line's place."""
+    said = gr.HTML(_draw_opened(host), elem_id="embmerge_opened")
+    # The javascript shows it where somebody wants a change.
     with gr.Row(elem_id="embmerge_choice", elem_classes=["embmerge-page"]):
         # Not one list that takes other texts as well: gradio 3 loses them now and then for an item of the list.
         checkpoint = gr.Textbox(
@@ -103,21 +132,20 @@ def _build_choice(host: AppHost) -> Any:
             scale=4,
         )
         known = gr.Dropdown(
-            [DEMONSTRATION_CHOICE, *map(str, host.checkpoint_files())],
-            value=None,
-            label="or one of these",
+            [CHOOSE, DEMONSTRATION_CHOICE, *map(str, host.checkpoint_files())],
+            value=CHOOSE,
+            label="Known checkpoints",
             elem_id="embmerge_known",
             scale=2,
         )
         folder = gr.Textbox(
-            str(host.embeddings_folder),
+            str(full_path(host.embeddings_folder)),
             label="Embeddings folder",
             max_lines=1,
             elem_id="embmerge_embeddings",
             scale=4,
         )
         button = gr.Button("Open", elem_id="embmerge_open", scale=1, min_width=100)
-    said = gr.HTML(_draw_opened(host), elem_id="embmerge_opened")
 
     def choose(
         path: str | None, place: str
@@ -125,8 +153,8 @@ def _build_choice(host: AppHost) -> Any:
         yield from _choose(host, path, place)
 
     def take(chosen: str | None) -> tuple[Any, Any]:
-        # The list is emptied again, so that the same item can be taken twice.
-        return (chosen, None) if chosen else (gr.update(), gr.update())
+        # The list goes back to its first line, so that the same item can be taken twice.
+        return (gr.update(), gr.update()) if chosen in (None, "", CHOOSE) else (chosen, CHOOSE)
 
     on_change(known, take, [known], [checkpoint, known], at_once=True)
     opened = on_click(button, choose, [checkpoint, folder], [said])
@@ -148,4 +176,4 @@ def _choose(host: AppHost, checkpoint: str | None, folder: str) -> Iterator[str]
 
 def _draw_opened(host: AppHost, *, reading: str = "", error: str = "") -> str:
     """Draw what is in use, whatever came of opening another."""
-    return draw("opened", model=host.model, folder=host.embeddings_folder, reading=reading, error=error)
+    return draw("opened", model=host.model, folder=full_path(host.embeddings_folder), reading=reading, error=error)

@@ -344,6 +344,7 @@ def _app(parser: argparse.ArgumentParser) -> None:
     _model(parser)
     parser.add_argument("--host", type=_host, metavar="NAME")
     parser.add_argument("--port", type=_port)
+    parser.add_argument("--no-browser", action="store_true")
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:

@@ -25,9 +25,12 @@ def draw(template: str, **values: object) -> str:
     return _environment().get_template(f"{template}.html").render(**values)
 
 
-def draw_error(error: EmbeddingMergeError) -> str:
-    """Draw a user's mistake: the line with its caret in a monospace block, the sentence, the suggestion."""
-    return draw("error", error=error)
+def draw_error(error: EmbeddingMergeError, *, is_quiet: bool = False) -> str:
+    """Draw a user's mistake: the line with its caret in a monospace block, the sentence, the suggestion.
+
+    A quiet one does not interrupt a screen reader: for what is looked at while one still types.
+    """
+    return draw("error", error=error, is_quiet=is_quiet)
 
 
 @lru_cache(maxsize=1)

@@ -66,6 +66,11 @@ class Standing(Generic[R]):
         return 100.0 * self.done / self.total if self.total else 100.0
 
     @property
+    def rate(self) -> float | None:
+        """How many tasks a second are done; None before the first is."""
+        return self.done / self.seconds if self.done and self.seconds > 0 else None
+
+    @property
     def seconds_left(self) -> float | None:
         """How long the rest takes if it goes on like this; None before the first task is done."""
         return self.seconds / self.done * (self.total - self.done) if self.done else None

@@ -198,6 +198,43 @@ MEANT = [
 # fmt: on
 
 
+# fmt: off
+UNFINISHED = [
+    "'", "'cat' -", "'cat' - 'ad", "lerp('cat', ", "lerp('cat', 'dog'", "'cat'[", "'cat'[0", "'cat' * ",
+    "a photo of <'cat'", "'a photo of', norm", "'cat' + 2", "'cat'@nowhere", "emb('nothing'", "('cat'", "'cat' =",
+]
+WRONG = ["'cat' + * 'dog'", "'cat' dog 'x'", "lurp('cat', 'dog') + 'x'", "<'cat' + > x", "'cat'] + 'x'"]
+# fmt: on
+
+
+@pytest.mark.parametrize("text", UNFINISHED)
+def test_what_is_only_unfinished_is_a_quiet_hint_until_it_rests(host, text):
+    found = ask(host, "preview", text=text)
+    assert "Not finished yet" in found["slots"]["messages"]
+    assert 'role="alert"' not in found["slots"]["messages"]
+    assert 'role="alert"' in found["state"]["rested"]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_at_its_place_is_told_at_once(host, text):
+    found = ask(host, "preview", text=text)
+    assert 'role="alert"' in found["slots"]["messages"]
+    assert "rested" not in found["state"]
+
+
+def test_a_save_on_an_empty_page_says_what_to_do_first(host):
+    assert "Write an expression first" in save(host, " ", "em_x")
+    assert "The name is empty" in save(host, "'cat'", "")
+
+
+def test_what_is_saved_is_made_or_replaced(host):
+    assert "made:" in save(host, "'cat'", "em_made")
+    again = save_from_page(host, "'dog'", "em_made", "", True, False, "float32", "", "", "", "", "", False)
+    assert "replaced:" in again
+    split = ("repeat('cat', 80)", "em_made", "", True, False, "float32", LONG_CHOICES[3], "", "", "", "", False)
+    assert save_from_page(host, *split).count("made:") == 2
+
+
 @pytest.mark.parametrize(("text", "said", "mended"), MEANT, ids=[row[0] for row in MEANT])
 def test_what_was_meant_is_one_click_away(host, text, said, mended):
     messages = html.unescape(ask(host, "preview", text=text)["slots"]["messages"])

@@ -172,7 +172,7 @@ def test_a_norm_in_words(ratio: float | None, percentile: float | None, kind: st
 def test_pictures_are_well_formed_and_say_what_they_show(host: AppHost, text: str) -> None:
     drawn = ask(host, "pictures", text=text)["slots"]["pictures"]
     pictures = [node for node in xml(drawn).iter("svg") if node.get("aria-labelledby")]
-    assert len(pictures) == 4  # two for each encoder
+    assert len(pictures) == (2 if text in ("'cat'", "'cat' - 'cat'") else 4)  # one vector is like itself only
     ids = {node.get("id"): node for node in xml(drawn).iter() if node.get("id")}
     for picture in pictures:
         title, said_of_it = picture.get("aria-labelledby", "").split()

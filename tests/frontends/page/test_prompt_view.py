@@ -93,7 +93,8 @@ def test_mistakes_are_placed_in_the_whole_prompt(host: AppHost) -> None:
 
 def test_a_bracket_that_nothing_closes(host: AppHost) -> None:
     slots, state = ask(host, "a photo of <'cat'")
-    assert "a photo of <'cat'\n           ^" in html.unescape(slots["messages"])
+    assert "Not finished yet" in slots["messages"]
+    assert "a photo of <'cat'\n           ^" in html.unescape(state["rested"])
     assert state["broken"] is True
 
 

@@ -26,7 +26,7 @@ from ..repairs import repair_error, repair_remark
 __all__ = ["EXAMPLES", "Bar", "PartView", "answer_follow", "answer_load", "answer_preview", "view_parts"]
 
 EXAMPLES = (
-    ("'cat' - 'adult' + 'child'", "arithmetic with words"),
+    ("'king' - 'man' + 'woman'", "arithmetic with words"),
     ("slerp('red', 'blue', 0.3)", "between two words"),
     ("'a photo of', normalize('old' + 'car')", "several vectors, one after the other"),
 )
@@ -86,8 +86,17 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         entered = read_expression(text, limits=host.limits)
         return _preview_expression(entered, model)
     except EmbeddingMergeError as error:
-        drawn = draw_error(error) + draw("actions", actions=repair_error(error, text))
+        return _refuse(error, text)
+
+
+def _refuse(error: EmbeddingMergeError, text: str) -> Answer:
+    """Answer a mistake; where the text may only not be finished, a hint, with the mistake for when it rests."""
+    actions = repair_error(error, text)
+    drawn = draw_error(error) + draw("actions", actions=actions)
+    if not error.may_be_unfinished:
         return Answer(slots={"messages": drawn, "judged": ""}, state={"broken": True})
+    hint = draw("build/unfinished", error=error, actions=actions)
+    return Answer(slots={"messages": hint, "judged": ""}, state={"broken": True, "rested": drawn})
 
 
 def answer_load(question: Question, host: PageHost) -> Answer:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
 from ....entered import Entered, read_expression
-from ....errors import EmbeddingMergeError, FileExists, NameProblem
+from ....errors import EmbeddingMergeError, FileError, FileExists, NameProblem
 from ....evaluation import Analysis
 from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
 from ....files.names import advise_on_name, check_new_name, folder_below
-from ....files.paths import exists
+from ....files.paths import exists, list_folder
 from ....host_protocol import PageHost, TextModel
 from ....inspection import word_test
 from ....limits import CHUNK
@@ -27,6 +27,7 @@ from ..repairs import repair_error
 
 __all__ = [
     "LONG_CHOICES",
+    "SAME_NAME",
     "NameCheck",
     "answer_name",
     "check_length",
@@ -51,6 +52,9 @@ LONG = MappingProxyType(
     }
 )
 CHOOSE = "Choose what becomes of them."
+SAME_NAME = "Use this name anyway"
+"""The tick that lets a doubtful name through."""
+
 LONG_CHOICES = tuple(LONG)
 """What can become of more than 75 vectors, in the page's words."""
 
@@ -118,8 +122,8 @@ def answer_name(question: Question, host: PageHost) -> Answer:
         found = check_wished_name(host, wished, folder)
     except NameProblem as error:
         others = [Action(other, "name", other) for other in error.alternatives]
-        drawn = draw_error(error) + draw("actions", actions=others)
-        return Answer(slots={"name": drawn}, state={"exists": False, "doubtful": False})
+        drawn = draw_error(error, is_quiet=True) + draw("actions", actions=others)
+        return Answer(slots={"name": drawn}, state={"exists": False, "doubtful": False, "refused": True})
     return Answer(
         slots={"name": draw("build/name", check=found)},
         state={"exists": found.exists, "doubtful": bool(found.doubts)},
@@ -144,17 +148,30 @@ def save_from_page(
     """Save what is written; return the result line, or the mistake, as HTML."""
     form = SaveForm(overwrite, dtype, long_choice(long), author, note, trigger, tags, is_negative=negative)
     try:
+        if not text.strip():
+            raise EmbeddingMergeError(
+                "There is nothing to save yet.", suggestion="Write an expression first, or take an example."
+            )
         entered = read_expression(text, limits=host.limits)  # its mistakes come before those of a name
         model = host.load_text_model()
         place = check_wished_name(host, wished.strip(), folder)
         check_ticks(place, overwrite=overwrite, same_name=same_name)
         options = form.options(place.folder, host.limits, is_installed_here=True)
+        before = _files_in(place.folder)
         saved = save_or_ask(entered, wished.strip(), model, options)
         host.refresh_embeddings()
     except EmbeddingMergeError as error:
         choices = choose_length("long") if isinstance(error, TooLong) else []
         return draw_error(error) + draw("actions", actions=[*repair_error(error, text), *choices])
-    return draw_saved(saved, model)
+    return draw_saved(saved, model, replaced=before)
+
+
+def _files_in(folder: Path) -> frozenset[Path]:
+    """Return the files of a folder; none where there is no such folder yet."""
+    try:
+        return frozenset(list_folder(folder))
+    except FileError:
+        return frozenset()
 
 
 def save_or_ask(entered: Entered, name: str, model: TextModel, options: SaveOptions) -> list[Saved]:
@@ -169,14 +186,17 @@ def save_or_ask(entered: Entered, name: str, model: TextModel, options: SaveOpti
         raise
 
 
-def draw_saved(saved: Sequence[Saved], model: TextModel) -> str:
-    """Draw what was saved: a line for each file, with a button that sends its name to a prompt."""
+def draw_saved(saved: Sequence[Saved], model: TextModel, *, replaced: Collection[Path] = ()) -> str:
+    """Draw what was saved: a line for each file, with a button that sends its name to a prompt.
+
+    `replaced` are the files that were there before.
+    """
     # The time tells this answer from the one before, where the same file is saved twice.
-    return draw("build/saved", saved=saved, model=model, time=time.strftime("%H:%M:%S"))
+    return draw("build/saved", saved=saved, replaced=replaced, model=model, time=time.strftime("%H:%M:%S"))
 
 
 def check_ticks(
-    place: NameCheck, *, overwrite: bool, same_name: bool, tick: str = "Use this name anyway"
+    place: NameCheck, *, overwrite: bool, same_name: bool, tick: str = SAME_NAME
 ) -> None:
     """Refuse to replace a file, or to use a doubtful name, without its tick; `tick` is what the latter is called.
 

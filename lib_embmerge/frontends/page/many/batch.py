@@ -104,7 +104,7 @@ def answer_many(question: Question, host: PageHost) -> Answer:
         lines = wish.lines()
         views = _view(lines[:MOST_CHECKED], wish, host)
     except EmbeddingMergeError as error:
-        return Answer(slots={"many": draw_error(error)}, state={"broken": True})
+        return Answer(slots={"many": draw_error(error, is_quiet=True)}, state={"broken": True})
     mistakes = [view for view in views if view.mistake]
     drawn = draw(
         "many/preview",
@@ -159,7 +159,7 @@ def _view_line(line: Line, wish: ManyOptions, host: PageHost, model: TextModel |
         place = NameCheck(host, name, wish.folder, model, files)
         vectors = None if model is None else check_length(entered, model, wish.long)
     except EmbeddingMergeError as error:
-        return LineView(line, mistake=draw_error(error), is_long=isinstance(error, TooLong))
+        return LineView(line, mistake=draw_error(error, is_quiet=True), is_long=isinstance(error, TooLong))
     is_long = vectors is not None and vectors > CHUNK
     return LineView(line, vectors, is_long=is_long, doubts=tuple(place.doubts), exists=place.exists)
 
