@@ -101,27 +101,18 @@ class EmbeddingMergeError(Exception):
         alternatives: Iterable[str] = (),
         leaves_open: bool = False,
     ) -> None:
-<<<<<<< HEAD
-        """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given."""
-        message = printable(message)
-=======
         """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given.
 
         `leaves_open` says that what begins at the span has no end: a quote, a bracket.
         """
-        message = _printable(message)
->>>>>>> ba921d9 (page: the first minute)
+        message = printable(message)
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
         self.alternatives = tuple(alternatives)
-<<<<<<< HEAD
-        self._suggestion = suggestion and printable(suggestion)
-=======
         self.leaves_open = leaves_open
-        self._suggestion = suggestion and _printable(suggestion)
->>>>>>> ba921d9 (page: the first minute)
+        self._suggestion = suggestion and printable(suggestion)
 
     def __str__(self) -> str:
         """Return the line with its carets, and below it the sentence with the suggestion."""

@@ -86,10 +86,10 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         entered = read_expression(text, limits=host.limits)
         return _preview_expression(entered, model)
     except EmbeddingMergeError as error:
-        return _refuse(error, text)
+        return _tell_mistake(error, text)
 
 
-def _refuse(error: EmbeddingMergeError, text: str) -> Answer:
+def _tell_mistake(error: EmbeddingMergeError, text: str) -> Answer:
     """Answer a mistake; where the text may only not be finished, a hint, with the mistake for when it rests."""
     actions = repair_error(error, text)
     drawn = draw_error(error) + draw("actions", actions=actions)
