@@ -18,7 +18,7 @@ from .language import (
 )
 from .limits import Limits
 
-__all__ = ["Entered", "TextKind", "is_one_expression", "is_prompt", "read_expression"]
+__all__ = ["Entered", "TextKind", "is_one_expression", "is_prompt", "last_expression", "read_expression"]
 
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 """Half of a surrogate pair (of an emoji that was cut in two, or bytes that are no UTF-8), which no file can hold, and
@@ -69,6 +69,20 @@ def is_one_expression(text: str) -> bool:
     except SyntaxProblem:
         return True
     return len(islands) == 1 and not _around(text, islands[0])
+
+
+def last_expression(text: str) -> str | None:
+    """Return the expression that a text goes on with: all of it, or what stands behind a bracket that nothing closes.
+
+    None for a prompt that ends in words.
+    """
+    if not is_prompt(text):
+        return text
+    try:
+        find_islands(text)
+    except SyntaxProblem as unclosed:
+        return None if unclosed.span is None else text[unclosed.span.end :]
+    return None
 
 
 def read_expression(text: str, *, kind: TextKind = "any", limits: Limits | None = None) -> Entered:

@@ -99,19 +99,14 @@ class EmbeddingMergeError(Exception):
         span: Span | None = None,
         suggestion: str | None = None,
         alternatives: Iterable[str] = (),
-        leaves_open: bool = False,
     ) -> None:
-        """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given.
-
-        `leaves_open` says that what begins at the span has no end: a quote, a bracket.
-        """
+        """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given."""
         message = printable(message)
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
         self.alternatives = tuple(alternatives)
-        self.leaves_open = leaves_open
         self._suggestion = suggestion and printable(suggestion)
 
     def __str__(self) -> str:
@@ -126,13 +121,6 @@ class EmbeddingMergeError(Exception):
     @suggestion.setter
     def suggestion(self, sentence: str | None) -> None:
         self._suggestion = sentence and printable(sentence)
-
-    @property
-    def may_be_unfinished(self) -> bool:
-        """Whether the text may only not be finished: something is left open, or the mistake stands at its end."""
-        if self.source is None or self.span is None:
-            return False
-        return self.leaves_open or self.span.end >= len(self.source.rstrip())
 
     @property
     def excerpt(self) -> str:

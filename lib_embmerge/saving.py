@@ -338,7 +338,7 @@ def _write(
         overwrite=options.overwrite,
     )
     beside.add(name)
-    said = (*said, *(remark.text for remark in remark_on_norms(value, model)))
+    said = (*said, *(remark.text for remark in remark_on_norms(value, model, roughly=True)))
     warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
     return Saved(name, path, shapes_of(held), size_of(path), metadata, warnings)
 

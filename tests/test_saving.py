@@ -25,6 +25,7 @@ from lib_embmerge.errors import (
     UnknownEmbedding,
 )
 from lib_embmerge.families import DEMONSTRATION
+from lib_embmerge.files.checkpoint_files import TokenTable
 from lib_embmerge.files.convert import convert_embeddings
 from lib_embmerge.files.reading import EmbeddingFile, read_embedding
 from lib_embmerge.files.safetensors_reader import open_safetensors
@@ -226,6 +227,19 @@ def test_a_length_that_burns_pictures_is_said_when_saving_and_rebuilding(
         assert [sentence for sentence in one.warnings if "long as" in sentence] == (
             [f"{said} normalize( ) gives it the usual length."] if said else []
         )
+
+
+def test_a_save_reads_a_few_rows_of_a_large_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = open_model(make_checkpoint(tmp_path / "model.safetensors", seed=1))
+    read, rows = [], TokenTable.rows
+
+    def count_rows(table: TokenTable, ids: Sequence[int]) -> torch.Tensor:
+        read.append(len(ids))
+        return rows(table, ids)
+
+    monkeypatch.setattr(TokenTable, "rows", count_rows)
+    save_expression(read_expression("'cat' - 'adult' + 'child'"), "em_few", model, SaveOptions(tmp_path))
+    assert 0 < sum(read) < 1000
 
 
 def test_a_text_that_names_the_file_being_written_stays_text(model: MemoryModel, tmp_path: Path) -> None:

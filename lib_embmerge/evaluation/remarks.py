@@ -25,6 +25,8 @@ __all__ = ["find_strangers", "remark_on_norms", "remark_on_reading", "remark_on_
 
 MANY = 1e6
 """A factor from which only the size is worth writing."""
+MIDDLE = 50.0
+"""Percentile of a norm that is compared with the usual one only."""
 
 
 def remark_on_writing(expression: str) -> list[Remark]:
@@ -171,12 +173,13 @@ SAID: Mapping[NormClass, str] = {
 """What a length means that is worth a remark."""
 
 
-def remark_on_norms(value: Embedding, model: TextModel) -> list[Remark]:
+def remark_on_norms(value: Embedding, model: TextModel, *, roughly: bool = False) -> list[Remark]:
     """Return the remarks on vectors that are longer or shorter than words are: one for all encoders of a kind.
 
-    Vectors of encoders that the model has not, or of another width, are not judged; nor are zero vectors.
+    Vectors of encoders that the model has not, or of another width, are not judged; nor are zero vectors. `roughly`
+    tells only what is far off, and reads no more than some rows of a vocabulary.
     """
-    odd = [one for encoder in model.encoders for one in _find_odd(value, encoder)]
+    odd = [one for encoder in model.encoders for one in _find_odd(value, encoder, roughly)]
     return [
         Remark("norm", f"{_describe_odd(of_kind, value.length)} normalize( ) gives it the usual length.")
         for kind in SAID
@@ -184,22 +187,25 @@ def remark_on_norms(value: Embedding, model: TextModel) -> list[Remark]:
     ]
 
 
-def _find_odd(value: Embedding, encoder: TextEncoder) -> Iterator[_Odd]:
+def _find_odd(value: Embedding, encoder: TextEncoder, roughly: bool) -> Iterator[_Odd]:
     """Yield an encoder's longest and its shortest vector, where no word is so long or so short."""
     rows = value.get(encoder.name)
     if rows is None or not len(rows) or rows.shape[1] != encoder.width:
         return
     norms = torch.linalg.vector_norm(rows.detach().to("cpu", torch.float64), dim=1)
     there = ((norms > 0) & torch.isfinite(norms)).nonzero()[:, 0]
-    scale = encoder.vocabulary().scale() if len(there) else None
-    if scale is None or not scale.mean:
+    if not len(there):
+        return
+    vocabulary = encoder.vocabulary()
+    usual = vocabulary.usual_norm() if roughly else vocabulary.scale().mean
+    if not usual:
         return
     ends = (int(there[norms[there].argmax()]), int(there[norms[there].argmin()]))
     for index in dict.fromkeys(ends):
         norm = float(norms[index])
-        found = class_of_norm(norm / scale.mean, scale.percentile(norm))
+        found = class_of_norm(norm / usual, MIDDLE if roughly else vocabulary.scale().percentile(norm))
         if found in SAID:
-            yield _Odd(found, encoder.name, index, norm / scale.mean)
+            yield _Odd(found, encoder.name, index, norm / usual)
 
 
 def _describe_odd(odd: Sequence[_Odd], length: int) -> str:

@@ -89,13 +89,7 @@ class Mistake:
         return Span(end, end)
 
     def problem(
-        self,
-        message: str,
-        suggestion: str | None = None,
-        span: Span | None = None,
-        *,
-        instead: str | None = None,
-        leaves_open: bool = False,
+        self, message: str, suggestion: str | None = None, span: Span | None = None, *, instead: str | None = None
     ) -> SyntaxProblem:
         """Make the error; `instead` may stand in the place of the span."""
         return SyntaxProblem(
@@ -104,7 +98,6 @@ class Mistake:
             span=span or self.span,
             suggestion=suggestion,
             alternatives=() if instead is None else (instead,),
-            leaves_open=leaves_open,
         )
 
     def unexpected(self, suggestion: str | None = None) -> SyntaxProblem:
@@ -258,7 +251,7 @@ def _unclosed_quote(mistake: Mistake) -> SyntaxProblem | None:
     if mistake.mark not in ("'", '"'):
         return None
     doubled = f"A {mistake.mark} inside the text is doubled: {mistake.mark * 2}."
-    return mistake.problem("This quote is never closed.", doubled, leaves_open=True)
+    return mistake.problem("This quote is never closed.", doubled)
 
 
 def _curly_quote(mistake: Mistake) -> SyntaxProblem | None:

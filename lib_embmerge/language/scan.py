@@ -242,5 +242,4 @@ def _unclosed(prompt: str, start: int, closing: str, in_text: bool) -> SyntaxPro
     if in_text:
         message += "; one of its quotes has no partner"
     suggestion = f"To keep the bracket as text write \\{prompt[start]}."
-    span = Span(start, start + 1)
-    return SyntaxProblem(message + ".", source=prompt, span=span, suggestion=suggestion, leaves_open=True)
+    return SyntaxProblem(message + ".", source=prompt, span=Span(start, start + 1), suggestion=suggestion)

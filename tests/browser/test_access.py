@@ -21,7 +21,7 @@ NOT_OURS: dict[str, str] = {}
 
 def fill_build(tab: Tab) -> None:
     tab.write("'king' - 'man' + 'woman'").write("em_new", into="name").sees("nearest")
-    for fold, text in (("table", "percentile"), ("pictures", "Norms"), ("loads", "programs load it")):
+    for fold, text in (("table", "percentile"), ("pictures", "Norms"), ("loads", "loads in")):
         tab.unfold(fold).sees(text, at=fold)
     tab.write("'king' * 50").sees("burnt", at="messages").sees("nearest")
     tab.press("save").sees("made", at="result")

@@ -14,14 +14,17 @@ ROWS = torch.arange(1.0, 41.0).reshape(20, 2)
 
 
 class Table:
-    """Rows that count how often they are read."""
+    """Rows that count how often they are read, and how many."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: torch.Tensor = ROWS) -> None:
+        self.rows = rows
         self.reads = 0
+        self.read_rows = 0
 
     def read(self, start: int, stop: int) -> torch.Tensor:
         self.reads += 1
-        return ROWS[start:stop]
+        self.read_rows += stop - start
+        return self.rows[start:stop]
 
 
 def vocabulary(table: Table, identity: str) -> Vocabulary:
@@ -50,6 +53,25 @@ def test_it_judges_as_the_whole_table_does() -> None:
     whole = vocabulary(Table(), "one")
     for norm in (0.0, 1.0, float(whole.sorted_norms[4]), 20.0, 1e9):
         assert vocabulary(Table(), "one").scale().percentile(norm) == whole.percentile(norm)
+
+
+def test_the_usual_norm_is_known_from_few_rows_or_from_what_was_kept() -> None:
+    rows = torch.randn((5000, 8), generator=torch.Generator().manual_seed(3))
+    sampled, whole, kept = Table(rows), Table(rows), Table(rows)
+    about, exact, known = (
+        Vocabulary(table.read, size=5000, width=8, excluded=(0,), memory=NormCache("large"))
+        for table in (sampled, whole, kept)
+    )
+    found = about.usual_norm()
+    assert (found, sampled.read_rows) == (about.usual_norm(), sampled.read_rows)
+    assert sampled.read_rows < 300
+    assert found == pytest.approx(exact.scale().mean, rel=0.05)
+    assert (known.usual_norm(), kept.reads) == (exact.scale().mean, 0)
+
+
+def test_the_usual_norm_of_an_empty_table() -> None:
+    nothing = Vocabulary(Table().read, size=0, width=2, excluded=())
+    assert nothing.usual_norm() == nothing.scale().mean == 0
 
 
 DAMAGE = [b"", b"x" * 100, b"\x93NUMPY", b"\x80\x04."]

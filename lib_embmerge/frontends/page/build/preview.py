@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ....entered import Entered, is_one_expression, read_expression
-from ....errors import EmbeddingMergeError, UnsupportedHost
+from ....entered import Entered, is_one_expression, last_expression, read_expression
+from ....errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
 from ....evaluation import Analysis, ReadPart
 from ....families import CLIP, group_of
 from ....host_protocol import PageHost, TextModel
 from ....inspection import ShownToken, list_tokens
-from ....limits import CHUNK
+from ....language import is_unfinished
+from ....limits import CHUNK, Limits
 from ....vectors.embedding import describe_lengths
 from ..html import draw, draw_error
 from ..prompt.view import COLOURS, preview_prompt
@@ -86,17 +87,25 @@ def _preview(text: str, model: TextModel | None, host: PageHost) -> Answer:
         entered = read_expression(text, limits=host.limits)
         return _preview_expression(entered, model)
     except EmbeddingMergeError as error:
-        return _tell_mistake(error, text)
+        return _tell_mistake(error, text, host.limits)
 
 
-def _tell_mistake(error: EmbeddingMergeError, text: str) -> Answer:
+def _tell_mistake(error: EmbeddingMergeError, text: str, limits: Limits | None) -> Answer:
     """Answer a mistake; where the text may only not be finished, a hint, with the mistake for when it rests."""
     actions = repair_error(error, text)
     drawn = draw_error(error) + draw("actions", actions=actions)
-    if not error.may_be_unfinished:
+    if not _may_be_unfinished(error, text, limits):
         return Answer(slots={"messages": drawn, "judged": ""}, state={"broken": True})
     hint = draw("build/unfinished", error=error, actions=actions)
     return Answer(slots={"messages": hint, "judged": ""}, state={"broken": True, "rested": drawn})
+
+
+def _may_be_unfinished(error: EmbeddingMergeError, text: str, limits: Limits | None) -> bool:
+    """Return whether more text might make it right; what is computed wrongly may only go on at the text's end."""
+    written = last_expression(text)
+    if error.span is None or written is None or not is_unfinished(written, limits):
+        return False
+    return isinstance(error, SyntaxProblem) or error.span.end >= len(text.rstrip())
 
 
 def answer_load(question: Question, host: PageHost) -> Answer:
