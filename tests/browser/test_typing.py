@@ -19,7 +19,8 @@ REST_MS = 1500
 
 WATCH = """() => {
     let typed = 0;
-    document.addEventListener("input", () => (typed = performance.now()), true);
+    const noteKey = ({ isTrusted }) => (typed = isTrusted ? performance.now() : typed); // not what the page writes itself
+    document.addEventListener("input", noteKey, true);
     window.embmergeAlerts = [];
     window.embmergeShifts = [];
     const loud = "[role=alert], [aria-live=assertive]";
