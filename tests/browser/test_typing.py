@@ -19,7 +19,8 @@ REST_MS = 1500
 
 WATCH = """() => {
     let typed = 0;
-    const noteKey = ({ isTrusted }) => (typed = isTrusted ? performance.now() : typed); // not what the page writes itself
+    // Not what the page writes itself.
+    const noteKey = ({ isTrusted }) => (typed = isTrusted ? performance.now() : typed);
     document.addEventListener("input", noteKey, true);
     window.embmergeAlerts = [];
     window.embmergeShifts = [];
