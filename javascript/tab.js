@@ -75,8 +75,8 @@
             if (state.count !== undefined || state.empty) {
                 embmerge.reveal("embmerge_long", state.isLong);
             }
-            if (then) {
-                askPreview(then);
+            if (then && asked.text === fields().text) {
+                askPreview(then); // of a text that was written meanwhile the preview comes first
             }
             document.dispatchEvent(new CustomEvent("embmerge:previewed", { detail: { kind, fields: asked, state } }));
         });

@@ -124,6 +124,16 @@ describe("what is typed", () => {
         assert.equal(page.lastAsked.kind, "load");
     });
 
+    test("is not asked for again where something else is written meanwhile", async () => {
+        const page = await open();
+        await page.type(EXPRESSION, "'cat'");
+        await page.type(EXPRESSION, "'cat' -", 0);
+        await page.answer({ slots: {}, state: { count: 1 }, then: "nearest" });
+        assert.equal(page.lastAsked.kind, "preview");
+        await page.clock.advance(250);
+        assert.deepEqual([page.lastAsked.kind, page.lastAsked.text], ["preview", "'cat' -"]);
+    });
+
     test("fails visibly where Python failed", async () => {
         const page = await open();
         await page.type(EXPRESSION, "'cat'");
