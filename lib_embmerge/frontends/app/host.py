@@ -55,6 +55,7 @@ class AppHost:
         """
         if exists(embeddings) and not is_folder(embeddings):
             raise FileError(f"{embeddings} is not a folder.")
+        embeddings = full_path(embeddings)  # people are to see where their files are
         model = open_model(
             checkpoint, embeddings=EmbeddingFolder(embeddings), checkpoints=self._checkpoints, opens_paths=False
         )

@@ -16,7 +16,6 @@ from typing import Any
 import gradio as gr
 
 from ...errors import EmbeddingMergeError
-from ...files.paths import full_path
 from ..assets import read_javascript, read_style
 from ..cli.report import Report
 from ..gradio_compat import launch, on_change, on_click, on_load, on_open, open_page, then_javascript
@@ -65,7 +64,7 @@ def _greet(host: AppHost, url: str, *, opens_browser: bool) -> None:
         print("For files to use choose a checkpoint in the page, or start with --checkpoint FILE.")
     else:
         print(f"Using {host.model.title} ({', '.join(encoder.name for encoder in host.model.encoders)}).")
-    print(f"Files go to {full_path(host.embeddings_folder)}", flush=True)
+    print(f"Files go to {host.embeddings_folder}", flush=True)
     if opens_browser and _has_screen():
         webbrowser.open(url)
 
@@ -139,7 +138,7 @@ def _build_choice(host: AppHost) -> Any:
             scale=2,
         )
         folder = gr.Textbox(
-            str(full_path(host.embeddings_folder)),
+            str(host.embeddings_folder),
             label="Embeddings folder",
             max_lines=1,
             elem_id="embmerge_embeddings",
@@ -176,4 +175,4 @@ def _choose(host: AppHost, checkpoint: str | None, folder: str) -> Iterator[str]
 
 def _draw_opened(host: AppHost, *, reading: str = "", error: str = "") -> str:
     """Draw what is in use, whatever came of opening another."""
-    return draw("opened", model=host.model, folder=full_path(host.embeddings_folder), reading=reading, error=error)
+    return draw("opened", model=host.model, folder=host.embeddings_folder, reading=reading, error=error)

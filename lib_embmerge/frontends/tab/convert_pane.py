@@ -85,7 +85,7 @@ def _build_options() -> tuple[list[Any], Any]:
         folder = gr.Textbox(
             label="Folder",
             max_lines=1,
-            placeholder="the file's own; below the embeddings folder",
+            placeholder="the file's own",
             elem_id="embmerge_convert_folder",
             min_width=120,
         )
@@ -99,7 +99,7 @@ def _build_options() -> tuple[list[Any], Any]:
         list(ENCODER_CHOICES), value=ENCODER_CHOICES[0], label="Whose vectors", elem_id="embmerge_convert_encoder"
     )
     dtype = gr.Radio(["float32", "float16"], value="float32", label="Precision", elem_id="embmerge_convert_dtype")
-    with gr.Row():
+    with gr.Row(elem_classes=["embmerge-ticks"]):
         overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_convert_overwrite")
         drop_bad = gr.Checkbox(label="Leave out vectors with NaN or infinity", elem_id="embmerge_convert_drop_bad")
         join = gr.Checkbox(label="Join into one file (SDXL's L and G)", elem_id="embmerge_convert_join")
