@@ -132,7 +132,7 @@ def test_ten_expressions_are_one_row_each_reached_by_the_keyboard(webui: Tab) ->
         expect(chips.nth(number - 1)).to_be_in_viewport()
     webui.key("Enter")
     expect(chips.nth(9)).to_have_attribute("aria-expanded", "true")
-    expect(lines(webui).get_by_role("button", name="Open expression 10")).to_be_visible()
+    expect(lines(webui).get_by_role("button", name="open in Save embedding: expression 10")).to_be_visible()
 
 
 def test_what_was_meant_as_an_expression_is_one_after_a_click(webui: Tab) -> None:
