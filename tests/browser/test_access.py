@@ -39,7 +39,7 @@ def fill_prompt(tab: Tab) -> None:
 
 def fill_inspect(tab: Tab) -> None:
     tab.open_pane("Inspect & compare").write("'black cat'", into="inspect_expression").press("inspect")
-    tab.sees("nearest words", at="inspect_result")
+    tab.sees("[2,768]", "nearest words", at="inspect_result")
 
 
 def fill_many(tab: Tab) -> None:
@@ -91,6 +91,7 @@ def violations(tab: Tab) -> list[str]:
 def test_everybody_can_use_the_pane(visitor: Visitor, theme: str, pane: str) -> None:
     tab = visitor.open(theme=theme)
     PANES[pane](tab)
+    tab.page.wait_for_function("document.querySelector('.pending') === null")  # gradio pales what is being answered
     tab.page.wait_for_timeout(300)  # for colours that fade in
     assert violations(tab) == []
 
