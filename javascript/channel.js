@@ -6,6 +6,15 @@
     const UPLOAD_LOOK_MS = 200;
     const UPLOAD_MS = 120000;
     const PROBE_MS = 4000;
+    const FAILED = {
+        slots: {
+            error:
+                '<p class="embmerge-error" role="alert">This could not be answered: embmerge has failed. ' +
+                "The program's console says at what.</p>",
+        },
+        state: { failed: true },
+        then: null,
+    };
     const embmerge = (window.embmerge = window.embmerge || {});
     const waiting = new Map();
     const tardy = new Set(); // numbers of questions that were given up
@@ -34,15 +43,16 @@
         return JSON.stringify(question || { kind: "", id: 0 });
     };
 
-    // One question is on its way at a time: what comes back belongs to it, even if it is nothing because Python failed.
+    // One question is on its way at a time: what comes back belongs to it. Where Python has failed, gradio brings
+    // nothing, or the answer before; 0 answers a press that brought no question.
     embmerge.giveAnswer = (text) => {
         const answer = read(text);
-        if (current === null || tardy.delete(answer.id)) {
+        if (current === null || answer.id === 0 || tardy.delete(answer.id)) {
             return;
         }
         const asked = finish();
-        if (answer.id === asked.id && !waiting.has(asked.purpose)) {
-            asked.deliver(answer);
+        if (!waiting.has(asked.purpose)) {
+            asked.deliver(answer.id === asked.id ? answer : FAILED);
         }
         send();
     };

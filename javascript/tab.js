@@ -104,7 +104,7 @@
             if (asked !== saves) {
                 return; // the file that it speaks of was made meanwhile, from here
             }
-            fill(slots);
+            fill(state.failed ? { name: slots.error } : slots);
             embmerge.box("embmerge_name")?.setAttribute("aria-invalid", String(Boolean(state.refused)));
             embmerge.reveal("embmerge_overwrite", state.exists);
             embmerge.reveal("embmerge_same_name", state.doubtful);

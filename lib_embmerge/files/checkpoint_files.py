@@ -39,8 +39,8 @@ from .language_tables import (
     name_language_encoder,
     open_gguf,
 )
-from .paths import exists, full_path, is_file, is_folder, list_folder, walk_folders
-from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, check_regular, open_safetensors
+from .paths import exists, full_path, is_file, is_folder, list_folder, read_small_text, walk_folders
+from .safetensors_reader import DTYPES, SafetensorsFile, TensorEntry, open_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -392,10 +392,10 @@ def _family_of_folder(folder: Path, tables: Sequence[TokenTable]) -> Family | No
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
+    text = read_small_text(path)
     try:
-        check_regular(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path} cannot be read as JSON.") from error
     if not isinstance(content, dict):
         raise FileError(f"{path} is not a JSON object.")

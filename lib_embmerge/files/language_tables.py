@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
 from ..families import ENCODERS, GROUPS, EncoderKind
-from .paths import is_file, is_folder
+from .paths import is_file, is_folder, read_small_text
 from .safetensors_reader import TensorEntry, TensorFile
 
 if TYPE_CHECKING:
@@ -178,8 +178,8 @@ def _model_type(folder: Path) -> str:
     if not is_file(path):
         return ""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(read_small_text(path))
+    except (FileError, ValueError, RecursionError):
         return ""
     return str(content.get("model_type", "")) if isinstance(content, dict) else ""
 

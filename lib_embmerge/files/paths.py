@@ -25,6 +25,7 @@ __all__ = [
     "list_folder",
     "make_folder",
     "read_path",
+    "read_small_text",
     "size_of",
     "time_of_change",
     "unreadable",
@@ -33,6 +34,9 @@ __all__ = [
 
 PathKind = Literal["file", "folder", "other"]
 """What lies at a path: a regular file, a folder, or what is neither, such as a pipe; of a link, what it leads to."""
+
+LARGEST_TEXT = 256 * 1024 * 1024
+"""Bytes of a text file that is read whole; the largest tokenizer.json has 34 MB."""
 
 SHOWN = 200
 """Characters of a path in a message."""
@@ -96,6 +100,24 @@ def size_of(path: Path) -> int:
     """
     try:
         return path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def read_small_text(path: Path) -> str:
+    """Return what a text file in UTF-8 holds.
+
+    Raises: FileError where it is no file, is far too large, or cannot be read.
+    """
+    try:
+        mode = path.stat()
+        if not stat.S_ISREG(mode.st_mode):  # a pipe waits for its writer, and some devices never end
+            raise FileError(f"{path.name} is not a regular file.")
+        if mode.st_size > LARGEST_TEXT:
+            raise FileError(f"{path.name} is far too large a text: {mode.st_size:,} bytes.")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path.name} is not a text in UTF-8.") from error
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from ..errors import FileError
+from ..errors import FileError, shorten
 from ..families import group_of
-from ..files.paths import time_of_change
+from ..files.paths import read_small_text, time_of_change
 
 __all__ = ["LanguageTokenizer", "open_tokenizer", "spell_piece"]
 
@@ -24,6 +25,9 @@ BLANK = "▁"
 
 BYTES = re.compile("[!-~¡-¬®-ÿ\u0100-\u0143]+")
 """What a token of a byte-level tokenizer looks like. Source: openai/gpt-2 encoder.py, `bytes_to_unicode`."""
+
+LONGEST_SAID = 200
+"""Characters of what the package says of a damaged file."""
 
 SPECIAL = {
     "t5": (None, "</s>", "<pad>"),
@@ -46,7 +50,9 @@ class LanguageTokenizer:
 
         Raises: FileError where it is no tokenizer, or the package that reads it is missing.
         """
-        self._inner = _read(path)
+        self._path = path
+        with _Spoken(path):
+            self._inner = _read(path)
         self._is_pieces = hasattr(self._inner, "id_to_piece")
         special = SPECIAL.get(group_of(encoder), (None, None, None))
         self.start_id, self.end_id, self.padding_id = (None if name is None else self._id_of(name) for name in special)
@@ -56,7 +62,8 @@ class LanguageTokenizer:
         encodable = [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]
         if self._is_pieces:
             return [list(self._inner.encode(text, add_bos=False, add_eos=False)) for text in encodable]
-        return [list(found.ids) for found in self._inner.encode_batch(encodable, add_special_tokens=False)]
+        with _Spoken(self._path):
+            return [list(found.ids) for found in self._inner.encode_batch(encodable, add_special_tokens=False)]
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """Return each token's spelling, a blank before it where it begins a word."""
@@ -109,11 +116,31 @@ def _byte_of(character: str) -> int:
     return found
 
 
+class _Spoken:
+    """What the package `tokenizers` raises of a damaged file, in a sentence.
+
+    That is an exception of no particular kind, or one that cannot be imported where its Rust code gives up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Turn it into a FileError; any other exception goes on."""
+        if kind is Exception or (kind is not None and kind.__name__ == "PanicException"):
+            said = shorten(str(error), LONGEST_SAID).rstrip(".")
+            raise FileError(f"{self.path} cannot be read as a tokenizer: {said}.") from error
+
+
 def _read(path: Path) -> Any:
     if path.suffix == ".json":
         from tokenizers import Tokenizer
 
-        # Looked into first, as for what is none the package raises an exception of no particular kind.
         return Tokenizer.from_str(_read_tokenizer_json(path))
     try:
         import sentencepiece  # type: ignore[import-not-found, unused-ignore]
@@ -128,10 +155,10 @@ def _read(path: Path) -> Any:
 
 
 def _read_tokenizer_json(path: Path) -> str:
+    text = read_small_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         content = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path} cannot be read as a tokenizer: {error}.") from error
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), (dict, list)):

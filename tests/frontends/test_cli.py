@@ -805,6 +805,7 @@ def test_the_home_folder_is_meant_by_its_sign(run: Run, monkeypatch: pytest.Monk
         (["count", "'a'", "--checkpoint", ""], "embmerge count: argument --checkpoint: it is empty."),
         (["count", "'a'", "--embeddings="], "embmerge count: argument --embeddings: it is empty."),
         (["check", ""], "embmerge check: argument FILE: it is empty."),
+        (["check", "~nosuch/x"], "embmerge check: argument FILE: There is no home folder ~nosuch. See embmerge"),
         (["save", "x.safetensors", "'a'"], "The name 'x.safetensors' ends in an extension. Leave out the extension: x"),
         (["save", "x", "'a'", "--dtype", "int8"], "embmerge save: argument --dtype: invalid choice"),
         (["nearest", "'a'", "-k", "0"], "embmerge nearest: argument -k: it must be a whole number of at least 1."),

@@ -90,16 +90,28 @@ describe("answers", () => {
 
     const STRANGE = { nothing: "", "no JSON": "<html>", null: "null", "another number": '{"id": 7}' };
     for (const [name, text] of Object.entries(STRANGE)) {
-        test(`that are ${name} are not delivered, and free the way`, () => {
+        test(`that are ${name} are a failure in words, and free the way`, () => {
             const page = open();
             const got = [];
-            askFor(page, "a", got);
+            page.embmerge.ask("a", "a", {}, (answer) => got.push(answer));
             askFor(page, "b", got);
             page.embmerge.giveAnswer(text);
-            assert.deepEqual(got, []);
             assert.deepEqual(kinds(page), ["a", "b"]);
+            assert.equal(got.length, 1);
+            assert.equal(got[0].state.failed, true);
+            assert.match(got[0].slots.error, /^<p class="embmerge-error"[^>]*>This could not be answered/);
         });
     }
+
+    test("of a press that brought no question end no other", async () => {
+        const page = open();
+        const got = [];
+        askFor(page, "a", got);
+        page.embmerge.giveAnswer('{"id": 0, "kind": "", "slots": {}, "state": {"failed": true}}');
+        assert.deepEqual(got, []);
+        await page.answer({ state: { value: 1 } });
+        assert.deepEqual(got, [["a", 1]]);
+    });
 
     test("that nobody waits for change nothing", () => {
         const page = open();

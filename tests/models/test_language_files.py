@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -124,6 +126,46 @@ def test_no_tokenizer_is_guessed(t5: Path) -> None:
     elsewhere.write_text("{}")
     with pytest.raises(FileError, match="cannot be read as a tokenizer"):
         open_model(t5, tokenizer=elsewhere)
+
+
+def words_for_numbers(content: dict[str, Any]) -> None:
+    content["model"]["vocab"] = {"cat": "cat"}
+
+
+def wrong_numbers(content: dict[str, Any]) -> None:
+    content["model"]["vocab"] = dict.fromkeys(content["model"]["vocab"], -1)
+
+
+def strange_merges(content: dict[str, Any]) -> None:
+    content["model"]["merges"] = [["no such", "piece"]]
+
+
+def a_prefix_longer_than_a_word(content: dict[str, Any]) -> None:
+    content["model"] |= {"continuing_subword_prefix": "x" * 20, "merges": [["a", "b"]]}
+
+
+def an_unknown_part(content: dict[str, Any]) -> None:
+    content["pre_tokenizer"] = {"type": "Nothing"}
+
+
+DAMAGES = [words_for_numbers, wrong_numbers, strange_merges, a_prefix_longer_than_a_word, an_unknown_part]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_tokenizer_ends_in_a_sentence(t5: Path, damage: Callable[[dict[str, Any]], None]) -> None:
+    """The package says so by exceptions of no particular kind, and by some that cannot be imported."""
+    content = json.loads(byte_level().to_str())
+    damage(content)
+    path = t5.parent / "tokenizer.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(FileError, match="cannot be read as a tokenizer"):
+        evaluate("'cat'", open_model(t5))
+
+
+def test_a_pipe_is_no_tokenizer_and_nobody_waits_for_it(t5: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(FileError, match="is not a regular file"):
+        open_model(t5, tokenizer=tmp_path / "pipe.json")
 
 
 def test_a_diffusers_folder_has_its_tokenizers_in_twins(tmp_path: Path) -> None:

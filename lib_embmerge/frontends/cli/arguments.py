@@ -170,7 +170,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
         command = self.prog
-        raise EmbeddingMergeError(f"{command}: {message.replace(SHIELD, '')}. See {command} --help.")
+        raise EmbeddingMergeError(f"{command}: {message.replace(SHIELD, '').removesuffix('.')}. See {command} --help.")
 
 
 class _ShowHelp(argparse.Action):
