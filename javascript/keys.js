@@ -72,15 +72,16 @@
         const list = target.closest("[role=tablist]");
         if (list !== null && key in STEPS) {
             event.preventDefault();
-            move(tabsOf(list), target, STEPS[key]);
+            move(list, target, STEPS[key]);
         }
     });
 
-    function move(tabs, from, step) {
+    function move(list, from, step) {
+        const tabs = tabsOf(list);
         const place = tabs.indexOf(from);
         const wanted = Number.isFinite(step) ? (place + step + tabs.length) % tabs.length : step < 0 ? 0 : tabs.length - 1;
         tabs[wanted].click();
-        tabs[wanted].focus();
+        setTimeout(() => tabsOf(list)[wanted]?.focus()); // gradio 3 and 4 make the chosen one anew
     }
 
     const tendSoon = embmerge.debounce(tend, 50);
