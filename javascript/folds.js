@@ -129,7 +129,7 @@
     // --- Buttons in the folds ------------------------------------------------------------------------------------
 
     document.addEventListener("click", ({ target }) => {
-        const button = target instanceof Element ? target.closest("[data-embmerge-csv], [data-embmerge-fix]") : null;
+        const button = target instanceof Element ? target.closest("[data-embmerge-csv], [data-embmerge-target]") : null;
         if (button === null) {
             return;
         }
@@ -137,7 +137,7 @@
             const fields = { ...fieldsOf.table(), name: embmerge.written("embmerge_name") };
             embmerge.ask("csv", "csv", fields, ({ state }) => download(state));
         } else {
-            act(button.dataset.embmergeFix, button.dataset.embmergeValue);
+            act(button.dataset.embmergeTarget, button.dataset.embmergeValue);
         }
     });
 

@@ -192,7 +192,7 @@
     }
 
     document.addEventListener("click", ({ target }) => {
-        const wanted = "button[data-embmerge-line], button[data-embmerge-mend]";
+        const wanted = "button[data-embmerge-line], button[data-embmerge-repair]";
         const button = target instanceof Element ? target.closest(wanted) : null;
         const id = button === null ? undefined : boxOfLines(button);
         const lines = id === undefined ? null : find(id);
@@ -200,8 +200,8 @@
         if (lines === null || known === undefined) {
             return;
         }
-        if ("embmergeMend" in button.dataset) {
-            mend(id, known, button.dataset.embmergeMend);
+        if ("embmergeRepair" in button.dataset) {
+            repair(id, known, button.dataset.embmergeRepair);
             return;
         }
         const isUnfolded = button.getAttribute("aria-expanded") !== "true";
@@ -213,7 +213,7 @@
     });
 
     // The button has the whole prompt as it was when it was asked about: a newer text is left alone.
-    function mend(id, { text }, meant) {
+    function repair(id, { text }, meant) {
         const box = embmerge.box(id);
         if (box !== null && box.value === text) {
             embmerge.setText(box, meant);

@@ -106,19 +106,19 @@ describe("a fold", () => {
 });
 
 describe("a button in a fold", () => {
-    const button = (id, value) => `<button data-embmerge-fix="${id}" data-embmerge-value="${value}" class="fix"></button>`;
+    const button = (id, value) => `<button data-embmerge-target="${id}" data-embmerge-value="${value}" class="action"></button>`;
 
     test("writes into a box", async () => {
         const page = await open();
         await page.answer({ slots: { table: button("embmerge_name", "better") } });
-        await page.click(".fix");
+        await page.click(".action");
         assert.equal(page.find("#embmerge_name textarea").value, "better");
     });
 
     test("chooses", async () => {
         const page = await open();
         await page.answer({ slots: { table: button("embmerge_table_by", "name") } });
-        await page.click(".fix");
+        await page.click(".action");
         assert.equal(page.embmerge.chosen("embmerge_table_by"), "name");
     });
 
@@ -127,7 +127,7 @@ describe("a button in a fold", () => {
         let presses = 0;
         page.find("#embmerge_long button").addEventListener("click", () => (presses += 1));
         await page.answer({ slots: { table: button("embmerge_long", "") } });
-        await page.click(".fix");
+        await page.click(".action");
         assert.equal(presses, 1);
     });
 
@@ -136,7 +136,7 @@ describe("a button in a fold", () => {
         let presses = 0;
         page.find(".label-wrap").addEventListener("click", () => (presses += 1));
         await page.answer({ slots: { table: button("embmerge_nowhere", "x") } });
-        await page.click(".fix", 2000);
+        await page.click(".action", 2000);
         assert.equal(presses, 1);
     });
 });

@@ -17,7 +17,7 @@ const HTML = `
         <div id="embmerge_many"><div id="embmerge_many_mode"><label><input type="radio" checked>lines</label></div></div>
         <div id="embmerge_dtype"><label><input type="radio" value="float16"></label></div>
         <button id="embmerge_save">Save</button><button id="csv" data-embmerge-csv></button>
-        <button id="fix" data-embmerge-fix="embmerge_dtype" data-embmerge-value="float16"></button>
+        <button id="action" data-embmerge-target="embmerge_dtype" data-embmerge-value="float16"></button>
         <button id="text" data-embmerge-text="'dog'" data-embmerge-pane="build"></button>
         <button id="send" data-embmerge-send="txt2img" data-embmerge-name="cat"></button>
         <input data-embmerge-filter>
@@ -48,7 +48,7 @@ async function write(page) {
         await page.type(`#${id} textarea`, "<'cat'> <'dog'>", 50);
     }
     await page.click("#csv");
-    await page.click("#fix");
+    await page.click("#action");
     await page.click("#text");
     await page.click("#send");
 }

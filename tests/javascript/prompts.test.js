@@ -109,7 +109,7 @@ describe("a prompt", () => {
 const CHIPS = `
     <button data-embmerge-line="1" aria-expanded="false">1</button><button data-embmerge-line="2" aria-expanded="true">2</button>
     <div data-embmerge-detail="1" hidden>one</div>
-    <div data-embmerge-detail="2">two <button data-embmerge-mend="a <'cat'>">write</button></div>`;
+    <div data-embmerge-detail="2">two <button data-embmerge-repair="a <'cat'>">write</button></div>`;
 
 async function shown(text, html, page = open()) {
     page.find(PROMPT).value = text;
@@ -194,11 +194,11 @@ describe("chips", () => {
 
     test("mend the prompt with one click, and only the one that they speak of", async () => {
         const page = await shown("a <cat>' <'b", CHIPS);
-        await page.click("[data-embmerge-mend]", 500);
+        await page.click("[data-embmerge-repair]", 500);
         assert.equal(page.find(PROMPT).value, "a <'cat'>");
         await shown("<'a'> <'b'>", CHIPS, page);
         page.find(PROMPT).value = "another";
-        page.find("[data-embmerge-mend]").click();
+        page.find("[data-embmerge-repair]").click();
         assert.equal(page.find(PROMPT).value, "another");
     });
 });

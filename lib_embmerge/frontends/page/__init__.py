@@ -3,7 +3,7 @@
 answers    the page's one channel: a question in JSON, its answer in JSON
 question   both as values
 source     what a person has chosen to look at: an expression, a file in the folder, an upload
-repairs    the buttons that mend a mistake or follow a remark
+repairs    the buttons that repair a mistake or follow a remark
 jobs       long work with its progress, and stopping it
 html       templates drawn from dataclasses, everything escaped
 help       how expressions are written, and the table of functions

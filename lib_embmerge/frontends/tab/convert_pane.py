@@ -45,7 +45,7 @@ def add_convert_pane(host: PageHost) -> None:
     def make(upload: Any, chosen: Any, *values: Any) -> tuple[Any, Any]:
         return convert_from_page(host, uploaded_paths(upload), _texts(chosen), _read(*values)), list_again()
 
-    def mend(request: Any, upload: Any, chosen: Any, *values: Any) -> tuple[Any, Any, Any]:
+    def repair_chosen(request: Any, upload: Any, chosen: Any, *values: Any) -> tuple[Any, Any, Any]:
         if not request:
             return gr.update(), gr.update(), gr.update()
         drawn = repair(host, request, uploaded_paths(upload), _texts(chosen), _read(*values))
@@ -58,7 +58,7 @@ def add_convert_pane(host: PageHost) -> None:
         on_change(component, look, files, [checked])
     on_click(check, look, files, [checked])
     then_javascript(on_click(convert, make, [*files, *options], [made, picked]), WORKED)
-    then_javascript(on_change(wanted, mend, [wanted, *files, *options], [made, picked, wanted]), WORKED)
+    then_javascript(on_change(wanted, repair_chosen, [wanted, *files, *options], [made, picked, wanted]), WORKED)
     on_click(refresh, list_again, [], [picked])
 
 

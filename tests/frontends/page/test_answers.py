@@ -164,7 +164,7 @@ def test_more_than_75_vectors_are_refused_in_the_words_of_the_page(host):
     assert "This has 80 vectors" in said
     assert "--long" not in said
     for choice in LONG_CHOICES[1:]:
-        assert f'data-embmerge-fix="embmerge_long" data-embmerge-value="{choice}"' in said
+        assert f'data-embmerge-target="embmerge_long" data-embmerge-value="{choice}"' in said
     assert ask(host, "preview", text="repeat('cat', 80)")["state"]["isLong"]
     assert not ask(host, "preview", text="'cat'")["state"]["isLong"]
 
@@ -183,7 +183,7 @@ def test_words_are_searched_for_the_vectors_that_are_shown(host, monkeypatch):
 
 def test_a_name_with_its_extension_is_mended_by_a_click(host: AppHost) -> None:
     drawn = ask(host, "name", name="kitten.safetensors", folder="")["slots"]["name"]
-    assert 'data-embmerge-fix="embmerge_name" data-embmerge-value="kitten">kitten</button>' in drawn
+    assert 'data-embmerge-target="embmerge_name" data-embmerge-value="kitten">kitten</button>' in drawn
 
 
 # fmt: off

@@ -67,7 +67,7 @@ def plain(text):
 
 def buttons(drawn):
     """What the page's buttons ask for: (file, what to do), by what is written on them."""
-    pattern = rf'data-embmerge-fix="embmerge_{REPAIR_FIELD}" data-embmerge-value="([^"]*)">([^<]*)</button>'
+    pattern = rf'data-embmerge-target="embmerge_{REPAIR_FIELD}" data-embmerge-value="([^"]*)">([^<]*)</button>'
     found = re.findall(pattern, drawn)
     return {html.unescape(label): html.unescape(value) for value, label in found}
 

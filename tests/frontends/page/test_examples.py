@@ -72,7 +72,7 @@ def test_what_a_newcomer_takes_first_warns_of_nothing(host: AppHost, text: str) 
 
 def test_the_lists_of_many_at_once_warn_of_nothing(host: AppHost) -> None:
     shown = draw("many/empty", modes=MODES, mode=MODES[0]) + draw("many/empty", modes=MODES, mode=MODES[1])
-    fields = dict(re.findall(r'data-embmerge-fix="embmerge_many_(\w+)" data-embmerge-value="([^"]*)"', shown))
+    fields = dict(re.findall(r'data-embmerge-target="embmerge_many_(\w+)" data-embmerge-value="([^"]*)"', shown))
     lines, expression, pattern = (html.unescape(fields[key]) for key in ("lines", "expression", "pattern"))
     listed = ask(host, "many", mode=MODES[0], text=lines)["many"]
     swept = ask(

@@ -223,11 +223,11 @@ def loads(app: AppHost, text: str = "'cat' - 'adult'", name: str = "my-kitten", 
     return ask(app, "loads", text=text, name=name, **fields)["slots"]["loads"]
 
 
-def fixes(html: str) -> set[tuple[str | None, str | None]]:
+def actions(html: str) -> set[tuple[str | None, str | None]]:
     found = set()
     for node in xml(html).iter("button"):
-        if node.get("data-embmerge-fix"):
-            found.add((node.get("data-embmerge-fix"), node.get("data-embmerge-value")))
+        if node.get("data-embmerge-target"):
+            found.add((node.get("data-embmerge-target"), node.get("data-embmerge-value")))
         elif node.get("data-embmerge-text"):
             found.add(("embmerge_expression", node.get("data-embmerge-text")))
     return found
@@ -242,7 +242,7 @@ def test_the_grid_has_every_host_and_family_and_no_colour_alone(app: AppHost) ->
         assert (mark, words) in {("✓", "loads"), ("!", "loads, with a remark below"), ("✗", "does not load")}
     assert "SDXL: loads in 7 of 8 programs; not in diffusers" in said(html)
     assert "diffusers: It has no joint loader" in said(html)
-    assert not fixes(html)
+    assert not actions(html)
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ def test_a_name_that_some_host_cannot_find_has_a_better_one_on_a_button(
 ) -> None:
     expected = {("embmerge_name", proposed)} if proposed else set()
     html = loads(app, name=name)
-    assert {fix for fix in fixes(html) if proposed} == expected
+    assert {one for one in actions(html) if proposed} == expected
     if proposed:
-        assert not [fix for fix in fixes(loads(app, name=proposed)) if fix[0] == "embmerge_name"]
+        assert not [one for one in actions(loads(app, name=proposed)) if one[0] == "embmerge_name"]
 
 
 @pytest.mark.parametrize(
@@ -276,12 +276,12 @@ def test_a_proposed_name_can_be_saved(name: str) -> None:
 
 def test_more_than_75_vectors_can_be_cut_or_split(app: AppHost) -> None:
     html = loads(app, text="repeat('cat', 80)")
-    assert fixes(html) == {
+    assert actions(html) == {
         ("embmerge_expression", "(repeat('cat', 80)):75"),
         ("embmerge_long", "split into several files"),
     }
     for choice in ("cut to the first 75", "pool into their mean", "split into several files"):
-        assert not fixes(loads(app, text="repeat('cat', 80)", long=choice))
+        assert not actions(loads(app, text="repeat('cat', 80)", long=choice))
     assert "the first file, my-kitten-1" in said(loads(app, text="repeat('cat', 80)", long="split into several files"))
 
 
@@ -297,9 +297,9 @@ def test_the_files_that_are_there_count(app: AppHost) -> None:
 def test_any_file_can_be_judged(app: AppHost, tmp_path: Path) -> None:
     path = write_embedding({"clip_l": app.model.encoders[0].rows([1])}, tmp_path, "o ne&amp;", metadata={})
     facts = describe_file(path)
-    html = draw_loads(facts, check_file(path), fixes={"rename": [Action("<b>", "some_button")]})
+    html = draw_loads(facts, check_file(path), repairs={"rename": [Action("<b>", "some_button")]})
     assert "SD 1: " in said(html)
-    assert ("embmerge_some_button", "") in fixes(html)
+    assert ("embmerge_some_button", "") in actions(html)
     assert "<b>&lt;" not in html
     assert "o ne&amp;amp;" in html
     assert draw_loads(describe_file(path), check_file(path))  # of no known family

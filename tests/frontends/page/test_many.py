@@ -191,7 +191,7 @@ def test_a_line_of_more_than_75_vectors_is_marked_until_something_is_chosen(host
     assert answer_many(asked, host).state["isLong"]
     ran = run(host, text)
     for html in (answer_many(Question(1, "many", {"mode": LIST, "text": text}), host).slots["many"], ran):
-        assert 'data-embmerge-fix="embmerge_many_long" data-embmerge-value="cut to the first 75"' in html
+        assert 'data-embmerge-target="embmerge_many_long" data-embmerge-value="cut to the first 75"' in html
         assert "--long" not in html
     assert "1 saved, 1 failed" in plain(ran)
 

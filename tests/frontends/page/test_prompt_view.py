@@ -211,7 +211,7 @@ def unfolded(drawn: str) -> list[str]:
 
 
 def mends(drawn: str) -> list[str]:
-    return [html.unescape(prompt) for prompt in re.findall(r'data-embmerge-mend="([^"]*)"', drawn)]
+    return [html.unescape(prompt) for prompt in re.findall(r'data-embmerge-repair="([^"]*)"', drawn)]
 
 
 def ask_lines(host: AppHost, text: str, **more: object) -> str:

@@ -1,1 +1,1 @@
-"""The pane "Convert & check": where files load, what mends them, and clean files made of them."""
+"""The pane "Convert & check": where files load, what repairs them, and clean files made of them."""

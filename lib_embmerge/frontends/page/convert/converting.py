@@ -1,4 +1,4 @@
-"""Convert and check: where other people's files load, what mends them, and clean files made of them.
+"""Convert and check: where other people's files load, what repairs them, and clean files made of them.
 
 A file comes from an upload or from the embeddings folder. Nothing is written but new files in that folder.
 """
@@ -133,7 +133,7 @@ class FileView:
 
 
 def check_from_page(host: PageHost, uploads: Sequence[str], picked: Sequence[str]) -> str:
-    """Return for each file where it will load and what mends it; a file that cannot be read fails alone.
+    """Return for each file where it will load and what repairs it; a file that cannot be read fails alone.
 
     Without files it says what the pane is for.
     """
@@ -162,7 +162,7 @@ def _view(host: PageHost, source: ChosenFile) -> FileView:
         buttons = draw("actions", actions=_ask_encoder(source, error.alternatives))
         drawn = draw_error(_in_words_of_the_page(error)) + buttons
         return FileView(source.title, error=drawn, loads=draw_loads(replace(facts, refusal=""), verdicts))
-    fixes = _find_fixes(host, source, files, facts, model)
+    repairs = _find_repairs(host, source, files, facts, model)
     has_recipe = any(file.metadata.get("embmerge.resolved") for file in files)
     recipe = ("It says what it was made of: it can be made again for another checkpoint.",) if has_recipe else ()
     return FileView(
@@ -170,7 +170,7 @@ def _view(host: PageHost, source: ChosenFile) -> FileView:
         layout=files[0].layout,
         held=tuple((file.token if len(files) > 1 else "", shapes_of(file.all_vectors)) for file in files),
         notes=(*dict.fromkeys(note for file in files for note in file.notes), *recipe),
-        loads=draw_loads(facts, verdicts, fixes=fixes),
+        loads=draw_loads(facts, verdicts, repairs=repairs),
         troubles=any(map(_has_troubles, files)),
     )
 
@@ -192,44 +192,44 @@ def _facts_among_others(host: PageHost, path: Path) -> FileFacts:
         raise FileError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
-# --- Buttons that mend ---------------------------------------------------------------------------------------------
+# --- Buttons that repair ---------------------------------------------------------------------------------------------
 
 
-def _fix(source: ChosenFile, label: str, do: str) -> Action:
+def _repair(source: ChosenFile, label: str, do: str) -> Action:
     return Action(label, REPAIR_FIELD, json.dumps({"file": source.key, "do": do}))
 
 
 def _ask_encoder(source: ChosenFile, encoders: Iterable[str]) -> list[Action]:
     """Return a button for each encoder whose the vectors may be."""
-    return [_fix(source, f"they are {encoder}'s", f"as {encoder}") for encoder in encoders if encoder in ALL_WIDTHS]
+    return [_repair(source, f"they are {encoder}'s", f"as {encoder}") for encoder in encoders if encoder in ALL_WIDTHS]
 
 
-def _find_fixes(
+def _find_repairs(
     host: PageHost, source: ChosenFile, files: Sequence[EmbeddingFile], facts: FileFacts, model: TextModel | None
 ) -> dict[str, Sequence[Action]]:
-    """Return the buttons by repair, and by the kind of the cautions that the same click mends."""
-    fix = partial(_fix, source)
+    """Return the buttons by repair, and by the kind of the cautions that the same click repairs."""
+    repair = partial(_repair, source)
     is_word = word_test(model)
-    convert = (fix("convert" if len(files) == 1 else f"convert to {len(files)} files", "convert"),)
-    drop_bad = (fix("convert without the bad vectors", "drop bad"),)
-    renamed = (fix(f"copy as {_propose(host, source.path.stem, is_word)}", "rename"),)
-    fixes: dict[str, Sequence[Action]] = {
+    convert = (repair("convert" if len(files) == 1 else f"convert to {len(files)} files", "convert"),)
+    drop_bad = (repair("convert without the bad vectors", "drop bad"),)
+    renamed = (repair(f"copy as {_propose(host, source.path.stem, is_word)}", "rename"),)
+    repairs: dict[str, Sequence[Action]] = {
         "convert": convert,
         "drop bad": drop_bad,
-        "equal lengths": (fix("pad with zero vectors", "pad"), fix("cut to the shortest", "cut")),
+        "equal lengths": (repair("pad with zero vectors", "pad"), repair("cut to the shortest", "cut")),
         "rename": renamed,
         "convert, rename": renamed,
     }
     parts = files[0].all_vectors
     if len(files) == 1 and len(parts) > 1:
-        fixes["split"] = (fix(f"split into {' and '.join(part_names(files[0].name, parts).values())}", "split"),)
+        repairs["split"] = (repair(f"split into {' and '.join(part_names(files[0].name, parts).values())}", "split"),)
     for remark in advise_on_name(source.path.stem, others=facts.neighbours, is_vocabulary_word=is_word):
-        fixes[remark.kind] = renamed
+        repairs[remark.kind] = renamed
     if len(files) == 1 and _can_remake(files[0], model):
-        fixes["remake"] = (fix("make it again with the loaded checkpoint", "remake"),)
-    mends = next(iter(facts.repaired), "")
-    fixes |= {"number format": fixes[mends], "pickle": fixes[mends]} if mends else {}
-    return fixes | ({"not finite": drop_bad} if mends == "drop bad" else {})
+        repairs["remake"] = (repair("make it again with the loaded checkpoint", "remake"),)
+    repair_of_all = next(iter(facts.repaired), "")
+    repairs |= {"number format": repairs[repair_of_all], "pickle": repairs[repair_of_all]} if repair_of_all else {}
+    return repairs | ({"not finite": drop_bad} if repair_of_all == "drop bad" else {})
 
 
 def _propose(host: PageHost, name: str, is_word: Callable[[str], bool] | None) -> str:

@@ -74,22 +74,22 @@ def draw_loads(
     verdicts: Sequence[Verdict],
     *,
     families: Sequence[str] | None = None,
-    fixes: Mapping[str, Sequence[Action]] | None = None,
+    repairs: Mapping[str, Sequence[Action]] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
     """Draw what a file is, the grid of verdicts on it, and below that every reason and caution once.
 
     `families` are the keys of the model families to speak of, those that the vectors are made for unless they are
-    given: their columns stand out, and what holds only for the others is folded. `fixes` gives the buttons by what they
-    mend: a `Repair` of the verdicts, or the kind of a caution. `notes` are sentences above the grid.
+    given: their columns stand out, and what holds only for the others is folded. `repairs` gives the buttons by what
+    they repair: a `Repair` of the verdicts, or the kind of a caution. `notes` are sentences above the grid.
     """
     families = facts.families if families is None else families
     grid: dict[str, dict[str, _Cell]] = {}
     for verdict in verdicts:
         grid.setdefault(verdict.host, {})[verdict.model] = _cell(verdict)
-    known = _grounds([verdict for verdict in verdicts if verdict.model in families], fixes or {})
+    known = _grounds([verdict for verdict in verdicts if verdict.model in families], repairs or {})
     told = {ground.remark for ground in known}
-    others = _grounds([verdict for verdict in verdicts if verdict.model not in families], fixes or {})
+    others = _grounds([verdict for verdict in verdicts if verdict.model not in families], repairs or {})
     return draw(
         "convert/loads",
         grid=grid,
@@ -109,7 +109,7 @@ def _cell(verdict: Verdict) -> _Cell:
     return _Cell(kind, tuple(caution.text for caution in verdict.cautions) if kind == "care" else (verdict.reason,))
 
 
-def _grounds(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]]) -> list[Ground]:
+def _grounds(verdicts: Sequence[Verdict], repairs: Mapping[str, Sequence[Action]]) -> list[Ground]:
     """Return each reason and caution once, reasons first."""
     is_one_family = len({verdict.model for verdict in verdicts}) == 1
     return [
@@ -117,7 +117,7 @@ def _grounds(verdicts: Sequence[Verdict], fixes: Mapping[str, Sequence[Action]])
             "care" if refused is None else "no",
             remark,
             tuple(verdict.host for verdict in found) if is_one_family else tuple(name_places(found)),
-            tuple(fixes.get(remark.kind if refused is None else refused.repair or "", ())),
+            tuple(repairs.get(remark.kind if refused is None else refused.repair or "", ())),
         )
         for refused, remark, found in group_reasons(verdicts)
     ]
@@ -135,7 +135,7 @@ def answer_loads(question: Question, host: PageHost) -> Answer:
     verdicts = judge(wish.facts, is_vocabulary_word=wish.is_word)
     family = box.model.family
     families = (family.key,) if family is not None and family.key in MODELS else ()
-    drawn = draw_loads(wish.facts, verdicts, families=families, fixes=_find_fixes(wish, box), notes=wish.notes)
+    drawn = draw_loads(wish.facts, verdicts, families=families, repairs=_find_repairs(wish, box), notes=wish.notes)
     return Answer(slots={"loads": drawn})
 
 
@@ -197,15 +197,15 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
     return tuple(paths), tuple(other for other, found in paths.items() if set(found) - {own})
 
 
-def _find_fixes(wish: _Planned, box: Computed) -> dict[str, Sequence[Action]]:
+def _find_repairs(wish: _Planned, box: Computed) -> dict[str, Sequence[Action]]:
     """Return the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)
     renamed = (Action(f"name it {proposed}", "name", proposed),)
-    fixes: dict[str, Sequence[Action]] = {"rename": renamed}
+    repairs: dict[str, Sequence[Action]] = {"rename": renamed}
     for remark in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
-        fixes[remark.kind] = renamed
-    return fixes | {"too long": _shorten(box.title)}
+        repairs[remark.kind] = renamed
+    return repairs | {"too long": _shorten(box.title)}
 
 
 def _shorten(expression: str) -> Sequence[Action]:
