@@ -28,7 +28,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", interpreters(), indirect=True, scope="session")
+        metafunc.parametrize("server", interpreters(), indirect=True, scope="package")
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(
     request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AppServer]:
@@ -67,7 +67,7 @@ def folder(server: AppServer) -> Path:
     return server.embeddings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def window(server: AppServer, browser: Any) -> Iterator[Visitor]:
     """A window whose memory of gradio's own files is kept from test to test."""
     someone = Visitor(browser, server.url)

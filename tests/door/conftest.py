@@ -21,16 +21,16 @@ SECRET = "TOPSECRET"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in ("app", "webui"):
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, interpreters(), indirect=True, scope="session")
+            metafunc.parametrize(name, interpreters(), indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """`embmerge app` with the demonstration encoder."""
     yield from serve("app", request, tmp_path_factory, OUR_APP)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def webui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """A program of gradio's with a login, in which our tab is one of several."""
     yield from serve("webui", request, tmp_path_factory, [str(Path(__file__).with_name("fake_webui.py"))])
