@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -149,7 +149,7 @@ def _name_of(found: EmbeddingFile, place: int, count: int, wished: str | None) -
 
 def _free_name(name: str, taken: set[str]) -> str:
     """Return the name, or with a number where this run has given it already; and remember it."""
-    tried = (name, *(f"{name}-{number}" for number in range(2, 100_000)))
+    tried = chain([name], (f"{name}-{number}" for number in count(2)))
     free = next(one for one in tried if one.casefold() not in taken)
     taken.add(free.casefold())
     return free
