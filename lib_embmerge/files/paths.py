@@ -16,6 +16,7 @@ from ..errors import FileError, shorten
 
 __all__ = [
     "PathKind",
+    "check_regular",
     "exists",
     "full_path",
     "is_below",
@@ -104,17 +105,28 @@ def size_of(path: Path) -> int:
         raise unreadable(path, error) from error
 
 
+def check_regular(path: Path) -> None:
+    """Refuse, before it is opened, what is no file: a pipe waits for its writer, and some devices never end.
+
+    Raises: FileError where it is something else; OSError where it is missing or cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path.name} is a folder, not a file.")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{path.name} is not a regular file.")
+
+
 def read_small_text(path: Path) -> str:
     """Return what a text file in UTF-8 holds.
 
     Raises: FileError where it is no file, is far too large, or cannot be read.
     """
     try:
-        mode = path.stat()
-        if not stat.S_ISREG(mode.st_mode):  # a pipe waits for its writer, and some devices never end
-            raise FileError(f"{path.name} is not a regular file.")
-        if mode.st_size > LARGEST_TEXT:
-            raise FileError(f"{path.name} is far too large a text: {mode.st_size:,} bytes.")
+        check_regular(path)
+        size = size_of(path)
+        if size > LARGEST_TEXT:
+            raise FileError(f"{path.name} is far too large a text: {size:,} bytes.")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise FileError(f"{path.name} is not a text in UTF-8.") from error

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import FileError
-from .paths import unreadable
-from .safetensors_reader import check_regular
+from .paths import check_regular, unreadable
 
 __all__ = ["recognise", "recognise_keys"]
 

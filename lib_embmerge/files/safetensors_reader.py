@@ -15,7 +15,6 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import FileError, shorten
+from .paths import check_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,6 @@ __all__ = [
     "SafetensorsFile",
     "TensorEntry",
     "TensorFile",
-    "check_regular",
     "open_safetensors",
 ]
 
@@ -151,18 +150,6 @@ class SafetensorsFile(TensorFile):
         except OSError as error:
             raise FileError(f"{self.path.name} cannot be read: {error.strerror or error}.") from error
         return data
-
-
-def check_regular(path: Path) -> None:
-    """Refuse, before it is opened, what is no file: a pipe waits for its writer, and some devices never end.
-
-    Raises: FileError where it is something else; OSError where it is missing or cannot be looked at.
-    """
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise FileError(f"{path.name} is a folder, not a file.")
-    if not stat.S_ISREG(mode):
-        raise FileError(f"{path.name} is not a regular file.")
 
 
 def open_safetensors(path: Path) -> SafetensorsFile:
