@@ -406,7 +406,7 @@ def takes_bundles(facts: FileFacts) -> bool:
             parts.setdefault(name, set()).add(part)
     return all(
         name in facts.words
-        and (len(own) == 1 or {"clip_l", "clip_g"} <= own or any(map(re.compile("string_to_param\\.").match, own)))
+        and (len(own) == 1 or {"clip_l", "clip_g"} <= own or any(part.startswith("string_to_param.") for part in own))
         for name, own in parts.items()
     )
 
