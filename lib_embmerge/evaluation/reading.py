@@ -6,7 +6,7 @@ tokenizer and table are slow to ask and quick to answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -81,6 +81,8 @@ class Readings:
         """The model's tokenizer groups, in the order of its encoders."""
         self.group_places = tuple([self.groups.index(group_of(name)) for name in self.names])
         """The place of each encoder's group among them."""
+        self.behind_blank: Callable[[str], str] = str if self.groups == (CLIP,) else _with_blank
+        """Gives a text as it is given to tokenizers where a blank stands before it: to CLIP's that means nothing."""
         self.stays_text = stays_text.casefold()
         self._quoted: dict[str, Mapping[str, TextPieces] | None] = {}
         self._literal: dict[str, tuple[list[int], ...] | None] = {}
@@ -145,16 +147,9 @@ class Readings:
         columns = [encoder.tokenize(texts) for encoder in self.encoders]
         return [tuple(map(list, ids)) for ids in zip(*columns, strict=True)]
 
-    def behind_blank(self, text: str) -> str:
-        """Return a text as it is given to tokenizers where a blank stands before it.
-
-        To CLIP's a blank means nothing; others cut a word with one before it in another way.
-        """
-        return text if self.groups == (CLIP,) or text[:1].isspace() else f" {text}"
-
     def _as_typed(self, step: Step) -> str:
         text = str(step.values[0])
-        return text if step.begins or self.groups == (CLIP,) else self.behind_blank(text)
+        return text if step.begins else self.behind_blank(text)
 
     def _pieces_of(self, text: str) -> Mapping[str, TextPieces]:
         found = self._quoted[text]
@@ -313,6 +308,10 @@ _SPECIAL: Mapping[str, tuple[str, str]] = {
 """By the function of a special token what an encoder calls its id, and its name for people."""
 _ONE_TOKEN = frozenset({"token", *_SPECIAL})
 """Functions that read one token."""
+
+
+def _with_blank(text: str) -> str:
+    return text if text[:1].isspace() else f" {text}"
 
 
 def _token(step: Step, encoder: TextEncoder) -> int:
