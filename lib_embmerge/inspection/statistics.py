@@ -120,7 +120,7 @@ def _figures(rows: Tensor, chip: ShownToken, index: int, vocabulary: Vocabulary 
         vectors=len(exact),
         norm=norm,
         norm_ratio=norm / usual if norm is not None and usual else None,
-        percentile=known.percentile(norm) if known and norm is not None else None,
+        percentile=known.scale().percentile(norm) if known and norm is not None else None,
         minimum=float(exact.min()) if any_rows else None,
         maximum=float(exact.max()) if any_rows else None,
         mean=float(exact.mean()) if any_rows else None,

@@ -146,7 +146,7 @@ class Vocabulary:
 
     def _norms_of(self, chunks: Iterable[tuple[int, Tensor]]) -> np.ndarray:
         with torch.inference_mode(mode=False), torch.no_grad(), np.errstate(all="ignore"):
-            parts = [np.sqrt(np.einsum("ij,ij->i", rows, rows)) for rows in self._blocks(chunks)]
+            parts = list(map(_norms_of_rows, self._blocks(chunks)))
         return np.concatenate([np.zeros(0), *parts])
 
     def _samples(self) -> Iterator[tuple[int, Tensor]]:
@@ -158,15 +158,6 @@ class Vocabulary:
         """Return the ids of the rows that hold infinity or NaN, ascending."""
         broken = (~torch.isfinite(self.norms)).nonzero()[:, 0].tolist()
         return [token for token in broken if token not in self.excluded]
-
-    def percentile(self, norm: float) -> float:
-        """Return the share of the vocabulary, in percent, whose rows are shorter than `norm`; a tie counts half."""
-        norms = self.sorted_norms
-        if not norms.numel():
-            return 0.0
-        value = torch.tensor([norm], dtype=torch.float64)
-        below, not_above = (int(torch.searchsorted(norms, value, right=side)) for side in (False, True))
-        return 50.0 * (below + not_above) / norms.numel()
 
     def row(self, token: int) -> Tensor:
         """Return one row by token id: (width,), float32, a copy."""
@@ -280,7 +271,7 @@ class Vocabulary:
         total, squares = np.zeros(self.width), np.zeros(self.width)
         norms = [np.zeros(0)]
         for rows in self._blocks(self._chunks()):
-            norms.append(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
+            norms.append(_norms_of_rows(rows))
             total = _add_up(total, rows)
         all_norms = np.concatenate(norms)
         count = max(1, len(all_norms))
@@ -296,6 +287,10 @@ class Vocabulary:
             norms=torch.from_numpy(by_id),
             sorted_norms=torch.from_numpy(np.sort(all_norms)),
         )
+
+
+def _norms_of_rows(rows: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum("ij,ij->i", rows, rows))  # type: ignore[no-any-return]
 
 
 def _scale_of(norms: np.ndarray) -> NormScale:

@@ -59,7 +59,7 @@ def test_statistics_do_not_depend_on_how_the_table_is_read() -> None:
 
 def test_percentile_counts_ties_half() -> None:
     words = vocabulary_of(torch.tensor([[1.0], [2.0], [2.0], [3.0]]))
-    assert [words.percentile(norm) for norm in (0.5, 1.0, 2.0, 2.5, 4.0)] == [0.0, 12.5, 50.0, 75.0, 100.0]
+    assert [words.scale().percentile(norm) for norm in (0.5, 1.0, 2.0, 2.5, 4.0)] == [0.0, 12.5, 50.0, 75.0, 100.0]
 
 
 def test_rows_are_read_in_bounded_chunks_and_statistics_once() -> None:
@@ -74,7 +74,7 @@ def test_rows_are_read_in_bounded_chunks_and_statistics_once() -> None:
     _ = words.mean, words.deviation, words.mean_norm
     assert max(reads) == 30
     before = len(reads)
-    _ = words.mean, words.percentile(1.0)
+    _ = words.mean, words.scale().percentile(1.0)
     assert len(reads) == before
 
 
