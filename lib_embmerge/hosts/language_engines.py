@@ -24,7 +24,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..families import ENCODERS
 from ..merge import Merged
 from .encoders.beyond_vocabulary import (
     BeyondVocabulary,
@@ -34,7 +33,7 @@ from .encoders.beyond_vocabulary import (
     WordsTokenizer,
     answered,
 )
-from .encoders.language_encoder import LanguageEncoder, cut_texts, rows_in_prompts, without_pictures
+from .encoders.language_encoder import LanguageEncoder, cut_texts, find_key, rows_in_prompts, without_pictures
 
 __all__ = ["LanguageEngine", "encoder_of", "find_language_engines", "lent_to"]
 
@@ -165,9 +164,4 @@ def _find_layer(model: Any) -> Any | None:
 def _find_key(model: Any, layer: Any) -> str | None:
     group = GROUPS_BY_ROWS.get(getattr(layer, "num_embeddings", 0))
     sees = hasattr(getattr(model, "transformer", model), "visual") and group == "qwen3"
-    fitting = [
-        kind.key
-        for kind in ENCODERS.values()
-        if kind.group == group and kind.width == layer.embedding_dim and kind.key.startswith("qwen3vl") == sees
-    ]
-    return fitting[0] if fitting else None
+    return None if group is None else find_key([group], layer.embedding_dim, sees=sees)

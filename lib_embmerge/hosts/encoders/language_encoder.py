@@ -11,12 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from ...evaluation.analysis import Analysis
+from ...families import ENCODERS
 from ...merge import Merged
 from .beyond_vocabulary import RowsByName
 from .encoder import HostEncoder
 from .token_table import CalledTable, HostTable
 
-__all__ = ["LanguageEncoder", "cut_texts", "rows_in_prompts", "without_pictures"]
+__all__ = ["LanguageEncoder", "cut_texts", "find_key", "rows_in_prompts", "without_pictures"]
 
 SIGN = "("
 """Behind it, as behind all that is no blank, SentencePiece puts no blank before a word."""
@@ -56,6 +57,15 @@ class LanguageEncoder(HostEncoder):
             yield
         finally:
             self._place.is_behind_sign = False
+
+
+def find_key(groups: Sequence[str | None], width: int, *, sees: bool) -> str | None:
+    """Return the key in files of the encoder of one of these tokenizer groups and of this width.
+
+    `sees` says that the model reads pictures, too: of Qwen 3 there are both. None where no such encoder is known.
+    """
+    fitting = [kind.key for kind in ENCODERS.values() if kind.group in groups and kind.width == width]
+    return next((key for key in fitting if key.startswith("qwen3vl") == sees), None)
 
 
 def rows_in_prompts(merged: Merged) -> RowsByName:

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from ...families import ENCODER_NAMES, ENCODERS
+from ...families import ENCODER_NAMES
 from ...files.language_tables import GROUP_OF_TYPE
-from ..encoders.language_encoder import without_pictures
+from ..encoders.language_encoder import find_key, without_pictures
 from .standing_tokenizers import can_stand
 
 __all__ = ["FoundEncoder", "find_text_encoders", "other_tokenizers"]
@@ -31,7 +31,6 @@ PLACES = (
 
 START_TOKEN = "<|startoftext|>"
 """A token of CLIP's vocabulary that no other has."""
-
 
 MISTRALS = ("mistral3", "ministral3")
 """The same type of model may hold either."""
@@ -78,11 +77,9 @@ class FoundEncoder:
         if not isinstance(self.layer, torch.nn.Module) or not can_stand(self.tokenizer):
             return None
         kind = str(getattr(getattr(self.model, "config", None), "model_type", "")) or "text_encoder"
-        width = self.layer.embedding_dim
+        width = int(self.layer.embedding_dim)  # type: ignore[arg-type]
         groups = MISTRALS if kind in MISTRALS else (GROUP_OF_TYPE.get(kind),)
-        fitting = [encoder.key for encoder in ENCODERS.values() if encoder.group in groups and encoder.width == width]
-        seeing = [key for key in fitting if key.startswith("qwen3vl") == kind.startswith("qwen3_vl")]
-        return seeing[0] if seeing else f"{kind}_{width}"
+        return find_key(groups, width, sees=kind.startswith("qwen3_vl")) or f"{kind}_{width}"
 
 
 def find_text_encoders(sd_model: Any) -> list[FoundEncoder]:
