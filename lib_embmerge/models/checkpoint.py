@@ -83,13 +83,11 @@ class _Places:
 def _open(path: Path, places: _Places) -> CheckpointModel:
     source = open_checkpoint(path, tokenizer=places.tokenizer)
     encoders = [
-        FileEncoder(table.encoder, table)
+        FileEncoder(table.encoder, table, source.identity)
         if table.tokenizer is None
-        else TokenizedEncoder(table.encoder, table, table.tokenizer)
+        else TokenizedEncoder(table.encoder, table, table.tokenizer, source.identity)
         for table in source.tables
     ]
-    for encoder in encoders:
-        encoder.identity = source.identity
     return CheckpointModel(source, source.family, encoders, places)
 
 
@@ -164,12 +162,12 @@ class FileEncoder:
 class TokenizedEncoder(FileEncoder):
     """T5 or a language model: a table, and the tokenizer in the file that belongs to it."""
 
-    def __init__(self, name: str, table: Table, tokenizer: Path) -> None:
-        """Take the encoder's name, its table, and the tokenizer's file.
+    def __init__(self, name: str, table: Table, tokenizer: Path, identity: str = "") -> None:
+        """Take the encoder's name, its table, the tokenizer's file, and what the table is known by.
 
-        Raises: FileError where that cannot be read.
+        Raises: FileError where the tokenizer cannot be read.
         """
-        super().__init__(name, table)
+        super().__init__(name, table, identity)
         self._tokenizer = open_tokenizer(tokenizer, name)
         special = self._tokenizer
         self.start_id, self.end_id, self.padding_id = special.start_id, special.end_id, special.padding_id
