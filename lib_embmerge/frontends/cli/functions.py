@@ -16,9 +16,9 @@ def list_functions(options: argparse.Namespace) -> Report:
     """Return every operator and function, or those named."""
     entries = [_find(name) for name in options.name] or list(OPERATIONS.values())
     figures: dict[str, object] = {"functions": [_fields(entry) for entry in entries]}
-    if options.markdown:
-        return Report(figures, markdown_table(entries if options.name else listed_operations()).splitlines())
     shown = entries if options.name else listed_operations()
+    if options.markdown:
+        return Report(figures, markdown_table(shown).splitlines())
     lines = [line for entry in shown for line in (*_list_entry(entry), "")]
     return Report(figures, lines[:-1])
 
