@@ -30,7 +30,7 @@ class PromptLine:
     """A chip below a prompt: its expression, and what of that is to be said.
 
     `is_open` says that it is still being written, and has no mistake yet; `is_text` that it stays text, but was
-    probably meant as an expression. `taken_by` names another extension that may read it first. `mends` are whole
+    probably meant as an expression. `taken_by` names another extension that may read it first. `repairs` are whole
     prompts by what is written on their buttons.
     """
 
@@ -38,7 +38,7 @@ class PromptLine:
     is_open: bool = False
     is_text: bool = False
     taken_by: str = ""
-    mends: Sequence[tuple[str, str]] = ()
+    repairs: Sequence[tuple[str, str]] = ()
 
     @property
     def problem(self) -> EmbeddingMergeError | None:
@@ -102,7 +102,7 @@ def _unclosed_line(problem: SyntaxProblem, opening: Span, prompt: str, place: in
 
 def _hint(hint: SyntaxProblem, span: Span, typed: str, place: int) -> PromptLine:
     expression = ExpressionLine(place + 1, place % COLOURS, typed[span.start : span.end], span, problem=hint)
-    return PromptLine(expression, is_text=True, mends=_mend(hint, typed))
+    return PromptLine(expression, is_text=True, repairs=_repair(hint, typed))
 
 
 def _tell(expression: ExpressionLine, typed: str, prompt: str, caret: int | None, host: PageHost) -> PromptLine:
@@ -111,8 +111,8 @@ def _tell(expression: ExpressionLine, typed: str, prompt: str, caret: int | None
     if expression.problem is not None and caret is not None and start < caret < expression.span.end:
         line = _while_written(line, prompt, caret, host.limits)
     if line.taken_by and line.problem is None and not line.is_open:
-        return replace(line, mends=[_in_angle_brackets(expression, typed)])
-    return replace(line, mends=_mend(line.problem, typed))
+        return replace(line, repairs=[_in_angle_brackets(expression, typed)])
+    return replace(line, repairs=_repair(line.problem, typed))
 
 
 def _while_written(line: PromptLine, prompt: str, caret: int, limits: Limits) -> PromptLine:
@@ -128,7 +128,7 @@ def _while_written(line: PromptLine, prompt: str, caret: int, limits: Limits) ->
     return line
 
 
-def _mend(problem: EmbeddingMergeError | None, typed: str) -> list[tuple[str, str]]:
+def _repair(problem: EmbeddingMergeError | None, typed: str) -> list[tuple[str, str]]:
     if problem is None or problem.span is None:
         return []
     before, after = typed[: problem.span.start], typed[problem.span.end :]
