@@ -29,6 +29,21 @@ for (const id of ["txt2img_neg_prompt", "txt2img_prompt"]) {
 """
 
 
+ANSWER_NEXT_LINES = """([html, before]) => {
+    const ask = embmerge.ask;
+    embmerge.ask = (purpose, question, fields, answer) => {
+        if (!purpose.startsWith("lines of")) {
+            ask(purpose, question, fields, answer);
+            return;
+        }
+        embmerge.ask = ask;
+        eval(before);
+        window.wasAnswered = true;
+        answer({ slots: { lines: html }, state: {} });
+    };
+}"""
+
+
 @pytest.fixture
 def webui(tab: Tab) -> Tab:
     """The tab in a page that has the prompt boxes of a WebUI."""
@@ -39,6 +54,11 @@ def webui(tab: Tab) -> Tab:
 
 def prompt(webui: Tab, place: str = "prompt") -> Locator:
     return webui.page.locator(f"#txt2img_{place} textarea")
+
+
+def answer_next_lines(webui: Tab, html: str, before: str = "") -> None:
+    """Give the next question of a prompt's lines this answer; the page's other questions go their way."""
+    webui.page.evaluate(ANSWER_NEXT_LINES, [html, before])
 
 
 def lines(webui: Tab, place: str = "prompt") -> Locator:
@@ -84,16 +104,7 @@ def test_the_lines_follow_when_the_host_has_loaded_its_model(webui: Tab) -> None
 
     line = PromptLine(ExpressionLine(number=1, colour=1, text="'cat'", span=Span(11, 18)))
     unloaded = draw("prompt/lines", lines=[line], more=0, told=3, refusal=None)
-    webui.page.evaluate(
-        """html => {
-            const ask = embmerge.ask;
-            embmerge.ask = (_purpose, _question, _fields, answer) => {
-                embmerge.ask = ask;
-                answer({ slots: { lines: html } });
-            };
-        }""",
-        unloaded,
-    )
+    answer_next_lines(webui, unloaded)
     prompt(webui).fill("a photo of <'cat'>")
     expect(lines(webui)).to_contain_text("no model is loaded")
     expect(lines(webui)).to_contain_text("1 vector")
@@ -146,20 +157,6 @@ def test_what_was_meant_as_an_expression_is_one_after_a_click(webui: Tab) -> Non
 
 
 def test_an_answer_that_comes_after_the_boxes_are_gone(webui: Tab) -> None:
-    webui.page.evaluate(
-        """() => {
-            const ask = embmerge.ask;
-            embmerge.ask = (purpose, question, fields, answer) => {
-                if (!purpose.startsWith("lines of")) {
-                    ask(purpose, question, fields, answer);
-                    return;
-                }
-                embmerge.ask = ask;
-                document.getElementById("txt2img_prompt_row").remove();
-                window.wasAnswered = true;
-                answer({ slots: { lines: "1 vector" }, state: {} });
-            };
-        }"""
-    )
+    answer_next_lines(webui, "1 vector", before="document.getElementById('txt2img_prompt_row').remove()")
     prompt(webui).fill("a photo of <'cat'>")
     webui.page.wait_for_function("window.wasAnswered")
