@@ -18,9 +18,7 @@
         for (const [name, html] of Object.entries(slots)) {
             root()
                 .querySelectorAll(`[data-embmerge-slot="${name}"]`)
-                .forEach((slot) => {
-                    slot.innerHTML = html;
-                });
+                .forEach((slot) => put(slot, html));
         }
         embmerge.markPlaces();
         root()
@@ -28,6 +26,18 @@
             .forEach((button) => {
                 button.hidden = embmerge.box(`${button.dataset.embmergeSend}_prompt`) === null;
             });
+    }
+
+    // A slot inside of another has an answer of its own: until that comes, it goes on showing the one before.
+    function put(slot, html) {
+        const inner = slot.querySelectorAll("[data-embmerge-slot]");
+        const shown = new Map([...inner].map((one) => [one.dataset.embmergeSlot, [...one.childNodes]]));
+        slot.innerHTML = html;
+        slot.removeAttribute("aria-busy");
+        slot.querySelectorAll("[data-embmerge-slot]").forEach((one) => {
+            one.replaceChildren(...(shown.get(one.dataset.embmergeSlot) ?? []));
+            one.setAttribute("aria-busy", "true");
+        });
     }
     embmerge.fill = fill;
 
@@ -66,7 +76,8 @@
         embmerge.ask("build", kind, asked, (answer) => {
             const { slots, state, then } = answer;
             model = state.model ?? model;
-            fill(state.failed ? { messages: slots.error, judged: "" } : slots);
+            const waited = kind === "nearest" ? { nearest: "" } : {};
+            fill(state.failed ? { ...waited, messages: slots.error, judged: "" } : { ...waited, ...slots });
             showRested.cancel();
             if (state.rested !== undefined) {
                 showRested(asked.text, state.rested);
@@ -95,6 +106,9 @@
         const summary = root().querySelector('[data-embmerge-slot="summary"]');
         if (summary !== null && ("summary" in slots || isBroken)) {
             summary.classList.toggle("embmerge-stale", isBroken);
+        }
+        if (isBroken) {
+            summary?.querySelectorAll("[aria-busy=true]").forEach((slot) => put(slot, "")); // nobody answers it any more
         }
     }
 

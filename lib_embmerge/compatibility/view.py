@@ -24,10 +24,10 @@ LEGEND = " · ".join(f"{MARKS[kind]}: {said}" for kind, said in SAID.items())
 
 REPAIRS: Mapping[Repair, str] = MappingProxyType(
     {
-        "convert": "embmerge convert mends it.",
-        "drop bad": "embmerge convert --drop-bad mends it.",
-        "equal lengths": "embmerge convert --unequal pad, or cut, mends it.",
-        "convert, rename": "embmerge convert --name mends it, under another name.",
+        "convert": "embmerge convert repairs it.",
+        "drop bad": "embmerge convert --drop-bad repairs it.",
+        "equal lengths": "embmerge convert --unequal pad, or cut, repairs it.",
+        "convert, rename": "embmerge convert --name repairs it, under another name.",
         "rename": "Give the file another name.",
         "split": "embmerge convert --split makes a file for each encoder.",
         "remake": "It takes a file made for that family.",

@@ -292,4 +292,4 @@ class Tab:
     def wait_until_ready(self) -> Tab:
         """Wait until the tab has taken its first look at the model."""
         self.page.locator("#embmerge_summary [data-embmerge-begun]").first.wait_for(state="attached")
-        return self.sees("An embedding is")
+        return self.sees("An embedding is", at="messages")

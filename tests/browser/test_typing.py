@@ -59,14 +59,14 @@ def readme_examples() -> list[str]:
 def test_typing_what_is_right_alarms_nobody_and_moves_nothing(visitor: Visitor, width: int) -> None:
     tab = visitor.open(width=width)
     tab.write("'cat'").sees("1 vector", "nearest").write("")
-    tab.sees("An embedding is")
+    tab.sees("An embedding is", at="messages")
     tab.page.evaluate(WATCH)
     before = tab.page.evaluate(PLACES)
     for example in readme_examples() if width == 1280 else readme_examples()[:1]:
         tab.box("expression").press_sequentially(example, delay=KEY_MS)
         tab.sees("vector").sees_no("Not finished", at="messages")
         assert tab.page.evaluate(PLACES) == before, example
-        tab.write("").sees("An embedding is")
+        tab.write("").sees("An embedding is", at="messages")
     assert alerts(tab) == []
     assert tab.page.evaluate("window.embmergeShifts") == []
 

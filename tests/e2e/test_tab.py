@@ -56,7 +56,7 @@ def tab(webui: WebUI, page: Page) -> Tab:
     page.show(OURS)
     page.hide_old_answers()
     tab = Tab(page.page).open_pane("Build").write("", into="folder").write("", into="name").write("")
-    return tab.sees("An embedding is")
+    return tab.sees("An embedding is", at="messages")
 
 
 @pytest.fixture

@@ -790,6 +790,8 @@ def test_the_home_folder_is_meant_by_its_sign(run: Run, monkeypatch: pytest.Monk
         (["save", "x", "'cat':0"], "'cat':0\n"),
         (["save", "x", "cat"], "cat has no quotes around its words. A shell removes them; put double quotes around"),
         (["nearest", "king - man"], "king - man has no quotes around its words."),
+        (["save", "x", "‘cat’"], "‘cat’\n^^^^^\n‘ and ’ are not quotes here. Did you mean 'cat'?"),
+        (["save", "'cat' * 2", "cat-2"], "The name comes first, then the expression: embmerge save cat-2 "),
         (["count", "cat", "-", "adult"], "embmerge count does not know what to do with - adult. A shell takes quotes"),
         (["check", "x.pt", "--jsn"], "embmerge check has no option --jsn. Did you mean --json?"),
         (["batch", "a", "b"], "embmerge batch does not know what to do with b. See embmerge batch --help."),

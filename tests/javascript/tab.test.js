@@ -65,6 +65,27 @@ describe("what is typed", () => {
         assert.deepEqual(page.lastAsked, { kind: "preview", text: "'cat'", name: "", folder: "" });
     });
 
+    test("keeps the nearest words of before until the new ones are there, and drops them where none come", async () => {
+        const page = await open();
+        const summary = '<b>1 vector</b><i data-embmerge-slot="nearest"></i>';
+        const isBusy = () => page.find('[data-embmerge-slot="nearest"]').getAttribute("aria-busy") === "true";
+        await page.type(EXPRESSION, "'cat'");
+        await page.answer({ slots: { summary }, state: { count: 1 }, then: "nearest" });
+        assert.ok(isBusy());
+        await page.answer({ slots: { nearest: "<u>cat</u>" } });
+        assert.ok(!isBusy());
+        page.embmerge.saved();
+        await page.type(EXPRESSION, "'dog'");
+        await page.answer({ slots: { summary }, state: { count: 1 }, then: "nearest" });
+        assert.equal(slot(page, "nearest"), "<u>cat</u>");
+        assert.ok(isBusy());
+        await page.type(EXPRESSION, "'dog' *");
+        await page.answer(); // of the nearest words, too late
+        await page.answer({ slots: { messages: "a mistake" }, state: { broken: true } });
+        assert.equal(slot(page, "nearest"), "");
+        assert.ok(!isBusy());
+    });
+
     test("is shown in the slots of the answer, and marked old while it is broken", async () => {
         const page = await open();
         await page.type(EXPRESSION, "'cat'");

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import EmbeddingMergeError, FileError, FileExists
+from ...errors import EmbeddingMergeError, FileError, FileExists, SyntaxProblem, shorten
 from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
 from ...library import rebuild, save
@@ -26,12 +26,17 @@ __all__ = ["rebuild_files", "report_saved", "save_list", "save_one", "save_optio
 
 STDIN = Path("-")
 
+QUOTES = set("'\"")
+
 LONGEST_LIST = 10_000_000
 """Bytes of a list file: what is longer was given by mistake."""
 
 
 def save_one(options: argparse.Namespace) -> Report:
     """Save one expression."""
+    if set(options.name) & QUOTES and not set(options.text) & QUOTES:
+        right = f'embmerge save {shorten(options.text)} "{shorten(options.name)}"'
+        raise SyntaxProblem(f"The name comes first, then the expression: {right}.")
     entered = read_source(options.text, options.kind, options.limits)
     model = open_chosen_model(options)
     saved = save(entered, options.name, model, save_options(options, model, options.dir))

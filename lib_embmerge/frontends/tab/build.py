@@ -31,7 +31,11 @@ def add_build_pane(host: PageHost) -> None:
                 placeholder="'king' - 'man' + 'woman'",
                 elem_id="embmerge_expression",
             )
-            gr.HTML(draw("slots", slots=["gone", "replaced", "messages", "judged"]), elem_id="embmerge_messages")
+            gr.HTML(
+                draw("slots", slots=["gone", "replaced", "messages", "judged"]),
+                elem_id="embmerge_messages",
+                elem_classes=["embmerge-place"],
+            )
         with gr.Column(elem_id="embmerge_meaning", min_width=320):
             gr.HTML(draw("slots", slots=["summary"]), elem_id="embmerge_summary")
         with gr.Column(elem_id="embmerge_saving", min_width=320):
@@ -44,9 +48,9 @@ def _build_saving(host: PageHost, expression: Any) -> None:
     with gr.Row(elem_classes=["embmerge-name-row"]):
         name = gr.Textbox(label="Name", max_lines=1, elem_id="embmerge_name")
         folder = gr.Textbox(
-            label="Folder",
+            label="Subfolder",
             max_lines=1,
-            placeholder="below the embeddings folder",
+            placeholder="optional",
             elem_id="embmerge_folder",
         )
     with gr.Row(elem_id="embmerge_save_row"):

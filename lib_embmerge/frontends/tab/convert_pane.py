@@ -83,7 +83,7 @@ def _build_options() -> tuple[list[Any], Any]:
             label="Name", max_lines=1, placeholder="the file's own", elem_id="embmerge_convert_name", min_width=120
         )
         folder = gr.Textbox(
-            label="Folder",
+            label="Subfolder",
             max_lines=1,
             placeholder="the file's own",
             elem_id="embmerge_convert_folder",

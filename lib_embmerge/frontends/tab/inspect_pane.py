@@ -205,8 +205,8 @@ def _build_carry(host: PageHost, files: Sequence[str], checkpoints: Sequence[str
                     label="Name", placeholder="the old one", max_lines=1, elem_id="embmerge_carry_name"
                 )
                 folder = gr.Textbox(
-                    label="Folder",
-                    placeholder="below the embeddings folder",
+                    label="Subfolder",
+                    placeholder="optional",
                     max_lines=1,
                     elem_id="embmerge_carry_folder",
                 )

@@ -75,7 +75,7 @@ def _build_lines() -> list[Any]:
 
 def _build_options() -> list[Any]:
     folder = gr.Textbox(
-        label="Folder", max_lines=1, placeholder="below the embeddings folder", elem_id="embmerge_many_folder"
+        label="Subfolder", max_lines=1, placeholder="optional", elem_id="embmerge_many_folder"
     )
     with gr.Row(elem_classes=["embmerge-ticks"]):
         overwrite = gr.Checkbox(label="Overwrite", elem_id="embmerge_many_overwrite")

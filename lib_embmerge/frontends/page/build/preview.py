@@ -135,7 +135,11 @@ def _identity(model: TextModel | None) -> str:
 
 def _empty(model: TextModel | None) -> Answer:
     return Answer(
-        slots={"messages": "", "judged": "", "summary": draw("build/empty", examples=EXAMPLES, model=model)},
+        slots={
+            "messages": draw("build/intro"),
+            "judged": "",
+            "summary": draw("build/empty", examples=EXAMPLES, model=model),
+        },
         state={"empty": True},
     )
 
