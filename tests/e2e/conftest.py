@@ -6,19 +6,16 @@ written to `results/<host>.json` when E2E_RESULTS is set, beside what was seen b
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .record import keep_results
 from .webui import WebUI
 
-RESULTS = Path(__file__).parent / "results"
 _seen: dict[str, str] = {}
 _identity: dict[str, Any] = {}
 
@@ -64,25 +61,4 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not (_identity and os.environ.get("E2E_RESULTS") and _seen):
-        return
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{os.environ['E2E_RESULTS']}.json"
-    cases = {**_seen_before(path), **_seen}
-    seen = {**_identity, "embmerge": _own_commit(), "date": date.today().isoformat()}
-    seen["cases"] = dict(sorted(cases.items()))
-    path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _own_commit() -> str | None:
-    """Give the commit of the code that these tests are of; None outside of a git repository."""
-    asked = ["git", "-C", str(RESULTS.parent), "rev-parse", "--short", "HEAD"]
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or None
-
-
-def _seen_before(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    before = json.loads(path.read_text(encoding="utf-8"))
-    return dict(before["cases"]) if before["commit"] == _identity["commit"] else {}
+    keep_results(_identity, _seen)

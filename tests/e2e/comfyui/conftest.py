@@ -9,17 +9,14 @@ this folder and `tests/e2e/comfyui/bench`, linked.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from datetime import date
-from pathlib import Path
 
 import pytest
 
+from ..record import keep_results
 from .server import ComfyServer
 
-RESULTS = Path(__file__).parents[1] / "results"
 _seen: dict[str, str] = {}
 
 
@@ -46,15 +43,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    url, name = os.environ.get("COMFYUI_URL"), os.environ.get("E2E_RESULTS")
-    if not (url and name and _seen):
-        return
-    path = RESULTS / f"{name}.json"
-    before = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
-    seen = {
-        "version": ComfyServer(url.rstrip("/")).version(),
-        "commit": os.environ.get("COMFYUI_COMMIT", ""),
-        "date": date.today().isoformat(),
-        "cases": dict(sorted({**before, **_seen}.items())),
-    }
-    path.write_text(json.dumps(seen, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    url = os.environ.get("COMFYUI_URL")
+    if url and _seen:
+        version = ComfyServer(url.rstrip("/")).version()
+        keep_results({"version": version, "commit": os.environ.get("COMFYUI_COMMIT", "")}, _seen)
