@@ -32,7 +32,9 @@ function settingIs(id) {
 function addShown(node, name, className, height) {
   const element = document.createElement("pre");
   element.className = className;
-  for (const kind of ["pointerdown", "wheel"]) element.addEventListener(kind, (event) => event.stopPropagation());
+  for (const kind of ["pointerdown", "wheel"]) {
+    element.addEventListener(kind, (event) => event.stopPropagation());
+  }
   const widget = node.addDOMWidget(name, "embmerge", element, {
     serialize: false, hideOnZoom: false, margin: EDGE, getValue: () => "", setValue: () => {},
     getMinHeight: () => height() + 2 * EDGE, getMaxHeight: () => height() + 2 * EDGE,
@@ -78,35 +80,95 @@ function boxOf(widget) {
 }
 
 // Whether expressions in a node's boxes are answered: in ours, in all with the switch, and behind Expressions for CLIP.
-function isAnswered(node) {
-  if (node.comfyClass?.startsWith("Embmerge") || settingIs(EVERY_CLIP)) return true;
+// `around` are the nodes of the subgraphs that it stands in, the innermost last; without them all there are.
+function isAnswered(node, around = []) {
+  if (node.comfyClass?.startsWith("Embmerge") || settingIs(EVERY_CLIP)) {
+    return true;
+  }
   const seen = new Set();
-  let next = [node];
+  const next = [{ node, around }];
   while (next.length) {
     const one = next.pop();
-    if (!one || seen.has(one)) continue;
-    if (one.comfyClass === "EmbmergeExpressionsForCLIP" && one.mode !== MUTED && one.mode !== BYPASSED) return true;
-    seen.add(one);
-    (one.inputs ?? []).forEach((input, index) => {
-      if (input.type === "CLIP" || input.type === "*") next.push(...sourcesOf(one, index));
+    if (!one.node || seen.has(one.node)) {
+      continue;
+    }
+    if (one.node.comfyClass === "EmbmergeExpressionsForCLIP" && !isOff(one.node)) {
+      return true;
+    }
+    seen.add(one.node);
+    (one.node.inputs ?? []).forEach((input, index) => {
+      if (input.type === "CLIP" || input.type === "*") {
+        next.push(...sourcesOf(one.node, index, one.around));
+      }
     });
   }
   return false;
 }
 
+function isOff(node) {
+  return node.mode === MUTED || node.mode === BYPASSED;
+}
+
+function linkOf(graph, id) {
+  return id == null ? null : (graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id] ?? null);
+}
+
 // The nodes that an input may come from, also into a subgraph, and out of one.
-function sourcesOf(node, index) {
-  const own = node.graph;
-  const link = own?.getLink?.(node.inputs[index]?.link);
-  if (!link) return [node.getInputNode?.(index)];
-  if (link.origin_id === SUBGRAPH_INPUT) {
-    const hosts = everyNode().filter((one) => one.subgraph === own);
-    return hosts.flatMap((host) => (host.inputs?.[link.origin_slot] ? sourcesOf(host, link.origin_slot) : []));
+function sourcesOf(node, index, around) {
+  const link = linkOf(node.graph, node.inputs[index]?.link);
+  return link ? sourcesOfLink(node.graph, link, around) : [{ node: node.getInputNode?.(index), around }];
+}
+
+function sourcesOfLink(graph, link, around) {
+  if (!link) {
+    return [];
   }
-  const origin = own.getNodeById(link.origin_id);
-  if (origin?.mode === MUTED || origin?.mode === BYPASSED) return [origin];
-  const inner = origin?.subgraph?.getLink?.(origin.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
-  return inner ? [origin.subgraph.getNodeById(inner.origin_id)] : [origin];
+  if (link.origin_id === SUBGRAPH_INPUT) {
+    const own = around.at(-1)?.subgraph === graph ? [around.at(-1)] : everyNode().filter((one) => one.subgraph === graph);
+    return own.flatMap((host) => {
+      const outside = linkOf(host.graph, host.inputs?.[link.origin_slot]?.link);
+      return sourcesOfLink(host.graph, outside, around.slice(0, -1));
+    });
+  }
+  const node = graph.getNodeById(link.origin_id);
+  if (!node?.subgraph || isOff(node)) {
+    return [{ node, around }];
+  }
+  const inner = linkOf(node.subgraph, node.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
+  return sourcesOfLink(node.subgraph, inner, [...around, node]);
+}
+
+// The boxes that read what is written in one: itself, or those that a node of a subgraph, or one that is a text alone,
+// hands it on to.
+function readersOf(node, name, around = [], before = []) {
+  if (before.includes(node)) {
+    return [];
+  }
+  const trail = [...before, node];
+  if (node.subgraph) {
+    const slot = (node.inputs ?? []).findIndex((input) => input.widget?.name === name);
+    return targetsOf(node.subgraph, node.subgraph.inputs?.[slot]?.linkIds, [...around, node], trail);
+  }
+  return isTextAlone(node) ? targetsOf(node.graph, node.outputs[0].links, around, trail) : [{ node, name, around }];
+}
+
+function targetsOf(graph, links, around, trail) {
+  return (links ?? []).flatMap((id) => {
+    const link = linkOf(graph, id);
+    const target = graph.getNodeById?.(link?.target_id);
+    const name = target?.inputs?.[link.target_slot]?.widget?.name;
+    if (target?.type === "Reroute") {
+      return targetsOf(graph, target.outputs?.[0]?.links, around, trail);
+    }
+    return name ? readersOf(target, name, around, trail) : [];
+  });
+}
+
+// A node that is nothing but a text, like the page's primitives.
+function isTextAlone(node) {
+  const own = (node.widgets ?? []).filter((widget) => widget.type !== "embmerge");
+  const isText = own.length === 1 && node.outputs?.length === 1 && node.outputs[0].type === "STRING";
+  return isText && !node.comfyClass?.startsWith("Embmerge");
 }
 
 // All nodes, those in subgraphs too.
@@ -116,7 +178,9 @@ function everyNode() {
   for (const graph of graphs) {
     for (const node of graph?._nodes ?? []) {
       found.push(node);
-      if (node.subgraph && !graphs.includes(node.subgraph)) graphs.push(node.subgraph);
+      if (node.subgraph && !graphs.includes(node.subgraph)) {
+        graphs.push(node.subgraph);
+      }
     }
   }
   return found;
@@ -133,7 +197,7 @@ function sentText(widget) {
   return widget.dynamicPrompts ? text.replace(COMMENT, (comment) => comment.replace(/[^\n]/g, " ")) : text;
 }
 
-function watch(node, widget, kind) {
+function watch(node, widget) {
   let timer = 0;
   let asked = 0;
   let shown = null;
@@ -141,66 +205,114 @@ function watch(node, widget, kind) {
   const fit = () => {
     const grown = heightOf(shown.element) - height;
     height += grown;
-    if (grown) node.setSize([node.size[0], node.size[1] + grown]);
+    if (grown) {
+      node.setSize([node.size[0], node.size[1] + grown]);
+    }
     node.setDirtyCanvas?.(true, true);
   };
   const show = (text, isMistake) => {
-    if (!shown && !text) return;
+    if (!shown && !text) {
+      return;
+    }
     if (!shown) {
       shown = addShown(node, `embmerge_line_${widget.name}`, "embmerge-line", () => heightOf(shown?.element));
     }
-    if (shown.element.dataset.text === text) return;
+    if (shown.element.dataset.text === text) {
+      return;
+    }
     fillLine(shown.element, text);
     shown.element.classList.toggle("embmerge-mistake", isMistake);
-    if (height) fit(); else { height = heightOf(shown.element); resize(node); }
+    if (height) {
+      fit();
+    } else {
+      height = heightOf(shown.element);
+      resize(node);
+    }
     requestAnimationFrame(() => requestAnimationFrame(fit)); // laid out by then
   };
   const ask = async () => {
     const text = sentText(widget);
     const number = ++asked;
-    if (isLinked(node, widget)) return show("", false);
-    if (kind === "prompt" && (!OPENS.test(text) || !isAnswered(node))) return show("", false);
-    if (widget.dynamicPrompts && IN_BRACES.test(text)) return show(BRACES_ARE_CHOICES, true);
+    const kind = isLinked(node, widget) ? null : kindOf(node, widget.name);
+    if (!kind || (kind === "prompt" && !OPENS.test(text))) {
+      return show("", false);
+    }
+    if (widget.dynamicPrompts && IN_BRACES.test(text)) {
+      return show(BRACES_ARE_CHOICES, true);
+    }
     try {
       const answer = await api.fetchApi("/embmerge/line", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text, kind }),
       });
       const line = await answer.json();
-      if (number === asked) show(line.text, line.is_mistake);
+      if (number === asked) {
+        show(line.text, line.is_mistake);
+      }
     } catch { /* the server is away; the next key asks again */ }
   };
   const later = () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE); };
   boxOf(widget)?.addEventListener("input", later);
   const before = widget.callback;
   widget.callback = function (...values) { later(); return before?.apply(this, values); };
-  node.embmergeAsk = [...(node.embmergeAsk ?? []), later];
-  node.embmergeShow ??= show;
+  node.embmergeBoxes ??= new Map();
+  node.embmergeBoxes.set(widget, { ask: later, show });
   later();
+}
+
+// What is asked about a box: an expression, a prompt, or nothing where no expression in it is answered.
+function kindOf(node, name) {
+  const readers = readersOf(node, name);
+  if (readers.some((reader) => EXPRESSIONS[reader.node.comfyClass]?.includes(reader.name))) {
+    return "expression";
+  }
+  return readers.some((reader) => isAnswered(reader.node, reader.around)) ? "prompt" : null;
 }
 
 function textWidgets(node) {
   return (node.widgets ?? []).filter((widget) => boxOf(widget)?.tagName === "TEXTAREA" && typeof widget.value === "string");
 }
 
-function askAgain() {
-  for (const node of everyNode()) node.embmergeAsk?.forEach((ask) => ask());
+// A box may come later than its node: that of a primitive with its link, that of a subgraph's node when it is shown there.
+function watchBoxes(node) {
+  for (const widget of textWidgets(node)) {
+    if (!node.embmergeBoxes?.has(widget)) {
+      watch(node, widget);
+    }
+  }
 }
 
-// By the number of a graph that runs; of a node in a subgraph those of the nodes around it stand before, `12:5`.
-function nodeOf(id) {
-  let graph = app.rootGraph ?? app.graph;
-  let found = null;
-  for (const part of String(id).split(":")) {
-    found = graph?.getNodeById(Number(part)) ?? graph?.getNodeById(part);
-    graph = found?.subgraph;
+function askAgain() {
+  for (const node of everyNode()) {
+    watchBoxes(node);
+    node.embmergeBoxes?.forEach((box, widget) => {
+      if (node.widgets?.includes(widget)) {
+        box.ask();
+      } else {
+        node.embmergeBoxes.delete(widget);
+      }
+    });
   }
-  return found;
+}
+
+// By the number of a graph that runs: the node, and before it those of the subgraphs around it, `12:5`.
+function nodesOf(id) {
+  let graph = app.rootGraph ?? app.graph;
+  return String(id).split(":").map((part) => {
+    const found = graph?.getNodeById(Number(part)) ?? graph?.getNodeById(part);
+    graph = found?.subgraph;
+    return found;
+  });
 }
 
 // What stopped a graph, in the node's own line: the page's dialog has no fixed width, so that a caret points nowhere.
 function showMistake({ detail }) {
-  if (!String(detail.exception_type).includes("lib_embmerge.errors")) return;
-  nodeOf(detail.node_id)?.embmergeShow?.(detail.exception_message.trimEnd(), true);
+  if (!String(detail.exception_type).includes("lib_embmerge.errors")) {
+    return;
+  }
+  for (const node of nodesOf(detail.node_id)) {
+    const [box] = node?.embmergeBoxes?.values() ?? [];
+    box?.show(detail.exception_message.trimEnd(), true);
+  }
 }
 
 // A link may change whether a box is read at all, and what stands before it.
@@ -245,17 +357,18 @@ app.registerExtension({
       type: "boolean", defaultValue: false, onChange: askAgain,
     },
   ],
-  nodeCreated(node) {
-    const expressions = EXPRESSIONS[node.comfyClass] ?? [];
-    for (const widget of textWidgets(node)) watch(node, widget, expressions.includes(widget.name) ? "expression" : "prompt");
-  },
+  nodeCreated: watchBoxes,
   beforeRegisterNodeDef(nodeType, nodeData) {
     followLinks(nodeType);
-    if (!nodeData.name?.startsWith("Embmerge")) return;
+    if (!nodeData.name?.startsWith("Embmerge")) {
+      return;
+    }
     const before = nodeType.prototype.onExecuted;
     nodeType.prototype.onExecuted = function (output) {
       before?.apply(this, arguments);
-      if (output?.[SHOWN]) showText(this, output[SHOWN].join("\n"));
+      if (output?.[SHOWN]) {
+        showText(this, output[SHOWN].join("\n"));
+      }
     };
   },
   setup() {

@@ -34,6 +34,11 @@ export default [
             ],
         },
     },
+    {
+        files: ["web/*.js"],
+        languageOptions: { ecmaVersion: 2022, sourceType: "module", globals: globals.browser },
+        rules: { "max-len": "off", "no-implicit-globals": "off" },
+    },
     { files: ["tests/javascript/*.js"], languageOptions: { globals: globals.node } },
     { ignores: ["**/node_modules/"] },
 ];

@@ -74,6 +74,12 @@ export class Page {
         this.window.eval(readFileSync(new URL(`${name}.js`, SCRIPTS), "utf8"));
     }
 
+    // Run the script of ComfyUI's page; what it imports there is handed in.
+    runNodes(app, api) {
+        const script = readFileSync(new URL("../../web/embmerge.js", import.meta.url), "utf8");
+        this.window.eval(`((app, api) => {${script.replace(/^import .*$/gm, "")}})`)(app, api);
+    }
+
     get embmerge() {
         return this.window.embmerge;
     }
