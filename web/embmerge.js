@@ -21,7 +21,8 @@ style.textContent = `
   font: 11px/1.35 ui-monospace, Consolas, Menlo, monospace; white-space: pre; color: var(--input-text, #ddd); }
 .embmerge-panel { width: 100%; height: 100%; border-radius: 4px; background: var(--comfy-input-bg, #222); user-select: text; }
 .embmerge-line { width: 100%; height: 100%; opacity: .8; }
-.embmerge-line.embmerge-mistake { opacity: 1; color: var(--error-text, #ff4444); }`;
+.embmerge-line.embmerge-mistake { opacity: 1; color: var(--error-text, #ff4444);
+  color: color-mix(in srgb, var(--error-text, #ff4444) 45%, var(--input-text, #ddd)); }`; // its red alone is dark on dark
 document.head.append(style);
 
 function settingIs(id) {

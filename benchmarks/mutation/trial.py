@@ -163,7 +163,7 @@ def stripped(code: types.CodeType) -> tuple[Any, ...]:
     return code.co_code, [(type(c), c) for c in constants], code.co_names
 
 
-class FaultyModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class FaultyModule(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Gives one module its faulty code when it is imported."""
 
     def __init__(self, path: str, code: types.CodeType) -> None:
@@ -181,12 +181,12 @@ class FaultyModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 return importlib.util.spec_from_file_location(name, file, loader=self)
         return None
 
-    def create_module(self, spec: Any) -> None:
-        """Leave it to Python."""
+    def get_source(self, name: str) -> None:
+        """Give none: it is not that of the code."""
 
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Run the faulty code."""
-        exec(self.code, vars(module))
+    def get_code(self, name: str) -> types.CodeType:
+        """Give the faulty code."""
+        return self.code
 
 
 @contextlib.contextmanager
