@@ -226,6 +226,8 @@ class CLIP:
 
     def load_model(self, tokens: Any = ()) -> None:
         self.loads += 1
+        if hasattr(self, "patcher"):  # newer versions ask some models how much memory these tokens will take
+            min(map(len, dict(tokens).values()))
         for table in self.cond_stage_model.tables().values():
             table.patch = self.patch
 

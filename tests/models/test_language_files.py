@@ -55,7 +55,7 @@ LAYERS: Mapping[str, tuple[str, list[str]]] = {
     "qwen25_7b": ("model.embed_tokens.weight", ["model.layers.0.self_attn.q_proj.bias"]),
     "llama": ("model.embed_tokens.weight", ["model.layers.0.self_attn.q_proj.weight"]),
 }
-WIDTHS = {"t5xxl": 4096, "qwen3_4b": 2560, "qwen25_7b": 3584}
+WIDTHS = {"t5xxl": 4096, "gemma3_4b": 2560, "qwen3_4b": 2560, "qwen25_7b": 3584}
 
 
 def write_encoder(path: Path, encoder: str, *, rows: int = 64, **more: torch.Tensor) -> torch.Tensor:
@@ -100,7 +100,7 @@ def test_a_width_that_no_encoder_has_is_said(tmp_path: Path) -> None:
         tmp_path / "q.safetensors",
     )
     byte_level().save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(FileError, match=r"holds a Qwen 3 of 7 columns; known are 1,024 \(qwen3_06b\), 2,560"):
+    with pytest.raises(FileError, match=r"holds a Qwen 3 of 7 columns; known are 1,024 \(qwen3_06b\), 2,048"):
         open_model(tmp_path / "q.safetensors")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,10 @@ class ComfyTextModel:
 
         def load() -> None:
             with torch.inference_mode(is_inference), torch.no_grad():
-                clip.load_model()
+                clip.load_model(*((clip.tokenize(""),) if takes_tokens else ()))
 
+        # Newer versions ask some models how much memory the tokens will take, which fails where there are none.
+        takes_tokens = "tokens" in signature(clip.load_model).parameters
         others = host.others()
         found, has_words = find_encoders(clip, load, others)
         if not found or (has_words and others == "refuse"):
