@@ -68,11 +68,13 @@ def folder(webui: WebUI) -> Path:
 def _no_trouble(webui: WebUI, page: Page) -> Iterator[None]:
     page.troubles.clear()
     yield
-    for path in list(Path(webui.embeddings_folder()).rglob(f"{NAME}*")):
+    made = list(Path(webui.embeddings_folder()).rglob(f"{NAME}*"))
+    for path in made:
         path.unlink()
         if path.parent.name == FOLDER:
             path.parent.rmdir()
-    webui.refresh_embeddings()
+    if made:  # hosts with Forge's text engines load two checkpoints for it
+        webui.refresh_embeddings()
     assert page.troubles == []
 
 
