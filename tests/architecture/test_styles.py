@@ -44,6 +44,13 @@ def test_every_rule_is_for_something() -> None:
     assert unused == set()
 
 
+def test_an_id_is_of_one_element() -> None:
+    """The page is one, in a WebUI and in the app: a rule for an element of one hides what has its name in the other."""
+    written = [name for path in SOURCES for name in re.findall(r'elem_id="(\w+)"', path.read_text(encoding="utf-8"))]
+    assert {name for name in written if written.count(name) > 1} == set()
+    assert "embmerge_expression" in written
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "javascript").glob("*.js")), ids=lambda path: path.name)
 def test_no_selector_names_the_same_twice(path: Path) -> None:
     """In a list of selectors, `a, b`, with an id in place of each value that is put in."""

@@ -244,14 +244,14 @@ def test_a_file_is_made_again_for_another_checkpoint(webui: WebUI, tab: Tab, fol
 def test_another_checkpoint_is_worked_with_while_pictures_keep_theirs(
     webui: WebUI, tab: Tab, folder: Path
 ) -> None:
-    tab.unfold("choice").pick(SDXL, of="working").press("working_take").sees(SDXL, at="working_said")
+    tab.unfold("another").pick(SDXL, of="working").press("working_take").sees(SDXL, at="working_said")
     tab.write("'black cat'").sees(f"Made with {SDXL}", "clip_g")
     tab.save("'black cat'", NAME).sees("✓", at="result")
     assert load_file(folder / f"{NAME}.safetensors")["clip_g"].shape == (2, 1280)
     assert webui.picture("a <'red cat'>").pixels == webui.picture("a red cat").pixels
     assert SD1 in webui.option("sd_model_checkpoint")
     tab.pick("the loaded checkpoint", of="working").press("working_take")
-    tab.write("'cat'").sees(f"Made with {SD1}").unfold("choice")
+    tab.write("'cat'").sees(f"Made with {SD1}").unfold("another")
 
 
 def test_a_sweep_of_five_and_what_it_made_is_used(webui: WebUI, tab: Tab, folder: Path) -> None:

@@ -20,7 +20,7 @@ OPENED = "() => { window.embmerge.opened(); return []; }"
 def add_checkpoint_choice(host: PageHost) -> None:
     """Make the list of checkpoints and the button that takes one of them."""
     is_refused = host.refusal != ""
-    with gr.Accordion("Another checkpoint", open=is_refused, elem_id="embmerge_choice"):
+    with gr.Accordion("Another checkpoint", open=is_refused, elem_id="embmerge_another"):
         with gr.Row():
             known = gr.Dropdown(
                 list_checkpoints(host), value=LOADED, label="Work with", elem_id="embmerge_working", scale=4
