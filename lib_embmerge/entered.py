@@ -27,6 +27,8 @@ the character that ends a text in many programs."""
 LONGEST_SUGGESTION = 60
 """Characters of a prompt that is repeated in a message."""
 
+QUOTES = "'\""
+
 QUOTE_WORDS = "Quote the words that it is to be made of: 'a photo of a cat'."
 
 TextKind = Literal["any", "expression", "prompt"]
@@ -136,6 +138,8 @@ def _around(text: str, island: Island) -> str:
 
 def _how_to_quote(text: str) -> str:
     words = " ".join(text.split())
+    if sum(words.count(quote) for quote in QUOTES) == 1:
+        words = words.strip(QUOTES)  # the quote at the other end was forgotten
     quoted = words.replace("'", "''")
     if len(quoted) > LONGEST_SUGGESTION:
         return "To use its words, put them in quotes."

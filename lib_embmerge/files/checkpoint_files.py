@@ -363,7 +363,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if len(whole) > 1 and not variants:
         names = sorted(path.name for path in whole)
         shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
-        raise FileError(f"{folder} holds {len(names)} checkpoints; name one of them: {shown}")
+        raise FileError(f"{folder} holds {len(names)} safetensors files; name the checkpoint among them: {shown}")
     return variants[:1] or whole
 
 

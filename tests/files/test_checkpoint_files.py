@@ -208,7 +208,7 @@ def test_of_several_checkpoints_in_a_folder_none_is_guessed(tmp_path, part):
     with pytest.raises(FileError) as caught:
         open_checkpoint(tmp_path)
     names = "a.safetensors, b.safetensors, longer.safetensors"
-    assert str(caught.value) == f"{tmp_path / part} holds 3 checkpoints; name one of them: {names}"
+    assert str(caught.value) == f"{tmp_path / part} holds 3 safetensors files; name the checkpoint among them: {names}"
 
 
 def test_a_sole_checkpoint_in_a_folder_is_meant(tmp_path):

@@ -785,6 +785,7 @@ def test_the_home_folder_is_meant_by_its_sign(run: Run, monkeypatch: pytest.Monk
         (["save", "x", "'cat' + "], "'cat' + \n"),
         (["save", "x", "<'cat' + >"], "<'cat' + >\n"),
         (["save", "x", "a cat's tail"], "This is a prompt, not an expression. To use its words, quote them: 'a cat''s"),
+        (["save", "x", "big cat'"], "This is a prompt, not an expression. To use its words, quote them: 'big cat'."),
         (["save", "x", "a <'cat'>"], "This is a prompt with words around its expression"),
         (["save", "x", "<'cat'> <'dog'>"], "This is a prompt with more than one expression in it"),
         (["save", "x", "'cat':0"], "'cat':0\n"),
