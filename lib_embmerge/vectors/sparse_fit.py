@@ -40,8 +40,10 @@ EXACT = 1e-5
 """Share of a vector's squared length that rounding to bfloat16 may leave: below it nothing is left to explain."""
 WEIGHTLESS = 1e-3
 """Length of a word's part, over the vector's own, below which the word is left out."""
-NEARLY_EQUAL = 1e-3
+NEARLY_EQUAL = 1e-4
 """Share by which a preferred row may fit worse and still be chosen."""
+NEARLY_ALL = 0.01
+"""What is left of a vector's squared length where one of its words may have been taken for a very similar one."""
 ABOVE_CHANCE = 1.5
 """How many times better than the best of as many random rows a word has to fit."""
 
@@ -165,22 +167,55 @@ class _Search:
             best = float(gains.max())
             if best <= 0:
                 break
-            near = (gains >= best * (1 - NEARLY_EQUAL)).nonzero()[:, 0].tolist()
-            preferred = [place for place in near if self.is_preferred(ids[place])]
-            place = (preferred or near)[0]
+            place = self._best_place(gains, ids)
             chosen.append(place)
             residual = [
-                _take_away(left, rows[place], basis)
-                for left, rows, basis in zip(residual, atoms, bases, strict=True)
+                _take_away(left, rows[place], basis) for left, rows, basis in zip(residual, atoms, bases, strict=True)
             ]
             pursuit.ids.append(ids[place])
             pursuit.gains.append(best)
             pursuit.residuals.append(residual)
+            if EXACT < pursuit.left < NEARLY_ALL:
+                whole = self._exchange(target, atoms, chosen)
+                if whole:
+                    pursuit.ids = [ids[place] for place in whole]
+                    pursuit.residuals[-1] = [torch.zeros_like(part) for part in target]
         return pursuit
 
+    def _best_place(self, gains: Tensor, ids: Sequence[int]) -> int:
+        """Return where the best row stands, or one that fits as well and is preferred; of equal ones the first."""
+        near = (gains >= float(gains.max()) * (1 - NEARLY_EQUAL)).nonzero()[:, 0].tolist()
+        preferred = [place for place in near if self.is_preferred(ids[place])]
+        return max(preferred or near, key=lambda place: float(gains[place]))
+
+    def _exchange(self, target: Sequence[Tensor], atoms: Sequence[Tensor], chosen: Sequence[int]) -> list[int]:
+        """Return words in the place of the chosen ones that are all of the vector; none where there are no such.
+
+        Of rows that are nearly one and the same, as those of tokens that were never trained are, the others' part in
+        the vector may have made the wrong one look best. Beside all others the right one fits better.
+        """
+        words = list(chosen)
+        for place in list(range(len(words))) * 2:
+            others = words[:place] + words[place + 1 :]
+            gains = sum(_gains_beside(part, rows, others) for part, rows in zip(target, atoms, strict=True))
+            assert isinstance(gains, Tensor)
+            gains[others] = -1.0
+            words[place] = int(gains.argmax())
+            if sum(_left_of(part, rows[words]) for part, rows in zip(target, atoms, strict=True)) < EXACT:
+                return words
+        return []
+
     def _better_rows(self, pursuits: Sequence[_Pursuit], lists: Sequence[set[int]]) -> list[set[int]]:
-        """Return, for each pursuit, rows outside of its list that would have been chosen at one of its steps."""
-        steps = [(i, step) for i, pursuit in enumerate(pursuits) for step in range(1, len(pursuit.ids))]
+        """Return, for each pursuit, rows outside of its list that would have been chosen at one of its steps.
+
+        Where its words are all of the vector no other ones are looked for.
+        """
+        steps = [
+            (i, step)
+            for i, pursuit in enumerate(pursuits)
+            if pursuit.left > EXACT or len(pursuit.ids) > self.most
+            for step in range(1, len(pursuit.ids))
+        ]
         better: list[set[int]] = [set() for _ in pursuits]
         if not steps or all(len(known) >= self.size for known in lists):
             return better
@@ -272,6 +307,20 @@ def _take_away(left: Tensor, row: Tensor, basis: list[Tensor]) -> Tensor:
         return left
     basis.append(direction / norm)
     return left - (left @ basis[-1]) * basis[-1]
+
+
+def _gains_beside(part: Tensor, rows: Tensor, others: Sequence[int]) -> Tensor:
+    """Return how much of a part each row takes away in a sum with other rows."""
+    basis = torch.linalg.qr(rows[list(others)].T).Q
+    left = part - basis @ (basis.T @ part)
+    own = 1 - (rows @ basis).square().sum(dim=1)  # the squared length of what is at right angles to the others
+    return (rows @ left).square() / own.clamp_min(WEIGHTLESS)
+
+
+def _left_of(part: Tensor, words: Tensor) -> float:
+    basis = torch.linalg.qr(words.T).Q
+    left = part - basis @ (basis.T @ part)
+    return float(left @ left)
 
 
 def _mean(shares: Sequence[float]) -> float:

@@ -119,6 +119,21 @@ def test_of_equal_rows_a_preferred_one_is_taken_then_the_first() -> None:
     assert fit([rows[10]], rows, is_preferred=lambda token: token == 30).ids == (30,)
 
 
+@pytest.mark.parametrize("count", [1, 4, 8])
+def test_of_rows_that_are_nearly_one_the_right_one_is_found(count: int) -> None:
+    """As those of tokens that were never trained are; cosines of real ones are .998 to .9999."""
+    (rows,) = random_tables(384)
+    rows = rows.clone()
+    made = torch.Generator().manual_seed(8)
+    rows[:1000] = rows[0] + 0.03 * torch.randn(1000, 384, generator=made) * 0.014
+    for seed in range(6):
+        ids, _ = planted(count, seed, rows)
+        sum_of = [500 + seed, *sorted(ids - set(range(1000)))][:count]
+        found = fit([rows[sum_of].sum(dim=0)], rows)
+        assert set(found.ids) == set(sum_of)
+        assert found.share == pytest.approx(1, abs=1e-9)
+
+
 def test_start_end_and_zero_rows_are_never_words() -> None:
     (rows,) = random_tables(64)
     rows = rows.clone()
