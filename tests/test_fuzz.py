@@ -12,7 +12,8 @@ from torch import Tensor
 from lib_embmerge.vectors import registry
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
-from fuzz import fuzz
+from fuzz import fuzz, fuzz_recipes
+from fuzzing.small_model import make_model
 
 
 def test_nothing_but_mistakes_of_users_comes_out() -> None:
@@ -21,6 +22,14 @@ def test_nothing_but_mistakes_of_users_comes_out() -> None:
     assert run.counts["right, compared with numpy"] > 250
     assert run.counts["any, evaluated"] > 80
     assert run.counts["messages with a caret"] > 400
+
+
+def test_other_tokenizers_and_recipes_too() -> None:
+    run = fuzz(300, seed=5, model=make_model(with_t5=True))
+    fuzz_recipes(run, 210, seed=5)
+    assert run.failures == []
+    assert run.counts["right, compared with numpy"] > 40
+    assert run.counts["recipes, SD 3"] == 30
 
 
 @pytest.mark.parametrize("name", ["scale", "remove"])

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib_embmerge.models.memory import WORDS, MemoryModel
+from lib_embmerge.families import CLIP, group_of
+from lib_embmerge.models.memory import MemoryModel
 
-from .right import Node
+from .right import MOST_VECTORS, Node
 from .small_model import OTHER, STYLE
 
 
@@ -46,21 +47,32 @@ class Reference:
             True: model.checkpoints[OTHER].encoder(name).table.numpy(),
         }
         self.style = model.installed[0].vectors[name].numpy()
-        self.vocabularies = {key: table[:-2].astype(np.float64) for key, table in self.tables.items()}
+        special = {self.encoder.start_id, self.encoder.end_id}
+        self.known = np.array([number for number in range(self.encoder.size) if number not in special])
+        self.vocabularies = {key: table[self.known].astype(np.float64) for key, table in self.tables.items()}
+        self.is_alone = len({group_of(encoder.name) for encoder in model.encoders}) == 1
+        self.is_for_clip = False
 
     def value(self, node: Node, other: bool = False) -> Value:
         """Give the vectors of a node; `other` says that tables are the other checkpoint's."""
         name, *arguments = node
         if name == "at":
             return self._at(arguments[0])
+        was_for_clip = self.is_for_clip
+        self.is_for_clip = was_for_clip or name in ("clip_l", "clip_g")  # where a token's id is CLIP's
         has_operands = name not in ("quoted", "text")  # whose tuples are words
-        found = [self.value(a, other) if has_operands and isinstance(a, tuple) else a for a in arguments]
+        try:
+            found = [self.value(a, other) if has_operands and isinstance(a, tuple) else a for a in arguments]
+        finally:
+            self.is_for_clip = was_for_clip
         if name in ("normalize", "nearest", "quoted", "text", "token", "pad", "end", "start", "random"):
             value = getattr(self, "_" + name)(*found, other=other)
         else:
             value = getattr(self, "_" + name)(*found)
         if not np.isfinite(value.rows).all():
             raise Wrong("infinity or NaN")
+        if len(value.rows) > MOST_VECTORS:  # a tokenizer may make more of a text than the one that it was made for
+            raise Wrong("too many vectors")
         if not math.isfinite(value.noise) or value.noise > 1e-2 * max(1e-30, float(np.abs(value.rows).max(initial=0))):
             raise Unclear("all noise")
         return value
@@ -71,9 +83,11 @@ class Reference:
     # What is read
 
     def _ids(self, words: Sequence[str]) -> list[int]:
+        known = self.encoder.words
         ids: list[int] = []
-        for word in words:
-            ids += [WORDS.index(word)] if word in WORDS else [len(WORDS) + byte for byte in word.encode()]
+        for word in words:  # before each of them is a blank; some tokenizers read it
+            read = f" {word}" if self.encoder.blanks else word
+            ids += [known.index(word)] if word in known else [len(known) + byte for byte in read.encode()]
         return ids
 
     def _rows(self, ids: Sequence[int], other: bool) -> Value:
@@ -90,6 +104,10 @@ class Reference:
         return Value(self.style, 0.0)
 
     def _token(self, number: int, other: bool) -> Value:
+        if not self.is_alone and not self.is_for_clip:
+            raise Wrong("a token of one tokenizer")
+        if not self.is_alone and group_of(self.name) != CLIP:
+            return self._nothing()
         return self._rows([number], other)
 
     def _pad(self, other: bool) -> Value:
@@ -99,7 +117,14 @@ class Reference:
         return self._rows([self.encoder.end_id], other)
 
     def _start(self, other: bool) -> Value:
+        if self.encoder.start_id is None and self.is_for_clip:
+            return self._nothing()
+        if self.encoder.start_id is None:
+            raise Wrong("no start token")
         return self._rows([self.encoder.start_id], other)
+
+    def _nothing(self) -> Value:
+        return Value(np.zeros((1, self.encoder.width), np.float32), 0.0)
 
     # Number by number: exact where the operands are
 
@@ -162,6 +187,8 @@ class Reference:
         return Value(np.roll(a.rows, by, axis=0), a.noise)
 
     def _index(self, a: Value, i: int) -> Value:
+        if not -len(a.rows) <= i < len(a.rows):
+            raise Wrong("no such vector")
         return Value(a.rows[i][None], a.noise)
 
     def _slice(self, a: Value, start: int | None, stop: int | None) -> Value:
@@ -268,7 +295,7 @@ class Reference:
             rivals = np.abs(cosines - cosines[best]) <= 1e-10 + 8 * a.noise / length * math.sqrt(len(row))
             if (a.noise and rivals.sum() > 1) or (cosines[rivals] != cosines[best]).any():
                 raise Unclear("a tie")
-            result[i] = self.tables[other][best]
+            result[i] = self.tables[other][self.known[best]]
         return Value(result, 0.0)
 
     def _random(self, number: int, seed: int, other: bool) -> Value:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from lib_embmerge.families import FAMILIES
 from lib_embmerge.host_protocol import InstalledEmbedding
-from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
+from lib_embmerge.models.memory import WORDS, MemoryEncoder, MemoryModel
 
-ENCODERS = ("clip_l", "clip_g")
 STYLE = "mystyle"
 """Name of the installed embedding, of three vectors."""
 OTHER = "other.v2"
 """Name of the other checkpoint."""
 
 
-def make_model() -> MemoryModel:
-    """Give SDXL's two encoders in small, with an installed embedding and another checkpoint."""
+def make_model(*, with_t5: bool = False) -> MemoryModel:
+    """Give SDXL's two encoders in small, or SD 3's three, with an installed embedding and another checkpoint."""
     model = MemoryModel.sdxl()
+    if with_t5:
+        t5 = MemoryEncoder("t5xxl", width=20, words=WORDS[:3], blanks=True)
+        model = MemoryModel([*model.encoders, t5], family=FAMILIES["sd3"])
     numbers = np.random.default_rng(7)
     other = [
         MemoryEncoder(
             encoder.name,
             width=encoder.width,
+            words=encoder.words,
+            blanks=encoder.blanks,
             table=torch.from_numpy(numbers.normal(size=(encoder.size, encoder.width)).astype(np.float32)),
             padding_id=encoder.padding_id,
         )
