@@ -1,8 +1,10 @@
 """Damaged files of every layout: each is read or refused in a sentence, in bounded time and memory; no code runs.
 
-Good files of all kinds are spoiled at random (bytes changed, cut, swapped, doubled; pickles whose globals are replaced
-by a call that would leave a mark) and given to whatever opens a file that somebody has got: reading, the check of where
-it loads, and the folder of embeddings.
+Good files of all kinds, pictures and GGUF among them, are spoiled at random (bytes changed, cut, swapped, doubled;
+pickles whose globals are replaced by a call that would leave a mark; archives whose entries are packed so that a
+gigabyte comes out) and given to whatever opens a file that somebody has got: reading, the check of where it loads, the
+folder of embeddings, and of a GGUF the opening as a checkpoint. Where the package `gguf` is missing, of such files the
+header alone is read. Needs the test packages.
 
     python -m benchmarks.hostile_files --count 3000 --seed 1
 """
@@ -17,21 +19,27 @@ import os
 import pickle
 import random
 import resource
+import struct
 import sys
 import tempfile
 import time
 import warnings
 import zipfile
-from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import torch
 from safetensors.torch import save
 
-from lib_embmerge.errors import EmbeddingMergeError
+from lib_embmerge.errors import EmbeddingMergeError, FileError
+from lib_embmerge.files.checkpoint_files import open_checkpoint
+from lib_embmerge.files.gguf_header import check_gguf_header
 from lib_embmerge.files.installed_embeddings import EmbeddingFolder
 from lib_embmerge.files.reading import load_embeddings
 from lib_embmerge.frontends.cli import run_command
+from tests.files.kinds import png_with_text
+from tests.files.variants import hidden
 
 LONGEST_S = 5.0
 """CPU seconds that a file may take."""
@@ -59,7 +67,26 @@ def good_files() -> dict[str, bytes]:
         "rows.pt": _pt([{"emb": l_rows[0]}, {"emb": l_rows[1]}]),
         "parameter.pt": _pt({"string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(l_rows)})}),
         "bare.pt": _pt(l_rows),
+        "text.png": png_with_text(),
+        "hidden.png": hidden("PNG"),
+        "hidden.webp": hidden("WEBP"),
+        "text.gguf": _gguf(),
     }
+
+
+def _gguf() -> bytes:
+    """Return a GGUF of one small table, with a list of tokens in its header."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    tokens = b"".join(map(text, ("a", "cat", "<end>")))
+    values = text("general.architecture") + struct.pack("<I", 8) + text("gemma2")
+    values += text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 3) + tokens
+    values += text("tokenizer.ggml.scores") + struct.pack("<IIQ3f", 9, 6, 3, 0, 1, 2)
+    table = text("token_embd.weight") + struct.pack("<IQQIQ", 2, 4, 3, 0, 0)
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, 3) + values + table
+    return header + bytes(-len(header) % 32) + bytes(48)
 
 
 class Calls:
@@ -76,7 +103,7 @@ class Calls:
 
 def spoil(raw: bytes, chance: random.Random, mark: Path) -> bytes:
     """Return the bytes changed in one of several ways."""
-    ways: list[Callable[[bytes, random.Random, Path], bytes]] = [_flip, _cut, _double, _swap, _number, _with_call]
+    ways = (_flip, _cut, _double, _swap, _number, _with_call, _bomb)
     return chance.choice(ways)(raw, chance, mark)
 
 
@@ -120,6 +147,42 @@ def _with_call(raw: bytes, chance: random.Random, mark: Path) -> bytes:
     return made.getvalue()
 
 
+def _bomb(raw: bytes, chance: random.Random, _mark: Path) -> bytes:
+    """Pack an entry of the archive, a storage or another, so that very much comes out of it."""
+    if not zipfile.is_zipfile(io.BytesIO(raw)):
+        return _number(raw, chance, _mark)
+    made = io.BytesIO()
+    way = chance.choice([zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(made, "w") as new:
+        spoilt = chance.choice(old.infolist()).filename
+        for entry in old.infolist():
+            if entry.filename != spoilt:
+                new.writestr(entry.filename, old.read(entry))
+                continue
+            with _packed(new, entry.filename, way) as written:
+                for _ in range(chance.choice([1, 64, 256])):
+                    written.write(bytes(2**20))
+    return made.getvalue()
+
+
+def _packed(archive: zipfile.ZipFile, name: str, way: int) -> IO[bytes]:
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = way
+    return archive.open(entry, "w")
+
+
+def _open(path: Path) -> None:
+    if path.suffix != ".gguf":
+        load_embeddings(path)
+        return
+    try:
+        check_gguf_header(path)
+    except ValueError as error:
+        raise FileError(f"{path.name}: {error}.") from error
+    if find_spec("gguf"):
+        open_checkpoint(path)
+
+
 def main() -> int:
     """Spoil, open, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,7 +203,7 @@ def main() -> int:
             path.write_bytes(spoil(good[name], chance, mark))
             started = time.process_time()
             try:
-                load_embeddings(path)
+                _open(path)
                 came["read"] += 1
             except EmbeddingMergeError as error:
                 came["refused"] += 1

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError
 from ..families import ENCODERS, GROUPS, EncoderKind
+from .gguf_header import check_gguf_header
 from .paths import is_file, is_folder, read_small_text
 from .safetensors_reader import TensorEntry, TensorFile
 
@@ -82,12 +83,18 @@ def open_gguf(path: Path) -> GgufFile:
             f"{path.name} is a GGUF file; to read it the package gguf is needed.", suggestion="pip install gguf"
         ) from None
     try:
+        check_gguf_header(path)
+    except (ValueError, OSError) as error:
+        raise FileError(f"{path.name} cannot be read as GGUF: {error}.") from error
+    try:
         reader = gguf.GGUFReader(path)
         status = path.stat()
         with path.open("rb") as file:
             header = hashlib.sha256(file.read(reader.data_offset)).hexdigest()
     except (ValueError, OSError, IndexError, KeyError) as error:
-        raise FileError(f"{path.name} cannot be read as GGUF: {error}.") from error
+        raise FileError(
+            f"{path.name} is damaged, or of a kind of GGUF that the installed package gguf does not know."
+        ) from error
     architecture = reader.fields.get("general.architecture")
     metadata = {"general.architecture": str(architecture.contents())} if architecture is not None else {}
     shapes = {tensor.name: tuple(int(n) for n in reversed(tensor.shape)) for tensor in reader.tensors}

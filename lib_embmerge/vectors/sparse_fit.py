@@ -184,8 +184,8 @@ class _Search:
 
     def _best_place(self, gains: Tensor, ids: Sequence[int]) -> int:
         """Return where the best row stands, or one that fits as well and is preferred; of equal ones the first."""
-        near = (gains >= float(gains.max()) * (1 - NEARLY_EQUAL)).nonzero()[:, 0].tolist()
-        preferred = [place for place in near if self.is_preferred(ids[place])]
+        near: list[int] = (gains >= float(gains.max()) * (1 - NEARLY_EQUAL)).nonzero()[:, 0].tolist()
+        preferred: list[int] = [place for place in near if self.is_preferred(ids[place])]
         return max(preferred or near, key=lambda place: float(gains[place]))
 
     def _exchange(self, target: Sequence[Tensor], atoms: Sequence[Tensor], chosen: Sequence[int]) -> list[int]:
@@ -311,10 +311,11 @@ def _take_away(left: Tensor, row: Tensor, basis: list[Tensor]) -> Tensor:
 
 def _gains_beside(part: Tensor, rows: Tensor, others: Sequence[int]) -> Tensor:
     """Return how much of a part each row takes away in a sum with other rows."""
-    basis = torch.linalg.qr(rows[list(others)].T).Q
+    basis: Tensor = torch.linalg.qr(rows[list(others)].T).Q
     left = part - basis @ (basis.T @ part)
     own = 1 - (rows @ basis).square().sum(dim=1)  # the squared length of what is at right angles to the others
-    return (rows @ left).square() / own.clamp_min(WEIGHTLESS)
+    gains: Tensor = (rows @ left).square() / own.clamp_min(WEIGHTLESS)
+    return gains
 
 
 def _left_of(part: Tensor, words: Tensor) -> float:

@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from lib_embmerge.compatibility.facts import describe_file
 from lib_embmerge.errors import FileError
+from lib_embmerge.files.gguf_header import check_gguf_header
 from lib_embmerge.files.pickles import read_pickle
 from lib_embmerge.files.reading import load_embedding
 
@@ -274,3 +275,40 @@ def test_reading_is_quick_where_hashing_would_take_years(tmp_path):
     with pytest.raises(FileError):
         read_pickle(path)
     assert time.process_time() - begun < 20  # where it was 2 ** 60 steps
+
+
+def gguf(values: bytes, count: int = 1) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, count) + values
+
+
+def named(kind: int, rest: bytes) -> bytes:
+    return struct.pack("<Q", 1) + b"a" + struct.pack("<I", kind) + rest
+
+
+GGUFS = {
+    "numbers without end": gguf(named(9, struct.pack("<IQ", 0, 2**40))),
+    "texts without end": gguf(named(9, struct.pack("<IQ", 8, 2**40))),
+    "arrays in arrays": gguf(named(9, struct.pack("<IQ", 9, 1) * 50)),
+    "values without end": gguf(b"", 2**40),
+    "a long text": gguf(named(8, struct.pack("<Q", 2**62))),
+    "an unknown kind": gguf(named(77, b"")),
+    "the other order of bytes": b"GGUF" + struct.pack(">IQQ", 3, 0, 2**40),
+    "nothing": b"GGUF",
+    "something else": bytes(100),
+}
+
+
+@pytest.mark.parametrize("name", GGUFS)
+def test_a_gguf_s_counts_are_checked(tmp_path, name):
+    path = tmp_path / "x.gguf"
+    path.write_bytes(GGUFS[name])
+    with pytest.raises(ValueError, match=r"its header|begin"):
+        check_gguf_header(path)
+
+
+def test_a_good_gguf_passes(tmp_path):
+    path = tmp_path / "x.gguf"
+    texts = named(9, struct.pack("<IQ", 8, 2) + (struct.pack("<Q", 3) + b"cat") * 2)
+    number = named(9, struct.pack("<IQ", 4, 1) + b"1234")
+    path.write_bytes(gguf(named(8, struct.pack("<Q", 2) + b"ab") + texts + number, 3))
+    check_gguf_header(path)
