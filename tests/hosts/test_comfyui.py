@@ -481,13 +481,13 @@ def test_a_kept_result_is_made_anew_where_a_named_file_changed(comfy: FakeComfyU
     def state(text: str) -> str:
         return str(kind.IS_CHANGED(text=text))  # type: ignore[attr-defined]
 
-    before = {text: state(text) for text in ("a <'mystyle-1'>", "a <'cat'>", "a mystyle-1")}
+    naming = ("a <'mystyle-1'>", "a embedding:mystyle-1", "a (embedding:mystyle-1, b:1.2)")
+    before = {text: state(text) for text in (*naming, "a <'cat'>", "a mystyle-1", "a embedding:other")}
     assert before == {text: state(text) for text in before}
     comfy.save("mystyle-1", **rows(clip, "dog"))
     os.utime(path, ns=(1, 1))
-    assert state("a <'mystyle-1'>") != before["a <'mystyle-1'>"]
-    assert state("a <'cat'>") == before["a <'cat'>"]
-    assert state("a mystyle-1") == before["a mystyle-1"]
+    assert [text for text in before if state(text) != before[text]] == list(naming)
+    assert state("a mystyle-1") == ""
     added = state("a <'new'>")
     comfy.save("new", **rows(clip, "dog"))
     assert state("a <'new'>") != added
@@ -509,6 +509,7 @@ def test_others_nodes_are_marked_with_what_their_expressions_read(comfy: FakeCom
             "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["9", 0]}},
             "3": {"class_type": "EmbmergeTextEncode", "inputs": {"text": "a <'mystyle-1'>"}},
             "4": "broken",
+            "5": {"class_type": "CLIPTextEncode", "inputs": {"text": "a embedding:mystyle-1", "clip": ["9", 0]}},
         }
 
     first = comfy.queue(graph())
@@ -518,7 +519,9 @@ def test_others_nodes_are_marked_with_what_their_expressions_read(comfy: FakeCom
     assert first["1"]["inputs"]["text"] == "a <'mystyle-1'>"
     assert comfy.queue(graph()) == first
     comfy.save("mystyle-1", **rows(comfy.clip(), "cat"))
-    assert comfy.queue(graph())["1"] != first["1"]
+    again = comfy.queue(graph())
+    assert [key for key, made in again.items() if made != first[key]] == ["1", "5"]
+    assert "mystyle-1.safetensors" not in json.dumps(again)  # it goes into pictures
 
 
 # --- The line under a box ---

@@ -10,7 +10,9 @@ Run at a125cd84 (0.3.64); read at 443393b4 and 033046cc (2026). Touched of the h
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +33,10 @@ from .text_model import ComfyTextModel
 __all__ = ["ComfyUI"]
 
 STATE = "embmerge_state"
-"""Input that a queued node gets beside its own, so that the host's cache knows what its expressions read."""
+"""Input that a queued node gets beside its own, so that the host's cache knows what its texts read."""
+
+EMBEDDING = re.compile(r"embedding:\S+")
+"""How the host's own prompts name a file."""
 
 CLIP_NAMES = ("ckpt_name", "clip_name", "clip_name1", "clip_name2", "clip_name3")
 """Inputs of nodes that load text encoders, which name their files."""
@@ -153,16 +158,23 @@ class ComfyUI:
         return self._folder
 
     def state(self, texts: Sequence[str]) -> str:
-        """Return what changes with the files that texts name in expressions, and with the settings they are read by."""
+        """Return what changes with the files that texts name, and with the settings that expressions are read by.
+
+        Also with those that stand outside of expressions: the host keeps a result when a file was saved anew.
+        """
         typed = "\n".join(text for text in texts if holds_expression(text))
-        return self.state_of_expressions(typed) if typed else ""
+        named = "\n".join(name for text in texts for name in EMBEDDING.findall(text))
+        states = [self.state_of_expressions(typed) if typed else "", self._states(named) if named else ""]
+        return _digest(states) if any(states) else ""
 
     def state_of_expressions(self, text: str) -> str:
         """Return the same for a text that is an expression."""
-        files = {name: str(path) for name, paths in self.installed().paths().items() for path in paths}
-        states = mentioned_states(files, text)
         others = self.checkpoints.states(text)
-        return json.dumps([sorted(states.items()), sorted(others), repr(self.settings()), self.others()])
+        return _digest([self._states(text), sorted(others), repr(self.settings()), self.others()])
+
+    def _states(self, text: str) -> str:
+        files = {name: str(path) for name, paths in self.installed().paths().items() for path in paths}
+        return json.dumps(sorted(mentioned_states(files, text).items()))
 
     def file_state(self, path: Path) -> tuple[int, int]:
         """Return a file's time of change and size, zeros where there is none."""
@@ -208,7 +220,7 @@ class ComfyUI:
             server.routes.post(f"/embmerge/{name}")(_route(respond))
 
     def on_prompt(self, queued: Any) -> Any:
-        """Note in a queued graph which files the expressions of others' nodes read.
+        """Note in a queued graph which files the texts of others' nodes read.
 
         The host's cache of results knows a node by its inputs; of ours each says itself what it reads.
         """
@@ -223,6 +235,11 @@ class ComfyUI:
             if state:
                 inputs[STATE] = state
         return queued
+
+
+def _digest(state: object) -> str:
+    """Return a state in short: pictures hold the graph that they were made by, and paths are nobody's matter."""
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
 
 
 def _route(respond: Callable[[dict[str, Any]], Any]) -> Any:
