@@ -2,9 +2,9 @@
 
     python -m benchmarks.encoders tokenizer.json [--rows 150000] [--columns 2560]
 
-The tokenizer is a real one, as of Qwen 3. Times are of the CPU, the least of some runs. Demands: 50 expressions of three
-words take at most 3 times the tokenizer, the rows and the sums alone; nearest words at most 1.5 times one product with
-the whole table; neither needs 200 MB beside the table. Linux.
+The tokenizer is a real one, as of Qwen 3. Times are of the CPU, the least of some runs. Demands: 50 expressions of
+three words take at most 3 times the tokenizer, the rows and the sums alone; nearest words at most 1.5 times one product
+with the whole table; neither needs 200 MB beside the table. Linux.
 """
 
 from __future__ import annotations
