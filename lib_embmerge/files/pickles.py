@@ -122,7 +122,8 @@ class _Storages:
     def __init__(self, path: Path, sizes: Mapping[str, int]) -> None:
         self.path = path
         self.sizes = sizes
-        self.wanted: set[str] = set()
+        self.wanted: dict[str, int] = {}
+        """How many of its bytes are, by a storage's name."""
         self.read: dict[str, bytearray] = {}
 
     def want(self, name: str, size: int) -> Callable[[], bytearray]:
@@ -132,7 +133,7 @@ class _Storages:
         """
         if self.sizes[name] < size:
             raise ValueError("a tensor is longer than its numbers")
-        self.wanted.add(name)
+        self.wanted[name] = max(size, self.wanted.get(name, 0))
         return lambda: self._read(name)
 
     def _read(self, name: str) -> bytearray:
@@ -143,7 +144,7 @@ class _Storages:
             try:
                 with zipfile.ZipFile(self.path) as archive:
                     for one in self.wanted if is_small else [name]:
-                        self.read[one] = bytearray(archive.read(one))
+                        self.read[one] = bytearray(_beginning(archive, one, self.wanted[one]))
             except _DAMAGED_ZIP as error:
                 raise FileError(f"{self.path.name} is damaged.") from error
         return self.read[name]
