@@ -48,8 +48,8 @@ GROUP_OF_TYPE: Mapping[str, str] = {
 }
 """Tokenizer groups by `model_type` of transformers' config.json, and `general.architecture` of GGUF."""
 
-TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer.model")
-"""What a tokenizer's file is called: `tokenizers`' own form, and SentencePiece's."""
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json")
+"""What a tokenizer's file is called: `tokenizers`' own form, SentencePiece's, and a vocabulary with `merges.txt`."""
 
 
 @dataclass(frozen=True)

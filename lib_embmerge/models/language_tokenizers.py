@@ -1,7 +1,8 @@
 """Tokenizers of T5 and language models, by the file that belongs to the model: none is guessed.
 
-`tokenizer.json` is read by the package `tokenizers`, `spiece.model` and `tokenizer.model` by `sentencepiece`, which
-need not be installed otherwise. A text is cut as it stands: with a blank before its first word, or none.
+`tokenizer.json` is read by the package `tokenizers`, and so are Qwen's `vocab.json` and `merges.txt`; `spiece.model`
+and `tokenizer.model` by `sentencepiece`, which need not be installed otherwise. A text is cut as it stands: with a
+blank before its first word, or none.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import FileError, shorten
-from ..families import group_of
-from ..files.paths import read_small_text, time_of_change
+from ..families import GROUPS, group_of
+from ..files.paths import is_file, read_small_text, time_of_change
 
 __all__ = ["LanguageTokenizer", "open_tokenizer", "spell_piece"]
 
@@ -28,6 +29,9 @@ BYTES = re.compile("[!-~¡-¬®-ÿ\u0100-\u0143]+")
 
 LONGEST_SAID = 200
 """Characters of what the package says of a damaged file."""
+
+MOST_TOKENS = 1 << 32
+"""The package counts tokens with 32 bits."""
 
 SPECIAL = {
     "t5": (None, "</s>", "<pad>"),
@@ -41,6 +45,16 @@ SPECIAL = {
 }
 """Start, end and padding token by tokenizer group, None where there is none. Source: the models' special_tokens_map."""
 
+WORDS_OF_QWEN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+WORDS = {"qwen25": WORDS_OF_QWEN, "qwen3": WORDS_OF_QWEN}
+"""How a text is divided into words, by tokenizer group, where `vocab.json` and `merges.txt` are all there is.
+
+Source: transformers, models/qwen2/tokenization_qwen2.py, `PRETOKENIZE_REGEX`.
+"""
+
 
 class LanguageTokenizer:
     """One tokenizer, whichever package reads it."""
@@ -52,7 +66,7 @@ class LanguageTokenizer:
         """
         self._path = path
         with _Spoken(path):
-            self._inner = _read(path)
+            self._inner = _read(path, group_of(encoder))
         self._is_pieces = hasattr(self._inner, "id_to_piece")
         special = SPECIAL.get(group_of(encoder), (None, None, None))
         self.start_id, self.end_id, self.padding_id = (None if name is None else self._id_of(name) for name in special)
@@ -137,7 +151,9 @@ class _Spoken:
             raise FileError(f"{self.path} cannot be read as a tokenizer: {said}.") from error
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, group: str) -> Any:
+    if path.name == "vocab.json":
+        return _read_pairs(path, group)
     if path.suffix == ".json":
         from tokenizers import Tokenizer
 
@@ -164,3 +180,56 @@ def _read_tokenizer_json(path: Path) -> str:
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), (dict, list)):
         raise FileError(f"{path} cannot be read as a tokenizer: it has no vocabulary.")
     return text
+
+
+def _read_pairs(path: Path, group: str) -> Any:
+    """Put a byte-level tokenizer together of its vocabulary, the pairs beside it, and its added tokens, if told."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    if group not in WORDS:
+        raise FileError(
+            f"vocab.json and merges.txt do not say how {GROUPS.get(group, group)} divides a text into words.",
+            suggestion="Put its tokenizer.json beside them.",
+        )
+    lines = read_small_text(path.with_name("merges.txt")).splitlines()
+    pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    vocabulary = _read_object(path)
+    if not all(type(token) is int and 0 <= token < MOST_TOKENS for token in vocabulary.values()):
+        raise FileError(f"{path} cannot be read as a tokenizer: not every piece has a number.")
+    if any(len(pair) != 2 for pair in pairs):
+        raise FileError(f"{path.with_name('merges.txt')} cannot be read as a tokenizer: not every line is a pair.")
+    inner = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs))  # type: ignore[arg-type]
+    inner.normalizer = normalizers.NFC()  # type: ignore[assignment, unused-ignore]
+    words = pre_tokenizers.Split(Regex(WORDS[group]), "isolated")
+    letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.pre_tokenizer = pre_tokenizers.Sequence([words, letters])  # type: ignore[assignment, unused-ignore]
+    _add_tokens(inner, path.with_name("tokenizer_config.json"))
+    return inner
+
+
+def _add_tokens(inner: Any, path: Path) -> None:
+    from tokenizers import AddedToken
+
+    added = _read_object(path).get("added_tokens_decoder") if is_file(path) else None
+    found = added if isinstance(added, dict) else {}
+    if not all(token.isdecimal() and _is_added(told) for token, told in found.items()):
+        raise FileError(f"{path} cannot be read as a tokenizer: its added tokens have another form.")
+    for token, told in sorted(found.items(), key=lambda entry: int(entry[0])):
+        sides = {side: bool(told.get(side)) for side in ("lstrip", "rstrip", "single_word", "normalized", "special")}
+        inner.add_tokens([AddedToken(told["content"], **sides)])
+        if inner.token_to_id(told["content"]) != int(token):
+            raise FileError(f"{path} does not belong to the vocab.json beside it: {told['content']} is not {token}.")
+
+
+def _is_added(told: object) -> bool:
+    return isinstance(told, dict) and isinstance(told.get("content"), str)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_small_text(path))
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path} cannot be read as a tokenizer: {error}.") from error
+    if not isinstance(content, dict):
+        raise FileError(f"{path} cannot be read as a tokenizer: it is no object.")
+    return content

@@ -117,6 +117,54 @@ def test_words_are_cut_as_behind_a_blank(t5: Path, tmp_path: Path) -> None:
     assert torch.equal(value["qwen3_4b"], behind)
 
 
+def write_pairs(folder: Path) -> None:
+    """Write a tokenizer as Qwen's folders have it: a vocabulary, its pairs and the tokens that were added."""
+    made = json.loads(byte_level().to_str())["model"]
+    (folder / "vocab.json").write_text(json.dumps(made["vocab"]))
+    pairs = "\n".join(pair if isinstance(pair, str) else " ".join(pair) for pair in made["merges"])
+    (folder / "merges.txt").write_text(f"#version: 0.2\n{pairs}\n", encoding="utf-8")
+    added = {str(len(made["vocab"])): {"content": "<|new|>", "special": True}}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
+
+
+def test_a_vocabulary_and_its_pairs_are_qwens_tokenizer(tmp_path: Path) -> None:
+    table = write_encoder(tmp_path / "qwen.safetensors", "qwen3_4b")
+    write_pairs(tmp_path)
+    model = open_model(tmp_path / "qwen.safetensors")
+    assert torch.equal(evaluate("'cat' - 'dog'", model)["qwen3_4b"], table.float()[1:2] - table.float()[2:3])
+    assert model.encoders[0].tokenize(["<|new|> cat"]) == [[len(json.loads((tmp_path / "vocab.json").read_text())), 1]]
+
+
+SPOILED: list[tuple[str, str | None, str]] = [
+    ("merges.txt", None, "merges.txt"),
+    ("merges.txt", "c a t", "not every line is a pair"),
+    ("vocab.json", "[]", "it is no object"),
+    ("vocab.json", '{"a": "b"}', "not every piece has a number"),
+    ("vocab.json", "{", "cannot be read as a tokenizer"),
+    ("tokenizer_config.json", '{"added_tokens_decoder": {"7000": {"content": "<|x|>"}}}', "does not belong to"),
+    ("tokenizer_config.json", '{"added_tokens_decoder": {"x": 3}}', "cannot be read as a tokenizer"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), SPOILED)
+def test_spoiled_pairs_end_in_a_sentence(tmp_path: Path, name: str, content: str | None, said: str) -> None:
+    write_encoder(tmp_path / "qwen.safetensors", "qwen3_4b")
+    write_pairs(tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(FileError, match=said):
+        open_model(tmp_path / "qwen.safetensors")
+
+
+def test_pairs_say_not_how_another_model_divides_texts(t5: Path) -> None:
+    (t5.parent / "tokenizer.json").unlink()
+    write_pairs(t5.parent)
+    with pytest.raises(FileError, match=r"do not say how T5 divides a text into words\. Put its tokenizer.json"):
+        open_model(t5)
+
+
 def test_no_tokenizer_is_guessed(t5: Path) -> None:
     beside = t5.parent / "tokenizer.json"
     elsewhere = beside.rename(t5.parent / "mine.json")
