@@ -25,6 +25,10 @@ SMZ = {
     "text_l": "",
 }
 SIZES = {"width": 32, "height": 32, "target_width": 32, "target_height": 32}
+CR_SIZES = {"base_width": 32, "base_height": 32, "crop_w": 0, "crop_h": 0, "target_width": 32, "target_height": 32}
+
+CLIP_INPUTS = {"rgthree": "opt_clip", "rgthree for SDXL": "opt_clip", "Comfyroll for SDXL": "base_clip"}
+"""What takes the CLIP where that is not called `clip`."""
 
 ADV_CLIP_EMB = {
     "comfy": "none",
@@ -49,6 +53,15 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "SwarmUI": ("SwarmClipTextEncodeAdvanced", "prompt", {"steps": 2, **SIZES}),
     "smZNodes, comfy": ("smZ CLIPTextEncode", "text", {"parser": "comfy", **SMZ, **SIZES}),
     "smZNodes, comfy++": ("smZ CLIPTextEncode", "text", {"parser": "comfy++", **SMZ, **SIZES}),
+    "rgthree": ("Power Prompt - Simple (rgthree)", "prompt", {}),
+    "rgthree for SDXL": ("SDXL Power Prompt - Simple / Negative (rgthree)", "prompt_g", {"prompt_l": "a mat"}),
+    "Inspire": ("CLIPTextEncodeWithWeight //Inspire", "text", {"strength": 1.0, "add_weight": 0.1}),
+    "Comfyroll": ("CR Encode Scheduled Prompts", "current_prompt", {"next_prompt": "a mat", "weight": 0.3}),
+    "Comfyroll for SDXL": (
+        "CR SDXL Base Prompt Encoder",
+        "pos_g",
+        {"pos_l": "a mat", "neg_g": "", "neg_l": "", "preset": "preset A", **CR_SIZES},
+    ),
     "the host's own for SDXL": ("CLIPTextEncodeSDXL", "text_g", {"text_l": "a mat", "crop_w": 0, "crop_h": 0, **SIZES}),
 }
 """By what it is called here: the node, its input for the prompt, and its other inputs."""
@@ -82,7 +95,8 @@ def other_s_graph(comfy: ComfyServer, other: str, text: str, checkpoint: str = S
     if kind not in comfy.call("/object_info"):
         pytest.skip(f"{kind} is not there")
     graph = picture_graph("", checkpoint, **more)
-    graph["2"] = node(kind, clip=graph["2"]["inputs"]["clip"], **{**inputs, prompt: text})
+    clip = {CLIP_INPUTS.get(other, "clip"): graph["2"]["inputs"]["clip"]}
+    graph["2"] = node(kind, **clip, **{**inputs, prompt: text})
     return graph
 
 
