@@ -186,7 +186,7 @@ class ModelNotLoaded(HostError):
 class UnsupportedHost(HostError):
     """This WebUI or this model has no place for embeddings; `places` names what it lacks in its own code.
 
-    Those names are for the console, where who mends it looks: no sentence to a user has them.
+    Those names are for the console, where who repairs it looks: no sentence to a user has them.
     """
 
     places: Sequence[str] = ()

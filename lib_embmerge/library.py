@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from .compatibility.facts import FileFacts, describe_file
-from .compatibility.rules import Verdict, judge
+from .compatibility.judging import judge
+from .compatibility.verdicts import Verdict
 from .entered import Entered, TextKind, is_prompt, read_expression
 from .errors import EmbeddingMergeError, FileError
 from .evaluation import Analysis, remark_on_norms

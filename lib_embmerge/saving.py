@@ -28,7 +28,7 @@ from .evaluation import Analysis, Provenance, remark_on_norms
 from .families import CLIP, DEMONSTRATION, group_of
 from .files.checkpoint_files import hash_file
 from .files.modelspec import modelspec_fields
-from .files.names import KnownNames, advise_on_name, check_name, check_new_name, is_path
+from .files.names import KnownNames, check_name, check_new_name, is_path, remark_on_name
 from .files.paths import exists, full_path, is_file, list_folder, size_of, time_of_change
 from .files.reading import EmbeddingFile
 from .files.writing import write_embedding
@@ -323,7 +323,7 @@ def _write(
     said: Sequence[str],
 ) -> Saved:
     beside = _folder_names(full_path(options.folder))
-    advice = advise_on_name(
+    remarks = remark_on_name(
         name, others=beside.read(), is_vocabulary_word=word_test(model), rules=model.prompt_rules
     )
     about = {f"modelspec.{key}": text for key, text in options.about.items() if text}
@@ -339,7 +339,7 @@ def _write(
     )
     beside.add(name)
     said = (*said, *(remark.text for remark in remark_on_norms(value, model, roughly=True)))
-    warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in advice))
+    warnings = (*said, *_large_numbers(value), *_zero_vectors(value), *(one.text for one in remarks))
     return Saved(name, path, shapes_of(held), size_of(path), metadata, warnings)
 
 

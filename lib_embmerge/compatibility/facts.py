@@ -21,7 +21,10 @@ from ..files.stored import Content, Stored
 from ..files.writing import tensors_to_write
 from ..host_protocol import EXTENSIONS
 
-__all__ = ["MODELS", "FileFacts", "Repair", "Target", "TensorFacts", "describe_file", "describe_vectors"]
+__all__ = ["BUNDLE", "MODELS", "FileFacts", "Repair", "Target", "TensorFacts", "describe_file", "describe_vectors"]
+
+BUNDLE = "bundle_emb."
+"""What begins the names of a LoRA's tensors that are an embedding."""
 
 Repair = Literal["convert", "drop bad", "equal lengths", "convert, rename", "rename", "remake", "split"]
 """What helps: `convert` (keys, shapes, extra tensors, extension), the same with bad vectors left out, with the encoders

@@ -1,4 +1,4 @@
-"""Verdicts as people read them: a line for each family, reasons and cautions once with their places."""
+"""Verdicts as people read them: a line for each family, reasons and remarks once with their places."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from types import MappingProxyType
 
 from ..families import OTHER_ENCODER_WIDTHS
 from ..remarks import Remark
-from .facts import MODELS, FileFacts, Repair
-from .rules import BUNDLE, HOSTS, Verdict, takes_bundles
+from .facts import BUNDLE, MODELS, FileFacts, Repair
+from .judging import PROGRAMS
+from .programs.a1111 import takes_bundles
+from .verdicts import Verdict
 
 __all__ = ["LEGEND", "MARKS", "REPAIRS", "SAID", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
 
@@ -71,10 +73,10 @@ def _say_bundles(facts: FileFacts) -> str:
 def headline(verdicts: Sequence[Verdict], family: str) -> str:
     """Return the line for one family, of the programs that take embeddings for it."""
     own = [verdict for verdict in verdicts if verdict.model == family and verdict.is_served]
-    loading = [verdict.host for verdict in own if verdict.loads]
-    missing = [verdict.host for verdict in own if not verdict.loads]
+    loading = [verdict.program for verdict in own if verdict.loads]
+    missing = [verdict.program for verdict in own if not verdict.loads]
     title = MODELS[family].title
-    if all(HOSTS[host].is_site for host in loading):
+    if all(PROGRAMS[program].is_site for program in loading):
         site = f"; only the upload is taken, by {', '.join(loading)}" if loading else ""
         return f"{title}: no program loads it{site}"
     said = f"{title}: loads in {len(loading)} of {len(own)} programs"
@@ -83,27 +85,27 @@ def headline(verdicts: Sequence[Verdict], family: str) -> str:
 
 def mark_of(verdict: Verdict) -> str:
     """Return what a cell shows: a key of `MARKS`."""
-    return "no" if not verdict.loads else "care" if verdict.cautions else "yes"
+    return "no" if not verdict.loads else "care" if verdict.remarks else "yes"
 
 
 def group_reasons(verdicts: Iterable[Verdict]) -> list[tuple[Verdict | None, Remark, list[Verdict]]]:
-    """Return each reason and caution once with the verdicts that give it, reasons first.
+    """Return each reason and remark once with the verdicts that give it, reasons first.
 
-    With a reason comes a verdict that has its repair, with a caution None.
+    With a reason comes a verdict that has its repair, with a remark None.
     """
     found: dict[tuple[bool, Remark, Repair | None], list[Verdict]] = {}
     every = list(verdicts)
     for verdict in (verdict for verdict in every if not verdict.loads):
         found.setdefault((True, Remark("refused", verdict.reason), verdict.repair), []).append(verdict)
     for verdict in (verdict for verdict in every if verdict.loads):
-        for caution in verdict.cautions:
-            found.setdefault((False, caution, None), []).append(verdict)
+        for remark in verdict.remarks:
+            found.setdefault((False, remark, None), []).append(verdict)
     return [(places[0] if refused else None, remark, places) for (refused, remark, _), places in found.items()]
 
 
 def name_places(found: Iterable[Verdict]) -> list[str]:
-    """Return `A1111 (SD 1, SD 2)` for each host."""
-    hosts: dict[str, list[str]] = {}
+    """Return `A1111 (SD 1, SD 2)` for each program."""
+    programs: dict[str, list[str]] = {}
     for verdict in found:
-        hosts.setdefault(verdict.host, []).append(MODELS[verdict.model].title)
-    return [f"{host} ({', '.join(titles)})" for host, titles in hosts.items()]
+        programs.setdefault(verdict.program, []).append(MODELS[verdict.model].title)
+    return [f"{program} ({', '.join(titles)})" for program, titles in programs.items()]

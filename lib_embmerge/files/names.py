@@ -21,11 +21,11 @@ __all__ = [
     "CONVERTIBLE",
     "LONGEST_NAME",
     "KnownNames",
-    "advise_on_name",
     "check_name",
     "check_new_name",
     "folder_below",
     "is_path",
+    "remark_on_name",
 ]
 
 CONVERTIBLE = (*EXTENSIONS, ".ckpt", ".pth", ".sft", ".pti", ".png", ".webp")
@@ -103,7 +103,7 @@ def _check_characters(name: str) -> None:
             raise NameProblem(f"The name {name!r} holds the invisible character U+{ord(character):04X}.")
 
 
-def advise_on_name(
+def remark_on_name(
     name: str,
     *,
     others: Iterable[str] | KnownNames = (),
@@ -117,9 +117,9 @@ def advise_on_name(
     """
     known = others if isinstance(others, KnownNames) else KnownNames(others)
     return [
-        *_advise_on_characters(name),
-        *_advise_on_word(name, is_vocabulary_word, rules),
-        *_advise_on_others(name, known, rules),
+        *_remark_on_characters(name),
+        *_remark_on_word(name, is_vocabulary_word, rules),
+        *_remark_on_others(name, known, rules),
     ]
 
 
@@ -157,7 +157,7 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _advise_on_characters(name: str) -> list[Remark]:
+def _remark_on_characters(name: str) -> list[Remark]:
     if _ADVISED.fullmatch(name):
         return []
     odd = sorted({c for c in name if not _ADVISED.fullmatch(c)})
@@ -171,7 +171,7 @@ def _advise_on_characters(name: str) -> list[Remark]:
     ]
 
 
-def _advise_on_word(
+def _remark_on_word(
     name: str, is_vocabulary_word: Callable[[str], bool] | None, rules: PromptRules
 ) -> list[Remark]:
     if is_vocabulary_word is None or not is_vocabulary_word(name):
@@ -182,19 +182,19 @@ def _advise_on_word(
     return [Remark("name: word", f"{name} is a word of the model's own vocabulary: {what}")]
 
 
-def _advise_on_others(name: str, others: KnownNames, rules: PromptRules) -> list[Remark]:
-    advice = [_advise_on_twin(name, other, rules) for other in others.alike(name)]
+def _remark_on_others(name: str, others: KnownNames, rules: PromptRules) -> list[Remark]:
+    remarks = [_remark_on_twin(name, other, rules) for other in others.alike(name)]
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (base := numbered[1]) in others:
-        advice.append(f"{name} beside {base}: SD.Next and diffusers call the vectors of {base} {base}_1, {base}_2, ….")
-    advice += [
+        remarks.append(f"{name} beside {base}: SD.Next and diffusers call the vectors of {base} {base}_1, {base}_2, ….")
+    remarks += [
         f"{name} beside {other}: SD.Next and diffusers call the vectors of {name} {name}_1, {name}_2, …."
         for other in others.numbered(name)
     ]
-    return [Remark("name: taken", said) for said in advice]
+    return [Remark("name: taken", said) for said in remarks]
 
 
-def _advise_on_twin(name: str, other: str, rules: PromptRules) -> str:
+def _remark_on_twin(name: str, other: str, rules: PromptRules) -> str:
     if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other):
         return f"There is a {other} already that looks just like this name: its accents are stored another way."
     why = "prompts are lower-cased, so only one of them can be found."

@@ -191,11 +191,11 @@ class SavedFound(BaseModel):
 class VerdictFound(BaseModel):
     """Whether a program loads a file for a model family."""
 
-    host: str
+    program: str
     model: str
     loads: bool
     reason: str
-    cautions: list[str]
+    remarks: list[str]
 
 
 class CheckFound(BaseModel):
@@ -311,7 +311,7 @@ class _Answers:
     def check(self, question: FileQuestion) -> Any:
         """Tell where a file of the embeddings folder loads."""
         verdicts = library.check(find_file(self.host, question.file)).verdicts
-        return {"verdicts": [{**asdict(one), "cautions": [said.text for said in one.cautions]} for one in verdicts]}
+        return {"verdicts": [{**asdict(one), "remarks": [said.text for said in one.remarks]} for one in verdicts]}
 
     def functions(self) -> Any:
         """List every operator and function."""

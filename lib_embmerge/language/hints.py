@@ -30,7 +30,7 @@ NAMED_MARKS = {",": "a comma", ".": "a point"}
 OPERAND = "a quoted text, a number, ( or a function"
 LONGEST_SHOWN = 24
 LONGEST_TRIED = 400
-"""Characters of a text whose mending is tried: a longer one is a prompt, perhaps."""
+"""Characters of a text whose repair is tried: a longer one is a prompt, perhaps."""
 
 
 @dataclass(frozen=True)

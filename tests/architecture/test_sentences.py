@@ -78,7 +78,7 @@ DECIDING = [
     "buttons[verdict.reason]",
     "buttons.get(remark.sentence)",
     "error.message[3:]",
-    "for sentence in verdict.cautions:\n    if sentence.endswith('convert it.'): pass",
+    "for sentence in verdict.remarks:\n    if sentence.endswith('convert it.'): pass",
     "[sentence for sentence in said if sentence not in others]",
 ]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lib_embmerge.compatibility.facts import MODELS, describe_file
-from lib_embmerge.compatibility.rules import judge
+from lib_embmerge.compatibility.judging import judge
 from lib_embmerge.errors import FileError
 
 from ..files.kinds import FILES, make
@@ -36,7 +36,7 @@ def made(tmp_path_factory):
 
 @cache
 def verdicts(path: Path):
-    return {(found.host, found.model): found for found in judge(describe_file(path))}
+    return {(found.program, found.model): found for found in judge(describe_file(path))}
 
 
 def loads(program: str, family: str, did: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lib_embmerge.compatibility.facts import describe_file
-from lib_embmerge.compatibility.rules import check_file, judge
+from lib_embmerge.compatibility.judging import check_file, judge
 from lib_embmerge.compatibility.view import REPAIRS
 from lib_embmerge.files.convert import Conversion, Treatment, convert_embeddings, split_file
 
@@ -46,8 +46,8 @@ def test_what_is_said_to_help_helps(name, tmp_path):
     promised = [verdict for verdict in judge(describe_file(source)) if verdict.repair in DONE]
     for repair in {verdict.repair for verdict in promised}:
         made = [one.path for one in DONE[repair](source, tmp_path / repair)]
-        loaded = [{(v.host, v.model) for v in check_file(path) if v.loads} for path in made]
-        needed = {(v.host, v.model) for v in promised if v.repair == repair}
+        loaded = [{(v.program, v.model) for v in check_file(path) if v.loads} for path in made]
+        needed = {(v.program, v.model) for v in promised if v.repair == repair}
         if repair == "split":
             assert len(made) > 1
             needed = {place for place in needed if place not in ONE_EACH}

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_embmerge.compatibility.facts import MODELS, FileFacts, TensorFacts, describe_file, describe_vectors
-from lib_embmerge.compatibility.rules import HOSTS, check_file, judge
+from lib_embmerge.compatibility.judging import PROGRAMS, check_file, judge
 from lib_embmerge.compatibility.view import headlines
 from lib_embmerge.errors import FileError
 
@@ -28,7 +28,7 @@ TRAINED = {"extension": ".pt", "tensors": {"*": (2, 768)}, "is_trained": True, "
 
 
 def verdict(facts, host, model):
-    return next(v for v in judge(facts) if (v.host, v.model) == (host, model))
+    return next(v for v in judge(facts) if (v.program, v.model) == (host, model))
 
 
 # Which families each host loads a file for: "sd1 flux" means these, and no others.
@@ -40,7 +40,7 @@ LOADS = [
     ("SD 1, diffusers", file(), "diffusers", "sd1 flux"),
     ("SD 1, InvokeAI: neither SD 3 nor Flux", file(), "InvokeAI", "sd1"),
     ("SD 1, Civitai", file(), "Civitai", "sd1 flux"),
-    *((f"SD 2, {host}", file(tensors=SD2), host, "sd2") for host in HOSTS),
+    *((f"SD 2, {host}", file(tensors=SD2), host, "sd2") for host in PROGRAMS),
     ("SDXL, A1111: on SD 3 as well", file(tensors=SDXL), "A1111", "sdxl sd3"),
     ("SDXL, Forge: SD 3.5 puts it aside", file(tensors=SDXL), "Forge", "sdxl"),
     ("SDXL, SD.Next", file(tensors=SDXL), "SD.Next", "sdxl"),
@@ -95,10 +95,10 @@ LOADS = [
     ),
     *((f"unequal rows, {host}", file(tensors=UNEQUAL), host, "") for host in ("A1111", "Forge", "SD.Next", "InvokeAI")),
     ("unequal rows, ComfyUI: each encoder reads its own", file(tensors=UNEQUAL), "ComfyUI", "sd1 sdxl sd3 flux"),
-    *((f"three dimensions, {host}", file(tensors={"emb_params": (1, 2, 768)}), host, "") for host in HOSTS),
+    *((f"three dimensions, {host}", file(tensors={"emb_params": (1, 2, 768)}), host, "") for host in PROGRAMS),
     ("dimensions of 1 in between, diffusers", file(tensors={"emb_params": (2, 1, 768)}), "diffusers", "sd1 flux"),
     ("dimensions of 1 in between, ComfyUI", file(tensors={"emb_params": (2, 1, 768)}), "ComfyUI", ""),
-    *((f"no vectors, {host}", file(tensors={"emb_params": (0, 768)}), host, "") for host in HOSTS),
+    *((f"no vectors, {host}", file(tensors={"emb_params": (0, 768)}), host, "") for host in PROGRAMS),
     ("three dimensions beside the vectors, ComfyUI", file(tensors={**SDXL, "x": (1, 1, 2)}), "ComfyUI", SDXL_COMFY),
     ("a name with a blank, ComfyUI", file("my style"), "ComfyUI", ""),
     ("a name with a comma, ComfyUI", file("my,style"), "ComfyUI", ""),
@@ -112,7 +112,7 @@ LOADS = [
 
 @pytest.mark.parametrize(("facts", "host", "models"), [row[1:] for row in LOADS], ids=[row[0] for row in LOADS])
 def test_where_it_loads(facts, host, models):
-    assert {v.model for v in judge(facts) if v.host == host and v.loads} == set(models.split())
+    assert {v.model for v in judge(facts) if v.program == host and v.loads} == set(models.split())
 
 
 REASONS = [
@@ -169,7 +169,7 @@ def test_reasons_and_repairs(facts, host, model, reason, repair):
     assert found.repair == repair
 
 
-CAUTIONS = [
+REMARKS = [
     (
         "many vectors",
         file(tensors={"emb_params": (76, 768)}),
@@ -215,29 +215,29 @@ CAUTIONS = [
 
 
 @pytest.mark.parametrize(
-    ("facts", "host", "model", "text"), [row[1:] for row in CAUTIONS], ids=[row[0] for row in CAUTIONS]
+    ("facts", "host", "model", "text"), [row[1:] for row in REMARKS], ids=[row[0] for row in REMARKS]
 )
-def test_cautions(facts, host, model, text):
+def test_remarks(facts, host, model, text):
     found = verdict(facts, host, model)
     assert found.loads
-    assert any(text in caution.text for caution in found.cautions)
+    assert any(text in remark.text for remark in found.remarks)
 
 
-def test_a_vocabulary_word_is_a_caution():
+def test_a_vocabulary_word_is_a_remark():
     verdicts = judge(file("cat"), is_vocabulary_word=lambda text: text == "cat")
-    assert any("a word of the model's own vocabulary" in caution.text for caution in verdicts[0].cautions)
+    assert any("a word of the model's own vocabulary" in remark.text for remark in verdicts[0].remarks)
 
 
 def test_the_safest_files_load_wherever_the_family_does():
     """What we write for SD 1 loads in all eight; for SDXL in all but diffusers, which has no joint loader."""
     sd1 = describe_vectors("my_style", {"clip_l": torch.zeros(1, 768)})
-    assert [v.host for v in judge(sd1) if v.model == "sd1" and v.loads] == list(HOSTS)
+    assert [v.program for v in judge(sd1) if v.model == "sd1" and v.loads] == list(PROGRAMS)
     sdxl = describe_vectors("my_style", {"clip_l": torch.zeros(1, 768), "clip_g": torch.zeros(1, 1280)})
-    assert [v.host for v in judge(sdxl) if v.model == "sdxl" and not v.loads] == ["diffusers"]
+    assert [v.program for v in judge(sdxl) if v.model == "sdxl" and not v.loads] == ["diffusers"]
 
 
 def test_every_host_judges_every_family():
-    assert [(v.host, v.model) for v in judge(file())] == [(host, model) for host in HOSTS for model in MODELS]
+    assert [(v.program, v.model) for v in judge(file())] == [(host, model) for host in PROGRAMS for model in MODELS]
 
 
 # --- Describing ---
@@ -261,7 +261,7 @@ def test_twins_are_no_files_of_another_folder(tmp_path):
     torch.save({"emb_params": torch.ones(1, 768)}, tmp_path / "a.b.pt")
     facts = describe_file(tmp_path / "a.b.safetensors", neighbours=["a.b"])
     assert facts.twins == ("a.b.pt",)
-    assert "subfolder" not in " ".join(caution.text for found in judge(facts) for caution in found.cautions)
+    assert "subfolder" not in " ".join(remark.text for found in judge(facts) for remark in found.remarks)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float8_e4m3fn])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_embmerge.errors import NameProblem
-from lib_embmerge.files.names import advise_on_name, check_name, folder_below
+from lib_embmerge.files.names import check_name, folder_below, remark_on_name
 from lib_embmerge.prompt_rules import PromptRules
 from lib_embmerge.remarks import Remark
 
@@ -84,19 +84,19 @@ ADVICE = [
 
 @pytest.mark.parametrize(("name", "others", "advice"), [row[1:] for row in ADVICE], ids=[row[0] for row in ADVICE])
 def test_advice(name, others, advice):
-    found = advise_on_name(name, others=others)
+    found = remark_on_name(name, others=others)
     assert len(found) == len(advice)
     assert all(remark.text.startswith(start) for remark, start in zip(found, advice, strict=True))
 
 
 def test_advice_on_a_vocabulary_word():
-    assert advise_on_name("cat", is_vocabulary_word=lambda text: text == "cat") == [
+    assert remark_on_name("cat", is_vocabulary_word=lambda text: text == "cat") == [
         Remark(
             "name: word",
             "cat is a word of the model's own vocabulary: every prompt with that word would use the embedding.",
         )
     ]
-    assert advise_on_name("catx", is_vocabulary_word=lambda text: text == "cat") == []
+    assert remark_on_name("catx", is_vocabulary_word=lambda text: text == "cat") == []
 
 
 COMFYUI = PromptRules(before_names="embedding:")
@@ -110,7 +110,7 @@ COMFYUI = PromptRules(before_names="embedding:")
     ],
 )
 def test_advice_where_a_prompt_names_embeddings_by_a_prefix(name, words, said):
-    (found,) = advise_on_name(name, others=["style"], is_vocabulary_word=words.__contains__, rules=COMFYUI)
+    (found,) = remark_on_name(name, others=["style"], is_vocabulary_word=words.__contains__, rules=COMFYUI)
     assert found.text.endswith(said)
     assert "every prompt" not in found.text
     assert "lower-cased" not in found.text
@@ -152,6 +152,6 @@ def test_links_that_leave(tmp_path):
 
 def test_a_name_that_looks_just_like_another_is_told() -> None:
     composed, decomposed = "caf\u00e9-x", "cafe\u0301-x"
-    (said,) = (one.text for one in advise_on_name(decomposed, others=[composed]) if one.kind == "name: taken")
+    (said,) = (one.text for one in remark_on_name(decomposed, others=[composed]) if one.kind == "name: taken")
     assert said.endswith("looks just like this name: its accents are stored another way.")
-    assert [one.kind for one in advise_on_name(composed, others=[composed])] == ["name: characters"]
+    assert [one.kind for one in remark_on_name(composed, others=[composed])] == ["name: characters"]

@@ -696,7 +696,7 @@ def test_convert_of_unequal_encoders(run: Run) -> None:
 def test_check_says_where_a_file_loads(run: Run) -> None:
     save_file({"emb_params": torch.ones(1, 768)}, "plain-x.safetensors")
     checked = run("check", "plain-x.safetensors", "--json")
-    verdicts = {(v["host"], v["model"]): v["loads"] for v in checked.figures["checked"][0]["verdicts"]}
+    verdicts = {(v["program"], v["model"]): v["loads"] for v in checked.figures["checked"][0]["verdicts"]}
     assert verdicts["A1111", "sd1"]
     assert not verdicts["A1111", "sdxl"]
     assert "A1111" in run("check", "plain-x.safetensors").out

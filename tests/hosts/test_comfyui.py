@@ -418,7 +418,7 @@ def test_the_file_says_which_checkpoint_it_was_made_with(comfy: FakeComfyUI, hos
 WEBUI_S_WAYS = (
     *("every prompt", "lower-cased", "prompt editing", "combine prompts", "new chunk", "loads nothing", "WebUI"),
 )
-"""What advice says of prompts in a WebUI, and what is not so here."""
+"""What remarks say of prompts in a WebUI, and what is not so here."""
 
 
 def test_advice_is_for_this_program(comfy: FakeComfyUI, host: ComfyUI) -> None:

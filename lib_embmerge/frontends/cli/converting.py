@@ -12,7 +12,8 @@ from textwrap import wrap
 import torch
 
 from ...compatibility.facts import MODELS
-from ...compatibility.rules import HOSTS, Verdict
+from ...compatibility.judging import PROGRAMS
+from ...compatibility.verdicts import Verdict
 from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
 from ...errors import EmbeddingMergeError, FileError
 from ...files.convert import Conversion, Treatment, convert_embeddings, join_files, split_file
@@ -117,8 +118,8 @@ def check_files(options: argparse.Namespace) -> Report:
 
 
 def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], families: Sequence[str]) -> list[str]:
-    by_place = {(verdict.host, verdict.model): verdict for verdict in verdicts}
-    rows = [[host, *(MARKS[mark_of(by_place[host, model])] for model in MODELS)] for host in HOSTS]
+    by_place = {(verdict.program, verdict.model): verdict for verdict in verdicts}
+    rows = [[host, *(MARKS[mark_of(by_place[host, model])] for model in MODELS)] for host in PROGRAMS]
     table = align([["", *(target.title for target in MODELS.values())], *rows])
     home = [verdict for verdict in verdicts if verdict.model in families]
     home = home or [verdict for verdict in verdicts if verdict.loads or verdict.repair not in (None, "remake")]
@@ -127,11 +128,11 @@ def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], 
 
 
 def _fields(verdict: Verdict) -> dict[str, object]:
-    return asdict(verdict) | {"cautions": [remark.text for remark in verdict.cautions]}
+    return asdict(verdict) | {"remarks": [remark.text for remark in verdict.remarks]}
 
 
 def _remarks(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return each reason and caution once, with what helps and the places that it holds for."""
+    """Return each reason and remark once, with what helps and the places that it holds for."""
     lines = []
     for refused, remark, found in group_reasons(verdict for verdict in verdicts if verdict.is_served):
         helps = f" {REPAIRS[refused.repair]}" if refused is not None and refused.repair is not None else ""

@@ -1,4 +1,4 @@
-"""Mistakes and remarks that one click mends: the text that would stand in the box instead."""
+"""Mistakes and remarks that one click repairs: the text that would stand in the box instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pane "Convert & check": files in, where they load, what mends them, clean files out."""
+"""The pane "Convert & check": files in, where they load, what repairs them, clean files out."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from lib_embmerge.compatibility.facts import MODELS, describe_file
-from lib_embmerge.compatibility.rules import HOSTS, check_file
+from lib_embmerge.compatibility.judging import PROGRAMS, check_file
 from lib_embmerge.entered import read_expression
-from lib_embmerge.files.names import advise_on_name, check_name
+from lib_embmerge.files.names import check_name, remark_on_name
 from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.answers import answer
@@ -236,7 +236,7 @@ def actions(html: str) -> set[tuple[str | None, str | None]]:
 def test_the_grid_has_every_host_and_family_and_no_colour_alone(app: AppHost) -> None:
     html = loads(app)
     cells = [cell for cell in xml(html).iter("td") if cell.get("title")]
-    assert len(cells) == len(HOSTS) * len(MODELS)
+    assert len(cells) == len(PROGRAMS) * len(MODELS)
     for cell in cells:
         mark, words = (node.text for node in cell)
         assert (mark, words) in {("✓", "loads"), ("!", "loads, with a remark below"), ("✗", "does not load")}
@@ -271,7 +271,7 @@ def test_a_name_that_some_host_cannot_find_has_a_better_one_on_a_button(
 def test_a_proposed_name_can_be_saved(name: str) -> None:
     found = propose_name(name, ["embedding", "cat-emb", "Embedding-1"], lambda text: text in ("cat", "embedding"))
     check_name(found)
-    assert not advise_on_name(found, others=["embedding", "cat-emb", "Embedding-1"])
+    assert not remark_on_name(found, others=["embedding", "cat-emb", "Embedding-1"])
 
 
 def test_more_than_75_vectors_can_be_cut_or_split(app: AppHost) -> None:

@@ -13,7 +13,7 @@ from ....errors import EmbeddingMergeError, FileError, FileExists, NameProblem
 from ....evaluation import Analysis
 from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
-from ....files.names import advise_on_name, check_new_name, folder_below
+from ....files.names import check_new_name, folder_below, remark_on_name
 from ....files.paths import exists, list_folder
 from ....host_protocol import PageHost, TextModel
 from ....inspection import word_test
@@ -65,7 +65,7 @@ def long_choice(label: str) -> Long | None:
 
 
 class NameCheck:
-    """What a wished name comes to: the file's place, whether one is there, advice, and what of it asks for a tick."""
+    """What a wished name comes to: the file's place, whether one is there, remarks, and what of it asks for a tick."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class NameCheck:
         self.exists = exists(self.path)
         others = list_embeddings(host) if others is None else others
         twins = [path for path in others.get(wished, []) if path != self.path]
-        said = advise_on_name(wished, others=others, is_vocabulary_word=word_test(model))
+        said = remark_on_name(wished, others=others, is_vocabulary_word=word_test(model))
         self.characters = [remark for remark in said if remark.kind == "name: characters"]
         self.doubts = [remark for remark in said if remark.kind != "name: characters"]
         for path in twins:

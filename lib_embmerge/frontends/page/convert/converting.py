@@ -18,7 +18,7 @@ from typing import cast
 import torch
 
 from ....compatibility.facts import FileFacts, describe_file
-from ....compatibility.rules import judge
+from ....compatibility.judging import judge
 from ....errors import EmbeddingMergeError, FileError, FileExists, NotFinite
 from ....files.convert import (
     Conversion,
@@ -30,7 +30,7 @@ from ....files.convert import (
     split_file,
 )
 from ....files.layouts import ALL_WIDTHS
-from ....files.names import advise_on_name, check_name, folder_below
+from ....files.names import check_name, folder_below, remark_on_name
 from ....files.paths import exists, size_of
 from ....files.reading import EmbeddingFile, load_embeddings, read_embedding
 from ....host_protocol import PageHost, TextModel
@@ -207,7 +207,7 @@ def _ask_encoder(source: ChosenFile, encoders: Iterable[str]) -> list[Action]:
 def _find_repairs(
     host: PageHost, source: ChosenFile, files: Sequence[EmbeddingFile], facts: FileFacts, model: TextModel | None
 ) -> dict[str, Sequence[Action]]:
-    """Return the buttons by repair, and by the kind of the cautions that the same click repairs."""
+    """Return the buttons by repair, and by the kind of the remarks that the same click repairs."""
     repair = partial(_repair, source)
     is_word = word_test(model)
     convert = (repair("convert" if len(files) == 1 else f"convert to {len(files)} files", "convert"),)
@@ -223,7 +223,7 @@ def _find_repairs(
     parts = files[0].all_vectors
     if len(files) == 1 and len(parts) > 1:
         repairs["split"] = (repair(f"split into {' and '.join(part_names(files[0].name, parts).values())}", "split"),)
-    for remark in advise_on_name(source.path.stem, others=facts.neighbours, is_vocabulary_word=is_word):
+    for remark in remark_on_name(source.path.stem, others=facts.neighbours, is_vocabulary_word=is_word):
         repairs[remark.kind] = renamed
     if len(files) == 1 and _can_remake(files[0], model):
         repairs["remake"] = (repair("make it again with the loaded checkpoint", "remake"),)

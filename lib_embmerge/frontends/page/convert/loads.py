@@ -1,4 +1,4 @@
-"""Where will it load? A grid of hosts and model families, with each reason as text and a button where one click mends.
+"""Where will it load? A grid of hosts and model families, with each reason as text and a button where one click repairs.
 
 `draw_loads` draws the verdicts on anything: what is about to be saved (`loads`), or a file.
 """
@@ -13,12 +13,13 @@ from itertools import chain, count
 from types import MappingProxyType
 
 from ....compatibility.facts import MODELS, FileFacts, describe_vectors
-from ....compatibility.rules import Verdict, judge
+from ....compatibility.judging import judge
+from ....compatibility.verdicts import Verdict
 from ....compatibility.view import SAID, group_reasons, headlines, mark_of, name_places
 from ....errors import NameProblem
 from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
-from ....files.names import advise_on_name, check_name, check_new_name
+from ....files.names import check_name, check_new_name, remark_on_name
 from ....host_protocol import PageHost, TextModel
 from ....inspection import word_test
 from ....limits import CHUNK
@@ -45,7 +46,7 @@ MARKS = MappingProxyType({"yes": "✓", "care": "!", "no": "✗"})
 
 @dataclass(frozen=True)
 class Ground:
-    """One reason or caution, how its cells are marked, the places that it holds for, and its buttons."""
+    """One reason or remark, how its cells are marked, the places that it holds for, and its buttons."""
 
     mark: str
     remark: Remark
@@ -77,16 +78,16 @@ def draw_loads(
     repairs: Mapping[str, Sequence[Action]] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Draw what a file is, the grid of verdicts on it, and below that every reason and caution once.
+    """Draw what a file is, the grid of verdicts on it, and below that every reason and remark once.
 
     `families` are the keys of the model families to speak of, those that the vectors are made for unless they are
     given: their columns stand out, and what holds only for the others is folded. `repairs` gives the buttons by what
-    they repair: a `Repair` of the verdicts, or the kind of a caution. `notes` are sentences above the grid.
+    they repair: a `Repair` of the verdicts, or the kind of a remark. `notes` are sentences above the grid.
     """
     families = facts.families if families is None else families
     grid: dict[str, dict[str, _Cell]] = {}
     for verdict in verdicts:
-        grid.setdefault(verdict.host, {})[verdict.model] = _cell(verdict)
+        grid.setdefault(verdict.program, {})[verdict.model] = _cell(verdict)
     known = _grounds([verdict for verdict in verdicts if verdict.model in families], repairs or {})
     told = {ground.remark for ground in known}
     others = _grounds([verdict for verdict in verdicts if verdict.model not in families], repairs or {})
@@ -106,17 +107,17 @@ def draw_loads(
 
 def _cell(verdict: Verdict) -> _Cell:
     kind = mark_of(verdict)
-    return _Cell(kind, tuple(caution.text for caution in verdict.cautions) if kind == "care" else (verdict.reason,))
+    return _Cell(kind, tuple(remark.text for remark in verdict.remarks) if kind == "care" else (verdict.reason,))
 
 
 def _grounds(verdicts: Sequence[Verdict], repairs: Mapping[str, Sequence[Action]]) -> list[Ground]:
-    """Return each reason and caution once, reasons first."""
+    """Return each reason and remark once, reasons first."""
     is_one_family = len({verdict.model for verdict in verdicts}) == 1
     return [
         Ground(
             "care" if refused is None else "no",
             remark,
-            tuple(verdict.host for verdict in found) if is_one_family else tuple(name_places(found)),
+            tuple(verdict.program for verdict in found) if is_one_family else tuple(name_places(found)),
             tuple(repairs.get(remark.kind if refused is None else refused.repair or "", ())),
         )
         for refused, remark, found in group_reasons(verdicts)
@@ -198,12 +199,12 @@ def _list_neighbours(host: PageHost, name: str, folder: str) -> tuple[tuple[str,
 
 
 def _find_repairs(wish: _Planned, box: Computed) -> dict[str, Sequence[Action]]:
-    """Return the buttons by repair or caution; where a file of one encoder is needed, no click gives it."""
+    """Return the buttons by repair or remark; where a file of one encoder is needed, no click gives it."""
     name, neighbours = wish.facts.name, wish.facts.neighbours
     proposed = propose_name(wish.base, wish.others, wish.is_word)
     renamed = (Action(f"name it {proposed}", "name", proposed),)
     repairs: dict[str, Sequence[Action]] = {"rename": renamed}
-    for remark in advise_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
+    for remark in remark_on_name(name, others=neighbours, is_vocabulary_word=wish.is_word):
         repairs[remark.kind] = renamed
     return repairs | {"too long": _shorten(box.title)}
 
@@ -233,4 +234,4 @@ def _is_free(name: str, others: Sequence[str], is_vocabulary_word: Callable[[str
         check_name(name)
     except NameProblem:
         return False
-    return name not in others and not advise_on_name(name, others=others, is_vocabulary_word=is_vocabulary_word)
+    return name not in others and not remark_on_name(name, others=others, is_vocabulary_word=is_vocabulary_word)

@@ -1,0 +1,1 @@
+"""What each program does with an embedding file: a module for each, with its program's source."""

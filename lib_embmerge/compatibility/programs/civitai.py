@@ -1,0 +1,29 @@
+"""Civitai, which people load files up to.
+
+Source: FilesProvider.tsx.
+"""
+
+from __future__ import annotations
+
+from ..facts import FileFacts
+from ..verdicts import Problem
+from .shared import Program, extension_in, lines_up, other_width
+
+__all__ = ["CIVITAI"]
+
+
+def _base(facts: FileFacts, model: str) -> Problem | None:
+    """Sites check no shapes, but one version has one base model."""
+    return None if model in facts.families else other_width(facts, model)
+
+
+def _twins(_facts: FileFacts, _model: str) -> str | None:
+    return "A version there is for one base model: upload the file for another family as a version of its own."
+
+
+CIVITAI = Program(
+    "Civitai",
+    (extension_in(".ckpt", ".pt", ".safetensors", ".sft", ".bin", ".zip"), _base, lines_up),
+    (_twins,),
+    is_site=True,
+)

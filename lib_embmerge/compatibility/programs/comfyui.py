@@ -1,0 +1,176 @@
+"""ComfyUI, and SwarmUI on top of it.
+
+Source: ComfyUI comfy/sd1_clip.py load_embed; SwarmUI src/Text2Image/T2IModelClassSorter.cs, T2IPromptHandling.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...files.layouts import ALL_WIDTHS
+from ..facts import MODELS, FileFacts, TensorFacts
+from ..verdicts import Problem
+from .shared import Program, first_word, lines_up, other_width, plain_only, serves
+
+__all__ = ["COMFYUI", "SWARMUI"]
+
+_ENDS = re.compile(r"[\s,:()\[<]")
+_WITHOUT_FOLDER = frozenset(["lumina2", "qwen-image"])
+"""Families whose tokenizer is handed no folder. Source: comfy/text_encoders/lumina2.py:9, qwen_image.py:11."""
+
+
+def _name(facts: FileFacts, _model: str) -> Problem | None:
+    """`embedding:name` ends at a blank; `( ) :` are weights, `<` and `[` end it in new versions."""
+    match = _ENDS.search(facts.name)
+    if match is None:
+        return None
+    character = "a blank" if match[0].isspace() else match[0]
+    return Problem(f"embedding:{facts.name} cannot be written: the name ends at {character}.")
+
+
+_ADDS = (".safetensors", ".pt", ".bin")
+"""Endings that a name may stand without."""
+
+
+def _form(facts: FileFacts, _model: str) -> Problem | None:
+    """Take for safetensors what is called so in any letters, everything else for a pickle."""
+    wanted = "safetensors" if facts.extension == ".safetensors" else "pickle"
+    if not facts.form or facts.form == wanted:
+        return None
+    called = f"called {facts.extension}" if facts.extension else "without an ending"
+    return Problem(f"It opens a file {called} as a {wanted}; this is a {facts.form}.")
+
+
+def _ending(facts: FileFacts, _model: str) -> str | None:
+    if not facts.ending or facts.ending in _ADDS:
+        return None
+    return f"Write embedding:{facts.name}{facts.ending}; without an ending only {', '.join(_ADDS)} are found."
+
+
+def _container(facts: FileFacts, _model: str) -> Problem | None:
+    if facts.container == "Tensor":
+        return Problem("It fails at a bare tensor; it wants one with a name.")
+    if facts.container == "tuple":
+        return Problem("It fails at a tuple.")
+    if facts.container == "list" and not facts.is_plain:
+        return Problem("It fails at a list that holds anything but dicts of tensors.")
+    if not facts.is_trained and not facts.is_plain:
+        return Problem("It fails at a key that is no text.")
+    return None
+
+
+def _raw(facts: FileFacts, model: str) -> Problem | None:
+    """Of an archive that torch refuses it takes the last storage. Source: comfy/sd1_clip.py safe_load_embed_zip."""
+    problem = plain_only(facts, model)
+    if problem is None:
+        return None
+    if not facts.entries:
+        return problem
+    stored = [size for name, size in facts.entries.items() if "data/" in name and size >= 4 * 768]
+    if not stored:
+        return Problem(f"{problem.reason} It then looks for the bytes themselves, and finds none.")
+    last = list(facts.tensors.values())[-1]
+    width = 768 if stored[-1] // 4 % 768 == 0 else 1024
+    is_whole = stored[-1] == 4 * last.rows * last.width
+    if is_whole and last.dtype == "float32" and last.width == width and not facts.is_pair:
+        return None
+    return Problem(f"{problem.reason} It then takes the bytes for float32 vectors of {width} numbers.")
+
+
+def _tensor(facts: FileFacts, encoder: str) -> TensorFacts | None:
+    """Return the tensor that an encoder takes: by name, of a LoRA's bundle, by width of a list, else the first."""
+    if facts.is_trained:
+        return next(iter(facts.tensors.values()))
+    if facts.container == "list":
+        return next((tensor for tensor in facts.tensors.values() if tensor.width == ALL_WIDTHS[encoder]), None)
+    if encoder in facts.tensors:
+        return facts.tensors[encoder]
+    if facts.is_lora:
+        for ending in (".string_to_param.*", f".{encoder}"):
+            bundled = [tensor for key, tensor in facts.tensors.items() if key.endswith(ending)]
+            if bundled:
+                return bundled[0]
+    return next(iter(facts.tensors.values()))
+
+
+def _takes(facts: FileFacts, encoder: str) -> bool:
+    tensor = _tensor(facts, encoder)
+    return tensor is not None and tensor.width == ALL_WIDTHS[encoder] and len(tensor.shape) < 3
+
+
+def _widths(facts: FileFacts, model: str) -> Problem | None:
+    target = MODELS[model]
+    if model in _WITHOUT_FOLDER:
+        return Problem(f"It knows {target.encoders[0]}, but hands that encoder no folder of embeddings.")
+    taken = [encoder for encoder in target.encoders if _takes(facts, encoder)]
+    if set(target.clip or target.encoders) <= set(taken) or "t5xxl" in taken:
+        return None
+    if taken:
+        return Problem(f"Only {taken[0]} takes it; for the other it drops the vectors.")
+    return other_width(facts, model)
+
+
+def _t5(facts: FileFacts, model: str) -> str | None:
+    if "t5xxl" not in MODELS[model].encoders:
+        return None
+    if not _takes(facts, "t5xxl"):
+        return "T5 gets no vectors; ComfyUI prints that it ignored them."
+    if any(not _takes(facts, encoder) for encoder in MODELS[model].clip):
+        return "Only T5 gets vectors; ComfyUI prints that the others ignored them."
+    return None
+
+
+def _new(_facts: FileFacts, model: str) -> str | None:
+    if model in ("z-image", "flux2"):
+        return "ComfyUI hands this encoder its folder of embeddings since about February 2026."
+    return None
+
+
+def _twins(facts: FileFacts, _model: str) -> str | None:
+    if facts.name in facts.neighbours and not facts.twins:  # those are its remark already
+        return "Another subfolder has a file of that name; which of them is used changes from start to start."
+    return None
+
+
+def _unequal(facts: FileFacts, model: str) -> str | None:
+    problem = lines_up(facts, model)
+    return None if problem is None else problem.reason.replace("so the prompt shifts", "which each reads for itself")
+
+
+def _bundles(facts: FileFacts, _model: str) -> str | None:
+    if len(facts.words) > 1 and facts.is_lora:
+        return f"It puts the LoRA's {len(facts.words)} embeddings one behind the other; convert makes a file of each."
+    return None
+
+
+_SWARM_LISTS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+
+
+def _swarm_listed(facts: FileFacts, _model: str) -> Problem | None:
+    """It lists names of these endings in small letters, and hands ComfyUI the name with its ending.
+
+    Source: src/Text2Image/T2IModel.cs:55-58, T2IModelHandler.cs:810-841, T2IPromptHandling.cs:474-505.
+    """
+    ending = facts.ending or facts.extension
+    return None if ending in _SWARM_LISTS else Problem(f"It lists {', '.join(_SWARM_LISTS)}, not {ending or 'others'}.")
+
+
+def _swarm_name(facts: FileFacts, _model: str) -> Problem | None:
+    if " " in facts.name:
+        return Problem(f"<embed:{facts.name}> fails: a name with a blank is cut off there.")
+    return None
+
+
+_FORMS = (_form, _container, _raw)
+
+COMFYUI = Program(
+    "ComfyUI",
+    (serves(*MODELS), *_FORMS, _name, _widths),
+    (_ending, _t5, _new, _twins, _unequal, _bundles, first_word),
+)
+
+SWARMUI = Program(
+    "SwarmUI",
+    (serves(*MODELS), _swarm_listed, *_FORMS, _swarm_name, _name, _widths),
+    (_t5, _new, _twins, _unequal, _bundles, first_word),
+)
