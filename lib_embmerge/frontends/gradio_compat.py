@@ -86,8 +86,11 @@ def then_call(event: Any, function: Callable[..., Any], outputs: Sequence[Any]) 
 
 
 def then_javascript(event: Any, javascript: str, inputs: Sequence[Any] = ()) -> Any:
-    """Run javascript with the inputs' values when an event's function has answered."""
-    return _listen(event.then, None, inputs, (), javascript, True)
+    """Run javascript with the inputs' values, once, when an event's function has answered or failed."""
+    if not hasattr(event, "failure"):
+        return _listen(event.then, None, inputs, (), javascript, True)
+    _listen(event.failure, None, inputs, (), javascript, True)  # where there is one, `then` may leave it out
+    return _listen(event.success, None, inputs, (), javascript, True)
 
 
 def _listen(

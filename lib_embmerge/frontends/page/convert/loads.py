@@ -1,4 +1,4 @@
-"""Where will it load? A grid of hosts and model families, with each reason as text and a button where one click repairs.
+"""Where will it load? A grid of hosts and model families, with each reason as text, and the buttons that repair.
 
 `draw_loads` draws the verdicts on anything: what is about to be saved (`loads`), or a file.
 """
