@@ -68,6 +68,7 @@ ENCODERS: Mapping[str, EncoderKind] = {
         EncoderKind("t5xxl", 4096, "t5", "T5-XXL"),
         EncoderKind("umt5xxl", 4096, "umt5", "UMT5-XXL"),
         EncoderKind("gemma2_2b", 2304, "gemma2", "Gemma 2 2B"),
+        EncoderKind("gemma3_270m", 640, "gemma3", "Gemma 3 270M"),
         EncoderKind("gemma3_4b", 2560, "gemma3", "Gemma 3 4B"),
         EncoderKind("gemma3_12b", 3840, "gemma3", "Gemma 3 12B"),
         EncoderKind("qwen25_3b", 2048, "qwen25", "Qwen 2.5 3B"),
