@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from ..errors import FileError
+from ..errors import FileError, printable, shorten
 from .recognition import recognise_keys
 from .stored import ITEM_SIZES, OUTSIDE, Content, Stored
 
@@ -48,6 +48,9 @@ LARGEST_DIRECTORY = 8 * 1024 * 1024
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 """The first number of torch's old format. Source: torch/serialization.py MAGIC_NUMBER."""
+
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What torch's own reader takes. Of others Python unpacks all at once. Source: torch's third_party/miniz."""
 
 _DAMAGED = (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError)
 _DAMAGED_ZIP = (*_DAMAGED, struct.error, zipfile.BadZipFile, NotImplementedError)
@@ -82,6 +85,8 @@ def _read_archive(path: Path, file: BinaryIO) -> Content:
             raise FileError(f"{path.name} is a TorchScript archive, which is a program, not an embedding.")
         if len(pickles) != 1:
             raise FileError(f"{path.name} is a zip archive, not an embedding.", suggestion=_unpack(names))
+        if any(entry.compress_type not in _PACKINGS for entry in archive.infolist()):
+            raise FileError(f"{path.name} is packed in a way that torch does not read.")
         root = pickles[0].removesuffix("data.pkl")
         entry = archive.getinfo(pickles[0])
         if entry.file_size > LARGEST_PICKLE:
@@ -267,9 +272,9 @@ def _plain(value: Any) -> Any:
 
 
 def _refuse(path: Path, unknown: list[str]) -> NoReturn:
-    shown = ", ".join(dict.fromkeys(unknown[:3]))
+    shown = printable(", ".join(dict.fromkeys(unknown[:3])))
     raise FileError(
-        f"{path.name} holds more than tensors, so opening it could run code: it asks for {shown[:90]}."
+        f"{path.name} holds more than tensors, so opening it could run code: it asks for {shorten(shown, 60)}."
         " It is not read.",
         suggestion="Ask its author for a safetensors file.",
     )

@@ -238,7 +238,20 @@ def impossible_archive():
     return bytes(raw)
 
 
+def packed_by(way):
+    """An archive whose entries are packed in a way of which Python unpacks all at once, and torch nothing."""
+    made = io.BytesIO()
+    stored = io.BytesIO()
+    torch.save({"a": L2}, stored)
+    with zipfile.ZipFile(stored) as old, zipfile.ZipFile(made, "w", way) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+    return made.getvalue()
+
+
 DAMAGED = [
+    ("an archive packed by bzip2", packed_by(zipfile.ZIP_BZIP2), "packed in a way that torch does not read"),
+    ("an archive packed by lzma", packed_by(zipfile.ZIP_LZMA), "packed in a way that torch does not read"),
     ("an archive of the future", impossible_archive(), "damaged"),
     ("nothing", b"", "is empty"),
     ("noise", b"\x93\x11" * 100 + b"x", "damaged"),
