@@ -16,6 +16,7 @@ from .language import (
     make_placeholder_error,
     parse,
 )
+from .language.typography import QUOTES
 from .limits import Limits
 
 __all__ = ["Entered", "TextKind", "is_one_expression", "is_prompt", "last_expression", "read_expression"]
@@ -26,8 +27,6 @@ the character that ends a text in many programs."""
 
 LONGEST_SUGGESTION = 60
 """Characters of a prompt that is repeated in a message."""
-
-QUOTES = "'\""
 
 QUOTE_WORDS = "Quote the words that it is to be made of: 'a photo of a cat'."
 

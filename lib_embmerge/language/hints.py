@@ -15,7 +15,7 @@ from itertools import takewhile
 from ..errors import Span, SyntaxProblem, shorten
 from ..operations import FUNCTIONS, signature
 from .lexemes import BARE_NAME, NAME, NUMBER, TEXT
-from .typography import CURLY_QUOTES, SIGN_LOOKALIKES, find_quotes, straighten
+from .typography import CURLY_QUOTES, QUOTES, SIGN_LOOKALIKES, find_quotes, straighten
 from .unquoted import quote_words
 
 __all__ = ["LONGEST_TRIED", "Mistake", "Opening", "Token", "explain_mistake"]
@@ -278,7 +278,7 @@ def _first_right(source: str, candidates: Iterable[str]) -> tuple[Span, str] | N
             continue
         start = _alike(source, candidate)
         end = min(min(len(source), len(candidate)) - start, _alike(source[::-1], candidate[::-1]))
-        if any(candidate[start : len(candidate) - end].count(quote) % 2 for quote in "'\""):
+        if any(candidate[start : len(candidate) - end].count(quote) % 2 for quote in QUOTES):
             start = end = 0  # half a text is nothing to read
         return Span(start, len(source) - end), candidate[start : len(candidate) - end]
     return None

@@ -1,4 +1,4 @@
-"""Characters that programs put in the place of those that the language has: quotes, signs and brackets."""
+"""The language's quotes, and what programs put in the place of its quotes, signs and brackets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from .write import quote
 
-__all__ = ["BRACKET_LOOKALIKES", "CURLY_QUOTES", "SIGN_LOOKALIKES", "find_quotes", "make_signs_plain", "straighten"]
+__all__ = [
+    "BRACKET_LOOKALIKES",
+    "CURLY_QUOTES",
+    "QUOTES",
+    "SIGN_LOOKALIKES",
+    "find_quotes",
+    "make_signs_plain",
+    "straighten",
+]
+
+QUOTES = "'\""
+"""The quotes that the language has."""
 
 CURLY_QUOTES = "‘’‚‛“”„‟«»‹›`´′″＇＂「」『』"
 APOSTROPHES = "’´′`"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors import FileError, SyntaxProblem, shorten
 from ...files.names import CONVERTIBLE
 from ...files.paths import is_file, is_folder, kind_of
-from ...language.typography import CURLY_QUOTES
+from ...language.typography import CURLY_QUOTES, QUOTES
 
 if TYPE_CHECKING:
     from ...entered import Entered
@@ -64,7 +64,7 @@ def read_source(text: str, kind: str, limits: Limits) -> Entered:
     try:
         return read_expression(text, kind=kind, limits=limits)  # type: ignore[arg-type]  # argparse knows its choices
     except SyntaxProblem as error:
-        if not set(text) & {"'", '"', *CURLY_QUOTES}:
+        if not set(text) & {*QUOTES, *CURLY_QUOTES}:
             raise _without_quotes(text, error.alternatives) from None
         raise
 

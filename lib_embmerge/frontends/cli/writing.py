@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...errors import EmbeddingMergeError, FileError, FileExists, SyntaxProblem, shorten
 from ...files.paths import is_below, unreadable
 from ...files.reading import EmbeddingFile, read_embedding
+from ...language.typography import QUOTES
 from ...library import rebuild, save
 from ...saving import Saved, SaveOptions, read_recipe
 from ..lists import Line, read_lines, read_words
@@ -26,15 +27,13 @@ __all__ = ["rebuild_files", "report_saved", "save_list", "save_one", "save_optio
 
 STDIN = Path("-")
 
-QUOTES = set("'\"")
-
 LONGEST_LIST = 10_000_000
 """Bytes of a list file: what is longer was given by mistake."""
 
 
 def save_one(options: argparse.Namespace) -> Report:
     """Save one expression."""
-    if set(options.name) & QUOTES and not set(options.text) & QUOTES:
+    if set(options.name) & {*QUOTES} and not set(options.text) & {*QUOTES}:
         right = f'embmerge save {shorten(options.text)} "{shorten(options.name)}"'
         raise SyntaxProblem(f"The name comes first, then the expression: {right}.")
     entered = read_source(options.text, options.kind, options.limits)
