@@ -79,18 +79,20 @@ def on_select(tab: Any, function: Callable[..., Any], outputs: Sequence[Any] = (
 
 
 def then_call(event: Any, function: Callable[..., Any], outputs: Sequence[Any]) -> None:
-    """Call `function` when an event's function has answered, or failed."""
-    _listen(event.then, function, (), outputs, None, True)
-    if hasattr(event, "failure"):  # where there is one, `then` may leave out a generator that failed
-        _listen(event.failure, function, (), outputs, None, True)
+    """Call `function`, once, when an event's function has answered or failed."""
+    for end in _ends(event):
+        _listen(end, function, (), outputs, None, True)
 
 
-def then_javascript(event: Any, javascript: str, inputs: Sequence[Any] = ()) -> Any:
+def then_javascript(event: Any, javascript: str, inputs: Sequence[Any] = ()) -> None:
     """Run javascript with the inputs' values, once, when an event's function has answered or failed."""
-    if not hasattr(event, "failure"):
-        return _listen(event.then, None, inputs, (), javascript, True)
-    _listen(event.failure, None, inputs, (), javascript, True)  # where there is one, `then` may leave it out
-    return _listen(event.success, None, inputs, (), javascript, True)
+    for end in _ends(event):
+        _listen(end, None, inputs, (), javascript, True)
+
+
+def _ends(event: Any) -> Sequence[Any]:
+    """Return what to listen to for an event's end: where gradio has `failure`, `then` may leave failures out."""
+    return (event.success, event.failure) if hasattr(event, "failure") else (event.then,)
 
 
 def _listen(
