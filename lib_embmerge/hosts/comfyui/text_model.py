@@ -48,12 +48,14 @@ class ComfyTextModel:
         # The host runs nodes in torch's inference mode; what it loads meanwhile has to be of the mode it is used in.
         is_inference = torch.is_inference_mode_enabled()
 
-        def load() -> None:
-            with torch.inference_mode(is_inference), torch.no_grad():
-                clip.load_model(*((clip.tokenize(""),) if takes_tokens else ()))
-
         # Newer versions ask some models how much memory the tokens will take, which fails where there are none.
         takes_tokens = "tokens" in signature(clip.load_model).parameters
+        tokens = (clip.tokenize(""),) if takes_tokens else ()
+
+        def load() -> None:
+            with torch.inference_mode(is_inference), torch.no_grad():
+                clip.load_model(*tokens)
+
         others = host.others()
         found, has_words = find_encoders(clip, load, others)
         if not found or (has_words and others == "refuse"):
