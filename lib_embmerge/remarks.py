@@ -11,7 +11,11 @@ from typing import Literal
 
 from .errors import Span
 
-__all__ = ["Action", "Remark", "RemarkKind"]
+__all__ = ["ALL_ZERO", "NOT_FINITE", "Action", "Remark", "RemarkKind"]
+
+ALL_ZERO = "All its vectors are zero: it does nothing."
+NOT_FINITE = "It holds infinity or NaN: pictures come out black."
+"""Sentences that stand wherever a file is judged, made or saved."""
 
 RemarkKind = Literal[
     "uneven",

@@ -36,6 +36,7 @@ from .host_protocol import EXTENSIONS, InstalledEmbedding, TextModel
 from .inspection.tokens import word_test
 from .language import Apply, At, Expression, Number, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
+from .remarks import ALL_ZERO
 from .vectors.embedding import Embedding, digest_vectors, former_digests, shapes_of
 from .vectors.operators.sequence import pool
 from .version import __version__
@@ -377,7 +378,7 @@ def _zero_vectors(value: Embedding) -> list[str]:
     """Warn where nothing is left; single zero vectors are made on purpose, to fill up a length."""
     if any(rows.any() for rows in value.values()):
         return []
-    return ["All its vectors are zero: it does nothing."]
+    return [ALL_ZERO]
 
 
 @dataclass

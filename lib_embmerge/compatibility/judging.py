@@ -15,7 +15,7 @@ from types import MappingProxyType
 from ..families import ENCODER_WIDTHS
 from ..files.names import remark_on_name
 from ..limits import CHUNK
-from ..remarks import Remark, RemarkKind
+from ..remarks import ALL_ZERO, NOT_FINITE, Remark, RemarkKind
 from .facts import MODELS, FileFacts, Repair, describe_file
 from .programs.a1111 import A1111, FORGE
 from .programs.civitai import CIVITAI
@@ -35,8 +35,6 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
 
 PLAIN_NAME = "embedding"
 """A name that every program takes."""
-
-_ZERO = "All its vectors are zero: it does nothing."
 
 
 def check_file(
@@ -121,9 +119,9 @@ def _common_remarks(facts: FileFacts) -> list[Remark]:
         remarks["too long"] = f"It has {facts.length} vectors; {chunk}."
     if not facts.is_finite:
         helps = " convert can leave the bad vectors out." if "drop bad" in facts.repaired else ""
-        remarks["not finite"] = f"It holds infinity or NaN: pictures come out black.{helps}"
+        remarks["not finite"] = NOT_FINITE + helps
     if facts.is_zero:
-        remarks["zero"] = _ZERO
+        remarks["zero"] = ALL_ZERO
     if facts.twins:
         twins = ", ".join(facts.twins)
         remarks["name: twins"] = f"Another file here has this name: {twins}. Only one of them is found by it."

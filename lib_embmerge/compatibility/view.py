@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..families import OTHER_ENCODER_WIDTHS
-from ..remarks import Remark
+from ..remarks import ALL_ZERO, NOT_FINITE, Remark
 from .facts import BUNDLE, MODELS, FileFacts, Repair
 from .judging import PROGRAMS
 from .programs.a1111 import takes_bundles
@@ -54,10 +54,10 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
         lines += [facts.refusal] if facts.refusal else []
     if facts.made_for == {"clip_g"}:
         lines.append("It serves clip_g alone; joined with a file for clip_l it serves SDXL.")
-    lines += [] if facts.is_finite else ["It holds infinity or NaN: pictures come out black."]
+    lines += [] if facts.is_finite else [NOT_FINITE]
     if facts.families and set(facts.tensors) & set(OTHER_ENCODER_WIDTHS):
         lines.append(f"Expressions read it in Forge, Forge Neo and SD.Next, too: <emb('{facts.name}')>.")
-    return [*lines, "All its vectors are zero: it does nothing."] if facts.is_zero else lines
+    return [*lines, ALL_ZERO] if facts.is_zero else lines
 
 
 def _say_bundles(facts: FileFacts) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS, family_of
+from ..remarks import ALL_ZERO
 from .modelspec import modelspec_fields
 from .names import check_name
 from .paths import exists, full_path
@@ -180,7 +181,7 @@ def _leave_out_bad(
 
 def _zero_note(vectors: Mapping[str, Tensor]) -> list[str]:
     is_zero = not any(bool(rows.double().any()) for rows in vectors.values())
-    return ["All its vectors are zero: it does nothing."] if is_zero else []
+    return [ALL_ZERO] if is_zero else []
 
 
 def _write_all(
