@@ -7,7 +7,6 @@ backend/text_processing/textual_inversion.py.
 from __future__ import annotations
 
 import re
-from types import MappingProxyType
 
 from ...files.layouts import ALL_WIDTHS
 from ..facts import BUNDLE, MODELS, FileFacts
@@ -26,10 +25,6 @@ from .shared import (
 )
 
 __all__ = ["A1111", "FORGE", "takes_bundles"]
-
-_TOTAL_WIDTH = MappingProxyType({"sd1": 768, "sd2": 1024, "sdxl": 2048, "sd3": 2048, "flux": 768})
-"""Sum of the widths of a family's encoders, by which A1111 and Forge sort files."""
-
 
 _ENTRIES = re.compile(r"data/\d+|version|byteorder|\.data/serialization_id|data\.pkl")
 _GLOBALS = re.compile(
@@ -92,7 +87,7 @@ def _joint_width(facts: FileFacts) -> int:
 
 
 def _joint_width_fits(facts: FileFacts, model: str) -> Problem | None:
-    if _joint_width(facts) != _TOTAL_WIDTH.get(model):
+    if _joint_width(facts) != sum(MODELS[model].widths):
         return other_width(facts, model, [768, 1280] if facts.is_pair else [_joint_width(facts)])
     if len(MODELS[model].clip) > 1 and not facts.is_pair:
         return Problem("It takes one tensor of that width, and fails when the word is used.")

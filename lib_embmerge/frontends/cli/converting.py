@@ -119,7 +119,7 @@ def check_files(options: argparse.Namespace) -> Report:
 
 def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], families: Sequence[str]) -> list[str]:
     by_place = {(verdict.program, verdict.model): verdict for verdict in verdicts}
-    rows = [[host, *(MARKS[mark_of(by_place[host, model])] for model in MODELS)] for host in PROGRAMS]
+    rows = [[program, *(MARKS[mark_of(by_place[program, model])] for model in MODELS)] for program in PROGRAMS]
     table = align([["", *(target.title for target in MODELS.values())], *rows])
     home = [verdict for verdict in verdicts if verdict.model in families]
     home = home or [verdict for verdict in verdicts if verdict.loads or verdict.repair not in (None, "remake")]

@@ -1,4 +1,4 @@
-"""Where will it load? A grid of hosts and model families, with each reason as text, and the buttons that repair.
+"""Where will it load? A grid of programs and model families, with each reason as text, and the buttons that repair.
 
 `draw_loads` draws the verdicts on anything: what is about to be saved (`loads`), or a file.
 """
@@ -56,7 +56,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class _Cell:
-    """A host's verdict for a family: `yes`, `care` or `no`, and the sentences for whoever points at it."""
+    """A program's verdict for a family: `yes`, `care` or `no`, and the sentences for whoever points at it."""
 
     kind: str
     sentences: tuple[str, ...]
