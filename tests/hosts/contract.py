@@ -5,6 +5,7 @@ A host under test is an object with the verbs of `HostUnderTest`; `test_a1111.py
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 import threading
@@ -393,6 +394,27 @@ class HostContract:
             setattr(owner, name, removed)
             assert {what: vars(place).get(known) for what, (place, known) in points.items()} == kept, lacking
             assert not any("_embmerge_delegates" in vars(place) for place, _ in points.values()), lacking
+
+    @pytest.mark.parametrize("what", ["conditioning of parts", "tokenizing", "key of the cache"])
+    def test_a_function_with_its_parameters_in_another_order_leaves_the_host_as_it_was(
+        self, host: HostUnderTest, what: str
+    ) -> None:
+        points = host.hook_points()
+        if what not in points:
+            pytest.skip("the host has no such function")
+        owner, name = points[what]
+
+        def moved(*args: Any, **kwargs: Any) -> None: ...
+
+        parameters = list(inspect.signature(getattr(owner, name)).parameters.values())
+        order = [parameters[1], parameters[0], *parameters[2:]]
+        moved.__signature__ = inspect.Signature([p.replace(default=p.empty) for p in order])  # type: ignore[attr-defined]
+        setattr(owner, name, moved)
+        before = functions_of(host)
+        with pytest.raises(UnsupportedHost) as caught:
+            host.webui().start()
+        assert name in caught.value.places[0]
+        assert functions_of(host) == before
 
     def test_beneath_another_extension_an_inert_delegate_stays(self, host: HostUnderTest) -> None:
         before = functions_of(host)

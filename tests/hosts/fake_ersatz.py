@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -32,7 +33,7 @@ def processing(modules: Modules) -> Mapping[str, Any]:
     made = jobs.processing(modules)
     kind = made["StableDiffusionProcessing"]
     inherited = kind.cached_params
-    kind.cached_params = lambda self, *args, **kwargs: hash(str(inherited(self, *args, **kwargs)))
+    kind.cached_params = functools.wraps(inherited)(lambda *args, **kwargs: hash(str(inherited(*args, **kwargs))))
     return made
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lib_embmerge.errors import UnsupportedHost
 from lib_embmerge.hosts.pipeline.hooks import Hook
 
 
@@ -180,3 +181,55 @@ def test_a_failing_call_fails_as_before(module: Any) -> None:
     Hook(module, "price", twice).install()
     with pytest.raises(TypeError, match="unexpected keyword"):
         module.price(5, discount=1)
+
+
+class Cashier:
+    """A host's class in which a function may be anything."""
+
+    def swapped(self, tax: int, amount: int) -> None: ...
+
+    def by_name(self, *, amount: int, tax: int) -> None: ...
+
+    def fewer(self, amount: int) -> None: ...
+
+    @staticmethod
+    def alone(amount: int, tax: int) -> None: ...
+
+    @classmethod
+    def of_class(cls, amount: int, tax: int) -> None: ...
+
+    @property
+    def kept(self) -> int:
+        return 1
+
+    async def later(self, amount: int, tax: int) -> None: ...
+
+    def more(self, amount: int, tax: int, rest: int = 0) -> int:
+        return amount + tax + rest
+
+    def renamed(self, price: int, part: int) -> int:
+        return price + part
+
+    def anything(self, *args: int) -> int:
+        return sum(args)
+
+
+def doubled(original: Any, cashier: Any, amount: int, tax: int, *args: Any, **kwargs: Any) -> Any:
+    return 2 * original(cashier, amount, tax, *args, **kwargs)
+
+
+@pytest.mark.parametrize("name", ["swapped", "by_name", "fewer", "alone", "of_class", "kept", "later"])
+def test_a_function_that_is_called_in_another_way_is_left_as_it_is(name: str) -> None:
+    before = vars(Cashier)[name]
+    with pytest.raises(UnsupportedHost) as caught:
+        Hook(Cashier, name, doubled).install()
+    assert caught.value.places == [f"Cashier.{name}"]
+    assert vars(Cashier)[name] is before
+
+
+@pytest.mark.parametrize("name", ["more", "renamed", "anything"])
+def test_a_function_that_can_be_called_so_is_wrapped(name: str) -> None:
+    hook = Hook(Cashier, name, doubled)
+    hook.install()
+    assert getattr(Cashier(), name)(2, 3) == 10
+    hook.uninstall()

@@ -106,7 +106,8 @@ class ConditioningHooks(HookGroup):
                     result = original(engine, merged.prompts[0], *args, **kwargs)
         else:
             result = original(engine, line, *args, **kwargs)
-        repair_comma_backtrack(result[0], engine.id_end)
+        if isinstance(result, tuple):  # elsewhere it may be anything, as for a prompt without expressions
+            repair_comma_backtrack(result[0], engine.id_end)
         return result
 
     def run_engine(self, original: Callable[..., Any], engine: Any, *args: Any, **kwargs: Any) -> Any:

@@ -5,8 +5,9 @@ function that knows nothing of us. So a delegate is inert without its target: re
 takes the delegate off where it is still the outermost. Installing uses an outermost delegate again and otherwise adds
 one, with the target in that one alone: whether an earlier one is still called by what is outermost, nobody can tell.
 
-A host may lack what a hook needs, or refuse to have it replaced. Then all hooks of the group are taken out again, and
-the host is as it was.
+A host may lack what a hook needs, refuse to have it replaced, or call it in another way than the hook takes it: with
+other parameters in its target's places, or as no function of its owner. Then all hooks of the group are taken out
+again, and the host is as it was.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Hook:
     def install(self) -> None:
         """Let calls reach the target, whatever was installed before.
 
-        Raises: UnsupportedHost where the host has no such function, or lets nobody replace it.
+        Raises: UnsupportedHost where the host has no such function, lets nobody replace it, or calls it otherwise.
         """
         try:
             self._install()
@@ -64,6 +65,8 @@ class Hook:
         delegates = self._delegates()
         outermost = vars(self.owner).get(self.name)
         if not _is_delegate(outermost):
+            if not _fits(inspect.getattr_static(self.owner, self.name), getattr(self.owner, self.name), self.target):
+                raise TypeError(f"{self.name} takes its parameters in another way")
             outermost = _make_delegate(getattr(self.owner, self.name), self.name in vars(self.owner))
             setattr(self.owner, self.name, outermost)
         if self.name in delegates:
@@ -125,6 +128,32 @@ def _lacking(place: str) -> UnsupportedHost:
     lacking = UnsupportedHost("Something that embmerge needs is missing in this WebUI, or cannot be extended.")
     lacking.places = [place]
     return lacking
+
+
+def _fits(found: object, function: Any, target: Callable[..., Any]) -> bool:
+    """Return whether a target can stand in for a function: each parameter that it names has its place there, too.
+
+    A parameter of another name in that place will do, but not where ours is somewhere else: the places have changed.
+    What tells no parameters is trusted, as is `*args`.
+    """
+    if isinstance(found, (staticmethod, classmethod, property)) or inspect.iscoroutinefunction(function):
+        return False
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return True
+    by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    wanted = _places_named(target)
+    takes_more = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    stand_elsewhere = any(name in named and name not in by_place[at : at + 1] for at, name in enumerate(wanted))
+    return not stand_elsewhere and (takes_more or len(by_place) >= len(wanted))
+
+
+def _places_named(target: Callable[..., Any]) -> list[str]:
+    """Return the parameters that a target needs after the original, by name."""
+    _, *parameters = inspect.signature(target).parameters.values()
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
 
 
 def _is_delegate(function: Any) -> bool:

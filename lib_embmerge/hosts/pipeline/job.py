@@ -280,7 +280,7 @@ def with_expressions(*lists: Sequence[str] | None) -> list[str]:
 
 
 def _of_first_pass(p: Any) -> list[str]:
-    return with_expressions(p.all_prompts, p.all_negative_prompts)
+    return with_expressions(getattr(p, "all_prompts", None), getattr(p, "all_negative_prompts", None))
 
 
 def _of_second_pass(p: Any) -> list[str]:

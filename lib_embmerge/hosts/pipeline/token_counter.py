@@ -81,9 +81,11 @@ class TokenCounter(HookGroup):
         """Stand in for the host's count of tokens, which gives a count and a limit that are shown as `count/limit`."""
         is_prepared = getattr(self._state, "is_prepared", False)
         with self.hooks.counting() if is_prepared else contextlib.nullcontext():
-            count, limit = original(*args, **kwargs)
+            counted = original(*args, **kwargs)
         problem = getattr(self._state, "problem", None)
-        return (_MarkedCount(count, problem), limit) if problem and isinstance(count, int) else (count, limit)
+        if not problem or not isinstance(counted, tuple) or not isinstance(counted[0], int):
+            return counted
+        return (_MarkedCount(counted[0], problem), *counted[1:])
 
     def _with_styles(self, params: Any) -> tuple[str, Sequence[str]]:
         shared = self.host.shared
