@@ -246,7 +246,7 @@ def test_another_checkpoint_is_worked_with_while_pictures_keep_theirs(
 ) -> None:
     tab.unfold("another").pick(SDXL, of="working").press("working_take").sees(SDXL, at="working_said")
     tab.write("'black cat'").sees(f"Made with {SDXL}", "clip_g")
-    tab.save("'black cat'", NAME).sees("✓", at="result")
+    tab.save("'black cat'", NAME).sees("✓", "clip_g", at="result")
     assert load_file(folder / f"{NAME}.safetensors")["clip_g"].shape == (2, 1280)
     assert webui.picture("a <'red cat'>").pixels == webui.picture("a red cat").pixels
     assert SD1 in webui.option("sd_model_checkpoint")
