@@ -56,8 +56,14 @@ class Leaf:
     @cached_property
     def embeddings(self) -> list[InstalledEmbedding]:
         """The installed embeddings that it reads, in order, of whichever encoder reads the most."""
-        found = [[run for run in runs if isinstance(run, InstalledEmbedding)] for runs in self.runs]
-        return max(found, key=len)
+        most: list[InstalledEmbedding] = []
+        for runs in self.runs:
+            own = []
+            for run in runs:
+                if isinstance(run, InstalledEmbedding):
+                    own.append(run)
+            most = max(most, own, key=len)
+        return most
 
 
 class Readings:
@@ -76,10 +82,11 @@ class Readings:
             raise UnsupportedHost(f"{model.title} has no text encoder that takes embeddings.")
         self.model = model
         self.encoders = tuple(model.encoders)
-        self.names = tuple(encoder.name for encoder in self.encoders)
-        self.groups = tuple(dict.fromkeys(map(group_of, self.names)))
+        self.names = tuple([encoder.name for encoder in self.encoders])
+        groups = list(map(group_of, self.names))
+        self.groups = tuple(dict.fromkeys(groups))
         """The model's tokenizer groups, in the order of its encoders."""
-        self.group_places = tuple([self.groups.index(group_of(name)) for name in self.names])
+        self.group_places = tuple(map(self.groups.index, groups))
         """The place of each encoder's group among them."""
         self.behind_blank: Callable[[str], str] = str if self.groups == (CLIP,) else _with_blank
         """Gives a text as it is given to tokenizers where a blank stands before it: to CLIP's that means nothing."""
@@ -209,7 +216,7 @@ class Readings:
     def _runs(self, step: Step, encoders: Sequence[TextEncoder]) -> tuple[Sequence[Run], ...]:
         if step.name == QUOTED:
             pieces = self._pieces_of(self._as_typed(step))
-            return tuple([pieces[name] for name in self.names])
+            return tuple(map(pieces.__getitem__, self.names))
         if step.name == "text":
             return tuple([[ids] for ids in self._literal_of(self._as_typed(step))])
         if step.name == "emb":

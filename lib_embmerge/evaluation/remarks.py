@@ -180,6 +180,8 @@ def remark_on_norms(value: Embedding, model: TextModel, *, roughly: bool = False
     tells only what is far off, and reads no more than some rows of a vocabulary.
     """
     odd = [one for encoder in model.encoders for one in _find_odd(value, encoder, roughly)]
+    if not odd:
+        return []
     return [
         Remark("norm", f"{_describe_odd(of_kind, value.length)} normalize( ) gives it the usual length.")
         for kind in SAID

@@ -77,7 +77,7 @@ class EmbeddingFolder:
 
         For each its path, and what it holds, or the sentence that says why it cannot be read.
         """
-        wanted = dict.fromkeys(stem.casefold() for stem in stems)
+        wanted = dict.fromkeys(map(str.casefold, stems))
         return [(path, self._load(path)) for stem in wanted for path in self._by_caseless_name.get(stem, ())]
 
     def read(self, encoder: str, texts: Sequence[str], tokenize: Tokenize, encoders: Sequence[str]) -> list[Pieces]:

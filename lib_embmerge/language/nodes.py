@@ -7,7 +7,6 @@ Spans are places in the source text and take no part in comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -78,16 +77,20 @@ Expression = Union[Text, Apply, At]
 Argument = Union[Text, Apply, At, Number, str, None]
 
 
-def walk(expression: Expression) -> Iterator[Expression]:
-    """Yield the expression and all expressions inside it, in the order of the text, without recursion."""
-    pending: list[Expression] = [expression]
+def walk(expression: Expression) -> list[Expression]:
+    """Return the expression and all expressions inside it, in the order of the text, without recursion."""
+    found: list[Expression] = []
+    pending: list[Argument] = [expression]
     while pending:
         node = pending.pop()
-        yield node
         if isinstance(node, At):
             pending.append(node.operand)
         elif isinstance(node, Apply):
-            pending += [a for a in reversed(node.arguments) if isinstance(a, (Text, Apply, At))]
+            pending += reversed(node.arguments)
+        elif not isinstance(node, Text):
+            continue
+        found.append(node)
+    return found
 
 
 def _shape(tree: object) -> list[object]:

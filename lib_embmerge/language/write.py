@@ -45,7 +45,7 @@ def write(expression: Expression) -> str:
     """
     # Every node comes after its parent in walk's order, so its reverse has the operands ready; no recursion.
     written: dict[int, Written] = {}
-    for node in reversed(list(walk(expression))):
+    for node in reversed(walk(expression)):
         written[id(node)] = _write_node(node, written)
     return written[id(expression)].text
 

@@ -21,6 +21,7 @@ import gzip
 import html
 import re
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +102,10 @@ def _word_ids(word: str) -> list[int]:
     if word in _OPEN_CLIP_SPECIALS:
         return [_OPEN_CLIP_SPECIALS[word]]
     letters = "".join(map(_character_of().__getitem__, word.encode("utf-8")))
-    return [token.id for token in _model().tokenize(letters)]
+    return list(map(_ID_OF, _model().tokenize(letters)))
 
 
+_ID_OF = attrgetter("id")
 _OPEN_CLIP_SPECIALS = {"<start_of_text>": START, "<end_of_text>": END}
 
 
