@@ -35,6 +35,8 @@ def test_importing_the_language_does_not_build_its_grammar() -> None:
     assert "lark" not in modules_after("import lib_embmerge.language")
 
 
-def test_the_core_loads_no_web_page() -> None:
-    loaded = modules_after("import lib_embmerge.evaluation, lib_embmerge.inspection, lib_embmerge.files")
-    assert loaded.isdisjoint({"gradio", "fastapi", "transformers", "launch", "modules"})
+def test_the_core_loads_no_web_page_and_nothing_before_it_is_used() -> None:
+    core = ("evaluation", "inspection", "files", "models.checkpoint")
+    loaded = modules_after(f"import {', '.join(f'lib_embmerge.{name}' for name in core)}")
+    assert loaded.isdisjoint({"gradio", "fastapi", "launch", "modules"})
+    assert loaded.isdisjoint({"tokenizers", "ftfy", "regex", "transformers"})

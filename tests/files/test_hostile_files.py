@@ -51,10 +51,10 @@ def pairs(depth: int) -> bytes:
     return nested_key(depth)[4:-4]  # without the dict around it
 
 
-MANY = b"\x80\x02](" + b"K\x01" * 100_000 + b"eq\x00"
-"""A list of a hundred thousand numbers, which can be got again with `h\\0`."""
+MANY = b"\x80\x02](" + b"K\x01" * 50_000 + b"eq\x00"
+"""A list of fifty thousand numbers, which can be got again with `h\\0`."""
 
-MANY_PAIRS = b"\x80\x02K\x01K\x01\x86q\x02](" + b"h\x02" * 100_000 + b"eq\x00"
+MANY_PAIRS = b"\x80\x02K\x01K\x01\x86q\x02](" + b"h\x02" * 50_000 + b"eq\x00"
 
 
 def asks_for(module: str, name: str, argument: str) -> bytes:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import subprocess
+import importlib.util
 import sys
+from types import ModuleType
 
 import pytest
 import torch
 
+from lib_embmerge.vectors import registry
 from lib_embmerge.vectors.operators import OPERATORS
 from lib_embmerge.vectors.registry import operator, pad_to
 
-UNSEALED = """
-import pytest
-from lib_embmerge.vectors.registry import OPERATORS, operator, seal
-for name in ("unknown", "emb", "quoted"):
-    with pytest.raises(ValueError, match="no operator"):
-        operator(name)
-@operator("slerp")
-def slerp(a, b, t):
-    return a
-assert slerp(1, 2, 3) == 1
-assert OPERATORS["slerp"]([__import__("torch").zeros(1, 2)] * 2, (0,), None, "").shape == (1, 2)
-with pytest.raises(ValueError, match="twice"):
-    operator("slerp")
-seal()
-with pytest.raises(ValueError, match="sealed"):
-    operator("lerp")
-"""
+
+@pytest.fixture
+def unsealed() -> ModuleType:
+    """A registry of its own, in which nothing is registered yet."""
+    spec = importlib.util.spec_from_file_location("lib_embmerge.vectors.another_registry", registry.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+    return module
 
 
-def test_names_are_checked_before_anything_is_registered() -> None:
-    """In a process of its own: here the registry is sealed already."""
-    subprocess.run([sys.executable, "-c", UNSEALED], check=True)
+def test_names_are_checked_before_anything_is_registered(unsealed: ModuleType) -> None:
+    for name in ("unknown", "emb", "quoted"):
+        with pytest.raises(ValueError, match="no operator"):
+            unsealed.operator(name)
+
+    @unsealed.operator("slerp")  # type: ignore[untyped-decorator]
+    def slerp(a: object, b: object, t: object) -> object:
+        return a
+
+    assert slerp(1, 2, 3) == 1
+    assert unsealed.OPERATORS["slerp"]([torch.zeros(1, 2)] * 2, (0,), None, "").shape == (1, 2)
+    with pytest.raises(ValueError, match="twice"):
+        unsealed.operator("slerp")
+    unsealed.seal()
+    with pytest.raises(ValueError, match="sealed"):
+        unsealed.operator("lerp")
 
 
 def test_it_is_sealed_once_the_operators_are_there() -> None:

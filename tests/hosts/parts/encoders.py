@@ -23,8 +23,8 @@ WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
 
 
 def make_table(name: str, seed: int) -> torch.nn.Embedding:
-    """Make a text encoder's token table."""
-    return torch.nn.Embedding.from_pretrained(_numbers(WIDTHS[name], seed).clone())
+    """Make a text encoder's token table; all with the same numbers share them."""
+    return torch.nn.Embedding.from_pretrained(_numbers(WIDTHS[name], seed))
 
 
 @functools.cache
