@@ -7,7 +7,7 @@ tests/compatibility/loaders.json, and a test holds the rules to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +55,7 @@ def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None 
 
 
 def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remark, ...]) -> Verdict:
-    problems = _find_problems(program, facts, model)
+    problems = list(_find_problems(program, facts, model))
     if problems:
         is_served = all(problem.is_served for problem in problems)
         repair = _find_repair(program, facts, model) if is_served else None
@@ -65,12 +65,18 @@ def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remar
     return Verdict(program.name, model, True, f"{program.name} loads it for {MODELS[model].title}.", None, own + common)
 
 
-def _find_problems(program: Program, facts: FileFacts, model: str) -> list[Problem]:
+def _find_problems(program: Program, facts: FileFacts, model: str) -> Iterator[Problem]:
     is_deep = not facts.tensors and not program.is_site
     # the first of a program's rules says for which families it takes any
     rules = (lies_deeper, program.rules[0]) if is_deep else (has_vectors, program.shapes, *program.rules)
-    found = (rule(facts, model) for rule in rules)
-    return [problem for problem in found if problem is not None]
+    for rule in rules:
+        problem = rule(facts, model)
+        if problem is not None:
+            yield problem
+
+
+def _takes(program: Program, facts: FileFacts, model: str) -> bool:
+    return next(_find_problems(program, facts, model), None) is None
 
 
 def _find_repair(program: Program, facts: FileFacts, model: str) -> Repair | None:
@@ -78,7 +84,7 @@ def _find_repair(program: Program, facts: FileFacts, model: str) -> Repair | Non
 
     def loads(files: Iterable[FileFacts], name: str | None = None) -> bool:
         named = [one if name is None else replace(one, name=name) for one in files]
-        return bool(named) and not any(_find_problems(program, one, model) for one in named)
+        return bool(named) and all(_takes(program, one, model) for one in named)
 
     for repair, files in facts.repaired.items():
         if loads(files):
@@ -109,7 +115,7 @@ def _split_helps(program: Program, facts: FileFacts, model: str) -> bool:
     if any(problem.splits for problem in _find_problems(program, facts, model)):
         return True
     parts = ({"emb_params" if key in ("clip_l", "clip_h") else key: facts.tensors[key]} for key in clip)
-    return any(not _find_problems(program, replace(facts, tensors=part, lengths=()), model) for part in parts)
+    return any(_takes(program, replace(facts, tensors=part, lengths=()), model) for part in parts)
 
 
 def _common_remarks(facts: FileFacts) -> list[Remark]:
