@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .sources import nodes_of, text_of
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "lib_embmerge"
 
@@ -76,7 +78,7 @@ def name_of(path: Path) -> str:
 def imports(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line and dotted parts of everything imported, relative imports made absolute."""
     own = list(path.relative_to(ROOT).with_suffix("").parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(text_of(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -139,7 +141,7 @@ def nothing_catches_everything(path: Path) -> list[str]:
     """Only the wiring of a WebUI, at the host's border, may catch everything."""
     if path.parent == ROOT / "scripts":
         return []
-    handlers = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ExceptHandler)]
+    handlers = [n for n in nodes_of(text_of(path)) if isinstance(n, ast.ExceptHandler)]
     broad = [h for h in handlers if h.type is None or {"Exception", "BaseException"} & names_in(h.type)]
     return [f"{handler.lineno} catches everything" for handler in broad]
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .sources import nodes_of
+
 PACKAGE = Path(__file__).resolve().parents[2] / "lib_embmerge"
 PLACE = PACKAGE / "files" / "paths.py"
 ASKING = frozenset(["exists", "is_file", "is_dir", "expanduser", "iterdir", "glob", "rglob", "mkdir", "resolve"])
@@ -19,7 +21,7 @@ OWN_FILES = {"frontends/assets.py"}
 
 def questions(source: str) -> Iterator[int]:
     """Yield the lines that ask the system about a path."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             of_os = isinstance(node.func.value, ast.Name) and node.func.value.id == "os"
             if node.func.attr in (ASKING_OS if of_os else ASKING):

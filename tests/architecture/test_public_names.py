@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .sources import nodes_of, text_of, tree_of
+
 PACKAGE = Path(__file__).resolve().parents[2] / "lib_embmerge"
 MODULES = [p for p in sorted(PACKAGE.rglob("*.py")) if p.read_text(encoding="utf-8").strip()]
 
@@ -32,7 +34,7 @@ def test_each_name_is_used_once() -> None:
     """A class or function is known by its name alone, wherever it is met; so are the names of types."""
     places: dict[str, list[str]] = {}
     for path in MODULES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(text_of(path))
         for name in sorted(defined_names(tree) | type_names(tree)):
             places.setdefault(name, []).append(path.relative_to(PACKAGE).as_posix())
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
@@ -53,7 +55,7 @@ def listed_names(tree: ast.Module) -> list[str] | None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_all_is_what_is_public(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(text_of(path))
     listed = listed_names(tree)
     if listed is None:
         assert defined_names(tree) == set(), "a module with public names lists them in __all__"
@@ -68,7 +70,7 @@ def test_all_is_what_is_public(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_docstrings_say_what_is_returned(path: Path) -> None:
     """`Return …`, as the rest of the field writes, not `Give …`, `Say whether …` or `Returns …`."""
-    functions = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.FunctionDef)]
+    functions = [n for n in nodes_of(text_of(path)) if isinstance(n, ast.FunctionDef)]
     first = [(n.name, (ast.get_docstring(n) or "").split("\n")[0]) for n in functions]
     odd = ("Give the ", "Give a ", "Give what ", "Give each ", "Give all ", "Say whether ", "Returns ", "Gives ")
     assert [(name, line) for name, line in first if line.startswith(odd)] == []

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .sources import nodes_of, text_of
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [*sorted((ROOT / "lib_embmerge").rglob("*.py")), *sorted((ROOT / "scripts").glob("*.py"))]
 JAVASCRIPT = sorted((ROOT / "javascript").glob("*.js"))
@@ -42,9 +44,9 @@ def is_said(node: ast.AST, caught: set[str]) -> bool:
 
 def decisions(source: str) -> Iterator[int]:
     """Yield the lines that compare a sentence, search it, take it apart, or look something up by it."""
-    tree = ast.parse(source)
-    caught = {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name} | {"error", "problem"}
-    for node in ast.walk(tree):
+    nodes = nodes_of(source)
+    caught = {n.name for n in nodes if isinstance(n, ast.ExceptHandler) and n.name} | {"error", "problem"}
+    for node in nodes:
         parts: list[ast.AST] = []
         if isinstance(node, ast.Compare):
             others = [node.left, *node.comparators]
@@ -120,9 +122,8 @@ TEMPLATES = sorted((ROOT / "lib_embmerge").rglob("*.html"))
 
 def sentences_in(source: str) -> Iterator[str]:
     """Yield the texts of a module that are sentences, documentation left out, with `{}` for what is put into them."""
-    tree = ast.parse(source)
     ignored: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(source):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             ignored.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
@@ -138,8 +139,8 @@ PROGRAMS = {"ComfyUI", "WebUI"}
 
 @functools.cache
 def classes() -> set[str]:
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PYTHON]
-    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} - PROGRAMS
+    nodes = (node for path in PYTHON for node in nodes_of(text_of(path)))
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)} - PROGRAMS
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=name_of)
