@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lib_embmerge import carry
 from lib_embmerge.carry import MAPS, CarriedWords, carry_map, carry_shared, carry_words
 from lib_embmerge.errors import ShapeMismatch
 from lib_embmerge.families import FAMILIES
@@ -72,7 +73,10 @@ def test_weights_of_one_encoder_become_the_other_s(sd1: CheckpointModel, xl: Che
 
 
 @pytest.mark.parametrize("way", MAPS)
-def test_a_map_between_equal_tables_changes_nothing(xl: CheckpointModel, way: str) -> None:
+def test_a_map_between_equal_tables_changes_nothing(
+    xl: CheckpointModel, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry, "MOST_COMMON", 2_000)
     clip_l = CheckpointModel(None, FAMILIES["sd1"], xl.encoders[:1], xl._places)
     value = value_of("'cat' - 'dog'", clip_l)
     made = carry_map(value, clip_l, clip_l, way)

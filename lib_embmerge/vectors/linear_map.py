@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -32,12 +32,14 @@ def fit_ridge(rows: Tensor, others: Tensor) -> FittedMap:
     Shapes: (words, width) and (words, other width).
     """
     left, right = rows.to(torch.float64), others.to(torch.float64)
-    held = slice(0, None, 10)
-    kept = torch.ones(len(left), dtype=torch.bool)
-    kept[held] = False
-    fitted = _ridges(left[kept], right[kept])
-    errors = [float((left[held] @ matrix - right[held]).square().sum()) for matrix in fitted]
-    return FittedMap(_ridges(left, right)[errors.index(min(errors))])
+    gram, products = left.T @ left, left.T @ right
+    held, counterparts = left[::10], right[::10]
+    of_kept = gram - held.T @ held, products - held.T @ counterparts
+
+    def error(penalty: float) -> float:
+        return float((held @ _ridge(*of_kept, penalty) - counterparts).square().sum())
+
+    return FittedMap(_ridge(gram, products, min(PENALTIES, key=error)))
 
 
 def fit_rotation(rows: Tensor, others: Tensor) -> FittedMap:
@@ -59,8 +61,7 @@ def judge_map(fit: Callable[[Tensor, Tensor], FittedMap], rows: Tensor, others: 
     return float(torch.nn.functional.cosine_similarity(mapped, others[held].to(torch.float32)).mean())
 
 
-def _ridges(left: Tensor, right: Tensor) -> Sequence[Tensor]:
-    gram, products = left.T @ left, left.T @ right
-    unit = float(gram.diagonal().mean())
-    size = torch.eye(len(gram), dtype=torch.float64)
-    return [torch.linalg.solve(gram + penalty * unit * size, products) for penalty in PENALTIES]
+def _ridge(gram: Tensor, products: Tensor, penalty: float) -> Tensor:
+    size = penalty * float(gram.diagonal().mean()) * torch.eye(len(gram), dtype=torch.float64)
+    matrix: Tensor = torch.linalg.solve(gram + size, products)
+    return matrix
