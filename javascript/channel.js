@@ -171,8 +171,13 @@
         box.dispatchEvent(new Event("input", { bubbles: true }));
     };
 
-    // The text box inside the component with that elem_id; gradio 3 puts the id on two nodes.
-    embmerge.box = (id) => embmerge.root().querySelector(`#${id} textarea, #${id} input[type=text], textarea#${id}`);
+    // The text box inside the component with that elem_id; gradio 3 puts the id on two nodes. Asked one by one, a browser
+    // goes by the id; for a list of them it walks the whole page, and a WebUI's may have 50,000 nodes.
+    embmerge.box = (id) => {
+        const root = embmerge.root();
+        const places = [`#${id} textarea`, `#${id} input[type=text]`, `textarea#${id}`];
+        return places.map((place) => root.querySelector(place)).find((box) => box !== null) ?? null;
+    };
 
     // What stands in it; nothing where there is no such box yet.
     embmerge.written = (id) => embmerge.box(id)?.value ?? "";

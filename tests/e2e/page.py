@@ -10,6 +10,9 @@ OURS = "Save embedding"
 SDNEXT_TABS = {"txt2img": "Text"}
 """The host's own names for some main tabs."""
 
+PATIENCE_MS = 240_000
+"""How long anything is awaited: SD.Next's page has 9,600 components, and gradio 3 draws all anew with each answer."""
+
 HOST_TROUBLES = ("ERR_NAME_NOT_RESOLVED", "reading 'props'")
 """What a host's own page logs without us: fonts and scripts from the internet, and a slip of gradio's."""
 
@@ -19,6 +22,7 @@ class Page:
 
     def __init__(self, page: Any, url: str) -> None:
         self.page = page
+        self.page.set_default_timeout(PATIENCE_MS)
         self.url = url
         self.troubles: list[str] = []
         page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
@@ -32,7 +36,7 @@ class Page:
     def open(self) -> None:
         """Open the page, also after Reload UI; the host goes on making it after it has loaded."""
         self.page.goto(self.url)
-        self.page.wait_for_selector("#txt2img_prompt textarea", timeout=90_000)
+        self.page.wait_for_selector("#txt2img_prompt textarea")
         self.page.wait_for_function("typeof window.embmerge === 'object' && typeof onUiLoaded === 'function'")
         self.page.wait_for_timeout(1500)
 
@@ -40,7 +44,7 @@ class Page:
         """Press "Reload UI" and wait until the page is there again."""
         self.page.evaluate("window.isOld = true")
         self.page.click(":is(#footer, footer) >> text=Reload UI")
-        self.page.wait_for_function("window.isOld === undefined", timeout=120_000)
+        self.page.wait_for_function("window.isOld === undefined")
         self.open()
 
     def show(self, title: str) -> None:
@@ -63,7 +67,7 @@ class Page:
         self.write("embmerge_expression", "")
         self.page.wait_for_selector(".embmerge-empty")
         self.write("embmerge_expression", expression)
-        self.page.wait_for_selector("#embmerge_summary .embmerge-near", timeout=60_000)
+        self.page.wait_for_selector("#embmerge_summary .embmerge-near")
         return self.summary()
 
     def summary(self) -> str:
@@ -101,7 +105,7 @@ class Page:
         answers = ":is(#html_info_txt2img p, #html_info_formatted_txt2img p, #html_log_txt2img .error)"
         self.page.evaluate(f"document.querySelectorAll('{answers}').forEach(node => node.classList.add('is-old'))")
         self.page.click("#txt2img_generate")
-        answer = self.page.wait_for_selector(f"{answers}:not(.is-old)", timeout=20_000)
+        answer = self.page.wait_for_selector(f"{answers}:not(.is-old)")
         return str(answer.inner_text()).removeprefix("Prompt:").strip()
 
     def counter(self, tab: str = "txt2img") -> str:

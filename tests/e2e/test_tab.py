@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ..browser.tab import PATIENCE_MS, Tab
-from .page import OURS, Page
+from ..browser.tab import Tab
+from .page import OURS, PATIENCE_MS, Page
 from .test_inline import skip_where_the_host_has_a_slip
 from .webui import WebUI
 
@@ -101,7 +101,7 @@ def test_the_preview_follows_a_change_of_checkpoint(webui: WebUI, page: Page) ->
     load(webui, SD1)
     assert "Made with tiny-sd1" in page.preview(EXPRESSION)
     load(webui, SDXL)
-    page.page.wait_for_selector("#embmerge_summary >> text=Made with tiny-sdxl", timeout=60_000)
+    page.page.wait_for_selector("#embmerge_summary >> text=Made with tiny-sdxl")
     assert "clip_g" in page.summary()
 
 
