@@ -29,7 +29,7 @@ def webui() -> WebUI:
     _identity.update(host.identity())
     if host.is_sdnext():
         host.set_options({"server_rate_limit": 0})  # 60 pictures a minute by default
-    if host.option("live_previews_enable") is None and host.option("show_progress_type") is not None:
+    elif host.option("live_previews_enable") is None and host.option("show_progress_type") is not None:
         host.set_options({"show_progress_type": "Approx cheap"})  # ersatzForge's default one is a download
     host.set_options({"live_previews_enable": False, "embmerge_angle_brackets": True, "embmerge_curly_brackets": True})
     return host

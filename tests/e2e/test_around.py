@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .webui import HostError, WebUI
+from .webui import HostError, Picture, WebUI
 
 SD1, SD1B, SD2, SDXL, REFINER = (f"tiny-{kind}" for kind in ("sd1", "sd1b", "sd2", "sdxl", "refiner"))
 
@@ -43,7 +43,9 @@ PROMPTS = {
     "over a chunk": (f"{FULL} <'red cat, an old dog'> (<'mat'>:0.7)", f"{FULL} red cat, an old dog (mat:0.7)"),
 }
 
-PROMPT_BOX = "List of prompt inputs"
+LIST_SCRIPTS = ("prompts from file or textbox", "prompts from file")
+PROMPT_BOXES = ("List of prompt inputs", "Prompts")
+"""Hosts' names for one script and for its box."""
 LINES = "a {}\n--prompt \"a {} on a mat\" --negative_prompt \"{}\"\n\na dog"
 
 
@@ -69,18 +71,15 @@ def test_options_around_prompts(
 ) -> None:
     options(chosen)
     more = {"checkpoint": checkpoint, "steps": 3}
-    try:
-        words = webui.picture(plain, negative_prompt="blurry rain", **more)
-    except HostError as fault:
-        pytest.skip(f"the host itself cannot do it, with plain words: {fault.message[:60]}")
+    words = of_plain_words(webui, plain, negative_prompt="blurry rain", **more)[0]
     merged = webui.picture(expression, negative_prompt="<'blurry rain'>", **more)
     assert merged.pixels == words.pixels
 
 
 def test_a_prompt_matrix(webui: WebUI) -> None:
     matrix = script(webui, "prompt matrix")
+    plain = of_plain_words(webui, "a cat|red hat|on a mat", checkpoint=SD1, **matrix)
     merged = webui.pictures("a <'cat'>|<'red hat'>|on a {'mat'}", checkpoint=SD1, **matrix)
-    plain = webui.pictures("a cat|red hat|on a mat", checkpoint=SD1, **matrix)
     assert len(merged) > 4
     assert [p.pixels for p in merged[1:]] == [p.pixels for p in plain[1:]]  # the first has the prompts drawn beside it
     with pytest.raises(HostError) as caught:
@@ -90,16 +89,16 @@ def test_a_prompt_matrix(webui: WebUI) -> None:
 
 def test_prompts_of_a_list(webui: WebUI) -> None:
     words, expressions = ("cat", "red hat", "rain"), ("<'cat'>", "<'red hat'>", "{'rain'}")
-    merged, plain = (
-        webui.pictures("", checkpoint=SD1, **script(webui, "prompts from file or textbox", LINES.format(*filled)))
-        for filled in (expressions, words)
-    )
+    names = [s["name"] for s in webui.call("/sdapi/v1/script-info")]
+    name = next((name for name in LIST_SCRIPTS if name in names), LIST_SCRIPTS[0])
+    plain = of_plain_words(webui, "", checkpoint=SD1, **script(webui, name, LINES.format(*words)))
+    merged = webui.pictures("", checkpoint=SD1, **script(webui, name, LINES.format(*expressions)))
     assert len(merged) == 3
     assert [p.pixels for p in merged] == [p.pixels for p in plain]
     assert "a <'cat'>" in merged[0].infotext
     listed = LINES.format("cat", "<'red hat' +>", "rain")
     with pytest.raises(HostError) as caught:
-        webui.pictures("", checkpoint=SD1, **script(webui, "prompts from file or textbox", listed))
+        webui.pictures("", checkpoint=SD1, **script(webui, name, listed))
     assert "found the end" in caught.value.message
 
 
@@ -159,10 +158,18 @@ def test_a_model_of_another_family_later_in_the_job(
     assert said in caught.value.message
 
 
+def of_plain_words(webui: WebUI, prompt: str, **more: Any) -> list[Picture]:
+    """Make pictures of plain words; skip where the host itself fails at it."""
+    try:
+        return webui.pictures(prompt, **more)
+    except HostError as fault:
+        pytest.skip(f"the host itself cannot do it, with plain words: {fault.message[:60]}")
+
+
 def script(webui: WebUI, name: str, text: str | None = None, *, is_img2img: bool = False) -> dict[str, Any]:
     """Give what asks for a script with its usual values, and a text in its box of prompts; skip where it is not."""
     known = [s for s in webui.call("/sdapi/v1/script-info") if s["name"] == name and s["is_img2img"] == is_img2img]
     if not known:
         pytest.skip(f"the host has no script {name}")
-    given = [text if text is not None and a["label"] == PROMPT_BOX else a["value"] for a in known[0]["args"]]
+    given = [text if text is not None and a["label"] in PROMPT_BOXES else a["value"] for a in known[0]["args"]]
     return {"script_name": name, "script_args": given}

@@ -48,6 +48,7 @@ class WebUI:
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._asked_of_forge: bool | None = None
         self._asked_of_sdnext: dict[str, Any] | None = None
+        self._defaults: dict[str, Any] = {}
 
     def call(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -115,7 +116,11 @@ class WebUI:
         self.call("/sdapi/v1/options", options)
 
     def options(self) -> dict[str, Any]:
-        return self.call("/sdapi/v1/options")  # type: ignore[no-any-return]
+        """Give all settings; SD.Next's own answer has those alone that were changed from their defaults."""
+        if self.is_sdnext() and not self._defaults:
+            known = self.call("/sdapi/v1/options-info")["options"]
+            self._defaults = {name: option["default"] for name, option in known.items()}
+        return {**self._defaults, **self.call("/sdapi/v1/options")}
 
     def option(self, name: str) -> Any:
         """Give a setting's value, None where the host has no such setting."""
