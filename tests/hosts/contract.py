@@ -5,10 +5,12 @@ A host under test is an object with the verbs of `HostUnderTest`; `test_a1111.py
 
 from __future__ import annotations
 
+import gc
 import inspect
 import itertools
 import re
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,6 +96,7 @@ class HostUnderTest(Protocol):
     modules: Any
     opts: Any
     model: Any
+    kinds: Sequence[str]
     tables: Callable[[], Mapping[str, torch.nn.Embedding]]
     rows: Callable[..., Tensor]
     adapter: Callable[[], Any]
@@ -581,6 +584,17 @@ class HostContract:
         assert host.registered() == before
 
     # The model
+
+    def test_a_model_that_the_host_has_left_leaves_memory(self, host: HostUnderTest, extension: WebUI) -> None:
+        """What is kept of a prompt, so as not to encode it again, keeps no text encoder."""
+        for kind in ("sdxl", *(newer for newer in ("flux", "qwen") if newer in host.kinds)):
+            host.load(kind)
+            host.generate("a <'cat' + 'dog'> on")
+            layers = [weakref.ref(encoder.table.layer) for encoder in host.adapter().text_model(host.model).encoders]
+            host.load("sd1")
+            host.generate("a mat")
+            gc.collect()
+            assert [layer() is None for layer in layers] == [True] * len(layers), kind
 
     @BOTH
     def test_another_checkpoint_has_other_vectors(self, host: HostUnderTest, extension: WebUI, kind: str) -> None:

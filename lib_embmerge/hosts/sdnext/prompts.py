@@ -28,7 +28,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -334,7 +334,8 @@ class SDNextPrompts(HookGroup):
         read = [lent.model.gives_vectors(one) for one in lent.model.others]
         key = (lent.model.identity, [weakref.ref(layer) for layer in layers if layer is not None], read, options)
         if self._kept is None or self._kept[0] != key or not _are_same(self._kept[1], lent.merged):
-            self._kept = (key, lent.merged, OrderedDict())
+            # An expression knows its model, which would stay in memory after the host has left it.
+            self._kept = (key, replace(lent.merged, placed={}), OrderedDict())
         shared, parser.cache = parser.cache, self._kept[2]
         try:
             yield
