@@ -37,7 +37,7 @@ from .inspection.tokens import word_test
 from .language import Apply, At, Expression, Number, walk, write
 from .limits import CHUNK, HALF_PRECISION_MAX, Limits
 from .remarks import ALL_ZERO
-from .vectors.embedding import Embedding, digest_vectors, former_digests, shapes_of
+from .vectors.embedding import Embedding, are_zero, digest_vectors, former_digests, shapes_of
 from .vectors.operators.sequence import pool
 from .version import __version__
 
@@ -376,9 +376,7 @@ def _large_numbers(value: Embedding) -> list[str]:
 
 def _zero_vectors(value: Embedding) -> list[str]:
     """Warn where nothing is left; single zero vectors are made on purpose, to fill up a length."""
-    if any(rows.any() for rows in value.values()):
-        return []
-    return [ALL_ZERO]
+    return [ALL_ZERO] if are_zero(value.values()) else []
 
 
 @dataclass

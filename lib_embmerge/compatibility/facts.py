@@ -20,6 +20,7 @@ from ..files.reading import count_rows, read_content, read_vectors
 from ..files.stored import Content, Stored
 from ..files.writing import tensors_to_write
 from ..host_protocol import EXTENSIONS
+from ..vectors.embedding import are_zero
 
 __all__ = ["BUNDLE", "MODELS", "FileFacts", "Repair", "Target", "TensorFacts", "describe_file", "describe_vectors"]
 
@@ -206,7 +207,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         metadata=content.metadata,
         neighbours=tuple(neighbours),
         twins=_find_twins(path),
-        is_zero=not any(_has_numbers(tensor) for tensor in vectors),
+        is_zero=are_zero(vectors),
         form=content.form,
         container=content.container,
         globals=content.globals,
@@ -265,7 +266,7 @@ def describe_vectors(
     """Return the facts of the file that saving these vectors would write, without writing it."""
     tensors = tensors_to_write(vectors, dtype=dtype)
     facts = {key: TensorFacts(tuple(rows.shape), _name_of(rows.dtype)) for key, rows in tensors.items()}
-    is_zero = not any(_has_numbers(tensor) for tensor in tensors.values())
+    is_zero = are_zero(tensors.values())
     made_for = frozenset(vectors)
     return FileFacts(name, ".safetensors", facts, neighbours=tuple(neighbours), is_zero=is_zero, made_for=made_for)
 
@@ -276,10 +277,6 @@ def _name_of(dtype: torch.dtype) -> str:
 
 def _is_finite(tensor: Tensor) -> bool:
     return not tensor.is_floating_point() or bool(torch.isfinite(tensor.to(torch.float32)).all())
-
-
-def _has_numbers(tensor: Tensor) -> bool:
-    return bool(tensor.to(torch.float32).any())  # of which torch cannot ask float8
 
 
 def _find_twins(path: Path) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import FileError, FileExists, NotFinite
 from ..families import ENCODER_WIDTHS, family_of
 from ..remarks import ALL_ZERO
+from ..vectors.embedding import are_zero
 from .modelspec import modelspec_fields
 from .names import check_name
 from .paths import exists, full_path
@@ -129,7 +130,8 @@ def _clean(found: EmbeddingFile, name: str, how: Treatment) -> Clean:
         changes += resized
     everything = {**vectors, **others}
     tensors_to_write(everything, dtype=how.dtype)  # which refuses what the number format cannot hold
-    notes = (*found.notes, *changes, *_notes_on_precision(everything, how.dtype), *_zero_note(everything))
+    zero = [ALL_ZERO] if are_zero(everything.values()) else []
+    notes = (*found.notes, *changes, *_notes_on_precision(everything, how.dtype), *zero)
     return Clean(found, name, everything, notes, bool(changes))
 
 
@@ -177,11 +179,6 @@ def _leave_out_bad(
         raise NotFinite(f"{file}: NaN or infinity in {these}.", suggestion="Such vectors can be left out (--drop-bad).")
     kept = {encoder: rows[keep[: len(rows)]] for encoder, rows in vectors.items()}
     return kept, [f"Left out for NaN or infinity: {these}."]
-
-
-def _zero_note(vectors: Mapping[str, Tensor]) -> list[str]:
-    is_zero = not any(bool(rows.double().any()) for rows in vectors.values())
-    return [ALL_ZERO] if is_zero else []
 
 
 def _write_all(

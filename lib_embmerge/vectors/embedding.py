@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 
 import torch
 from torch import Tensor
 
 from ..families import GROUPS, group_of
 
-__all__ = ["Embedding", "Rows", "describe_lengths", "digest_vectors", "former_digests", "shapes_of"]
+__all__ = ["Embedding", "Rows", "are_zero", "describe_lengths", "digest_vectors", "former_digests", "shapes_of"]
 
 Rows = Tensor
 """Vectors of one encoder, one per row: (n, width), float32 or float64, on the CPU."""
@@ -85,6 +85,11 @@ def describe_lengths(lengths: Mapping[str, int]) -> str:
     first, *rest = (f"in {GROUPS.get(group, group)}" for group in lengths)
     shown = [f"{n:,} {place}" for n, place in zip(others, rest, strict=True)]
     return ", ".join([f"{count:,} vector{'' if count == 1 else 's'} {first}", *shown])
+
+
+def are_zero(tensors: Iterable[Tensor]) -> bool:
+    """Return whether every number of these tensors is zero, whatever their number format."""
+    return not any(bool(tensor.to(torch.float64).any()) for tensor in tensors)  # torch cannot ask float8 itself
 
 
 def shapes_of(vectors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
