@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from lib_embmerge.compatibility.facts import describe_file
 from lib_embmerge.errors import FileError
-from lib_embmerge.files import pickles
+from lib_embmerge.files import pickle_steps
 from lib_embmerge.files.gguf_header import check_gguf_header
 from lib_embmerge.files.pickles import read_pickle
 from lib_embmerge.files.reading import load_embedding
@@ -97,7 +97,7 @@ PICKLES = {
 @pytest.mark.parametrize("wrap", [archive, old_format], ids=["zip", "old"])
 @pytest.mark.parametrize("kind", PICKLES)
 def test_a_hostile_pickle_ends_in_a_sentence(tmp_path, monkeypatch, kind, wrap):
-    monkeypatch.setattr(pickles, "MOST_STEPS", pickles.MOST_STEPS // 10)  # so that a tenth is as hostile
+    monkeypatch.setattr(pickle_steps, "MOST_STEPS", pickle_steps.MOST_STEPS // 10)  # so that a tenth is as hostile
     path = tmp_path / "x.pt"
     path.write_bytes(wrap(PICKLES[kind]))
     for look in (load_embedding, describe_file):
