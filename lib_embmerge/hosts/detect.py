@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from ..errors import UnsupportedHost
 from .a1111 import A1111
 from .forge import Forge
 from .forge_neo import ForgeNeo, NewestForgeNeo
+from .host_modules import is_module_there
 from .reforge import ReForge
 from .sdnext.adapter import SDNext
 from .webui.running_host import RunningHost
@@ -101,7 +101,7 @@ def detect_host(load: Callable[[str], Any] = importlib.import_module) -> Running
 
 
 def _offers(capability: Capability, load: Callable[[str], Any]) -> bool:
-    if not _is_there(capability.module):
+    if not is_module_there(capability.module):
         return False
     found = [load(capability.module)]
     for part in capability.attribute.split("."):
@@ -114,9 +114,3 @@ def _parts(outer: Any, name: str) -> list[Any]:
         return [inner for inner in vars(outer).values() if isinstance(inner, type)]
     inner = getattr(outer, name, None)
     return [] if inner is None else [inner]
-
-
-def _is_there(module: str) -> bool:
-    """Return whether a module exists, by looking for it: an import that fails is a fault to be seen, not an answer."""
-    package = module.rpartition(".")[0]
-    return (not package or _is_there(package)) and importlib.util.find_spec(module) is not None

@@ -30,6 +30,7 @@ class FakeSDNext(FakeA1111):
         "modules.sd_checkpoint": pipelines.sd_checkpoint,
         "modules.sd_models": pipelines.sd_models,
         "modules.prompt_parser_diffusers": pipelines.prompt_parser_diffusers,
+        "modules.sd_hijack_te": pipelines.sd_hijack_te,
         "modules.processing_diffusers": pipelines.processing_diffusers,
         "modules.processing": pipelines.processing,
         "modules.control.run": pipelines.control_run,
@@ -111,6 +112,7 @@ class FakeSDNext(FakeA1111):
             [len(encoder._forward_hooks) for encoder, _ in clip],
             dict(self.model.embedding_db.word_embeddings),
             id(self.modules.prompt_parser_diffusers.cache),
+            id(sys.modules["modules.sd_hijack_te"].prompt_cache),
         )
 
     def hook_points(self) -> dict[str, tuple[Any, str]]:

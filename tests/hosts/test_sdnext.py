@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
@@ -396,6 +397,27 @@ def test_a_setting_gives_t5_the_words_or_refuses_it(sdnext: FakeSDNext) -> None:
     sdnext.opts.embmerge_vectors = False
     sdnext.load("sdxl")
     assert sdnext.generate("a <'cat'>").c is not None
+
+
+@pytest.mark.parametrize(("kind", "parser"), [("qwen", "native"), ("flux", "fixed")])
+def test_what_a_pipeline_has_encoded_is_kept_apart(sdnext: FakeSDNext, kind: str, parser: str) -> None:
+    """The host keeps it by the prompt alone, which says neither what a placeholder is nor how it is read."""
+    sdnext.load(kind)
+    sdnext.webui().start()
+
+    def rows(prompt: str) -> Any:
+        return sdnext.generate(prompt, prompt_attention=parser).output
+
+    lerp = "a <lerp('cat', 'dog', 0)> on"
+    first, plain = rows(lerp), rows("a cat on")
+    sdnext.opts.embmerge_vectors = False
+    assert same(rows(lerp), rows("a cat dog on")) is (kind == "qwen")  # CLIP's are vectors all the same
+    assert not same(rows(lerp), first)
+    sdnext.opts.embmerge_vectors = True
+    assert same(rows(lerp), first)
+    kept = sys.modules["modules.sd_hijack_te"].prompt_cache.cache
+    assert list(kept) == ["a cat on", "a cat dog on"]
+    assert same(kept["a cat on"], plain)
 
 
 def test_twenty_pictures_with_t5_leave_nothing_behind(sdnext: FakeSDNext) -> None:

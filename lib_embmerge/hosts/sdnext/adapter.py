@@ -9,6 +9,7 @@ Every symbol of the host that is touched, and why (see `sdnext_prompts.py` for w
   tab's, which loses what a job says
 - `modules.prompt_parser_diffusers`: `PromptEmbedder.__init__` wrapped, the second layer; `cache`, of
   encoded prompts
+- `modules.sd_hijack_te.prompt_cache`, where it is: what pipelines have encoded themselves, by a prompt's text alone
 - `modules.styles.apply_curly_braces_to_prompt`: wrapped, it makes choices between braces, also those of expressions
 - `modules.ui_common.update_token_counter`: wrapped, the token counter
 - `modules.modeldata.model_data`: `sd_model` and `sd_refiner`, the loaded models, without loading one;
@@ -42,6 +43,7 @@ from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import file_of, of_names
 from ..encoders.language_encoder import LanguageEncoder
 from ..encoders.token_table import CalledTable, HostTable
+from ..host_modules import load_if_there
 from ..pipeline.comments import blank_comments
 from ..pipeline.job import Mistakes
 from ..webui.language_text_model import LanguageTextModel
@@ -184,6 +186,7 @@ class SDNext(RunningHost):
         self.processing = processing
         self.processing_diffusers = processing_diffusers
         self.prompt_parser_diffusers = prompt_parser_diffusers
+        self.sd_hijack_te = load_if_there("modules.sd_hijack_te")
         self.sd_models = sd_models
         self.shared = shared
         self.styles = styles

@@ -13,14 +13,13 @@ modules/ui_control.py:59-71, modules/processing_class.py:681.
 from __future__ import annotations
 
 import html
-import importlib
-import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SPEAKER
 from ...host_protocol import TextModel
+from ..host_modules import load_if_there
 from ..pipeline.hooks import Hook
 from ..pipeline.job import JobHooks, Mistakes, runner_hooks, with_expressions
 
@@ -106,9 +105,8 @@ class SDNextJob(JobHooks):
 
 
 def _control_modules() -> Sequence[Any]:
-    name = "modules.control.run"
-    is_there = importlib.util.find_spec("modules.control") is not None and importlib.util.find_spec(name) is not None
-    return [importlib.import_module(name)] if is_there else []
+    module = load_if_there("modules.control.run")
+    return [] if module is None else [module]
 
 
 def _of_detailer(p: Any) -> list[str]:

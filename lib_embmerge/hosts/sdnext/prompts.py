@@ -6,8 +6,9 @@ that stand nowhere else in the prompts, one for each vector (`borrowed_words.py`
 encoders find our vectors for those words. Prompt editing, attention and BREAK see plain words, the infotext is made of
 the text that was typed, and nothing stays behind.
 
-- The host keeps encoded prompts by their text alone, which says nothing of what our words stand for: the prompts with
-  expressions have a cache of their own, kept while all that they depend on stays.
+- The host keeps encoded prompts by their text alone, its parser's and those that it leaves to a pipeline, which says
+  nothing of what our words stand for: the prompts with expressions have caches of their own, kept while all that they
+  depend on stays.
 - What goes wrong while the host encodes, it logs and goes on with the text (`processing_prompt.py:108-112`): so
   expressions are evaluated before.
 - T5 and language models read the same text: their tokenizers put the placeholders back in the places of the words
@@ -17,12 +18,13 @@ the text that was typed, and nothing stays behind.
   it.
 
 Source: SD.Next 058a7f0c, modules/processing_diffusers.py:136-460, modules/processing_prompt.py:79-195,
-modules/prompt_parser_diffusers.py:51-160, :564-596, modules/styles.py:91-118.
+modules/prompt_parser_diffusers.py:51-160, :564-596, modules/sd_hijack_te.py:7-82, modules/styles.py:91-118.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 import threading
 import weakref
@@ -129,6 +131,19 @@ class Lent:
             yield
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What the host has encoded of some prompts, and all that it depends on.
+
+    `conditioning` stands in the place of the parser's cache, `texts` of that of pipelines, where the host has one.
+    """
+
+    key: object
+    merged: Merged
+    conditioning: OrderedDict[str, Any]
+    texts: Any
+
+
 class SDNextPrompts(HookGroup):
     """The hooks of the host, installed and removed together."""
 
@@ -139,7 +154,7 @@ class SDNextPrompts(HookGroup):
         self.mistakes = mistakes
         self._lock = threading.RLock()
         self._running = threading.local()
-        self._kept: tuple[object, Merged, OrderedDict[str, Any]] | None = None
+        self._kept: _Kept | None = None
         passes = ("process_base", "process_hires", "process_refine")
         super().__init__([
             *(Hook(host.processing_diffusers, name, self.run_pass) for name in passes),
@@ -320,27 +335,27 @@ class SDNextPrompts(HookGroup):
             until_end.enter_context(lent_rows(layer, rows))
         until_end.enter_context(lent.to_others())
         self._running.lent = lent
+        kept = self._keep(lent, self._options(p, arguments))
+        if kept.texts is not None:  # pipelines encode what is left to them as text until the end
+            until_end.enter_context(_standing(self.host.sd_hijack_te, "prompt_cache", kept.texts))
         try:
-            with self._own_cache(lent, self._options(p, arguments)):
+            with _standing(self.host.prompt_parser_diffusers, "cache", kept.conditioning):
                 yield
         finally:
             self._running.lent = None
 
-    @contextlib.contextmanager
-    def _own_cache(self, lent: Lent, options: Sequence[Any]) -> Iterator[None]:
-        """Let the host keep what it encodes apart from other prompts, and find it while nothing has changed."""
-        parser = self.host.prompt_parser_diffusers
+    def _keep(self, lent: Lent, options: Sequence[Any]) -> _Kept:
+        """Return what keeps the encoded prompts apart from others', and is the same while nothing has changed."""
         layers = [*(layer for layer, _ in lent.rows), *(one.layer for one in lent.model.others)]
         read = [lent.model.gives_vectors(one) for one in lent.model.others]
         key = (lent.model.identity, [weakref.ref(layer) for layer in layers if layer is not None], read, options)
-        if self._kept is None or self._kept[0] != key or not _are_same(self._kept[1], lent.merged):
+        if self._kept is None or self._kept.key != key or not _are_same(self._kept.merged, lent.merged):
+            texts = copy.copy(getattr(self.host.sd_hijack_te, "prompt_cache", None))
+            if texts is not None:
+                texts.cache = {}
             # An expression knows its model, which would stay in memory after the host has left it.
-            self._kept = (key, replace(lent.merged, placed={}), OrderedDict())
-        shared, parser.cache = parser.cache, self._kept[2]
-        try:
-            yield
-        finally:
-            parser.cache = shared
+            self._kept = _Kept(key, replace(lent.merged, placed={}), OrderedDict(), texts)
+        return self._kept
 
     def _options(self, p: Any, arguments: Mapping[str, Any]) -> list[Any]:
         found = []
@@ -348,6 +363,17 @@ class SDNextPrompts(HookGroup):
             values = (arguments.get(name), getattr(p, name, None), getattr(self.host.shared.opts, name, None))
             found.append(next((value for value in values if value is not None), None))
         return found
+
+
+@contextlib.contextmanager
+def _standing(module: Any, name: str, value: Any) -> Iterator[None]:
+    """Let a value stand in a module in the place of its own while the context lasts."""
+    own = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, own)
 
 
 def _texts(values: Sequence[Any]) -> list[str]:

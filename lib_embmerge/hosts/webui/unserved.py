@@ -7,8 +7,6 @@ Symbols of the host that are touched, each only where it is there: `modules.shar
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +14,7 @@ from typing import Any, NoReturn
 
 from ...errors import UnsupportedHost
 from ...merge import MergeSettings
+from ..host_modules import load_if_there
 from .running_host import Attachment, RunningHost
 
 __all__ = ["UnservedHost"]
@@ -32,7 +31,7 @@ class UnservedHost(RunningHost):
     def __init__(self, problem: UnsupportedHost) -> None:
         """Take what it lacks."""
         super().__init__(_find_checkpoints())
-        self.shared = _load("modules.shared") or SimpleNamespace(opts=SimpleNamespace(data={}))
+        self.shared = load_if_there("modules.shared") or SimpleNamespace(opts=SimpleNamespace(data={}))
         self.refusal = problem.sentence
         self.notices = [problem.sentence]
         self.lacking = list(problem.places)
@@ -84,12 +83,5 @@ class UnservedHost(RunningHost):
 
 
 def _find_checkpoints() -> Mapping[str, Any]:
-    found = (getattr(_load(name), "checkpoints_list", None) for name in CHECKPOINTS)
+    found = (getattr(load_if_there(name), "checkpoints_list", None) for name in CHECKPOINTS)
     return next((known for known in found if isinstance(known, Mapping)), {})
-
-
-def _load(name: str) -> Any | None:
-    package = name.partition(".")[0]
-    if importlib.util.find_spec(package) is None or importlib.util.find_spec(name) is None:
-        return None
-    return importlib.import_module(name)

@@ -171,9 +171,18 @@ class Pipeline:
             output = torch.stack([_rows_of(schedule[0]) for schedule in arguments["prompt_embeds"]])
         else:
             prompt = arguments["prompt"]
-            output = self._encode_plainly([prompt] if isinstance(prompt, str) else prompt)
+            output = self._encode_once([prompt] if isinstance(prompt, str) else prompt)
         self.placed.append(output)
         return output
+
+    def _encode_once(self, prompts: Sequence[str]) -> Any:
+        """Encode one prompt as the host lets pipelines do it, which keeps what came out by the text alone."""
+        kept = Modules.current["modules.sd_hijack_te"].prompt_cache
+        found = kept.get(self, prompts)
+        if found is None:
+            found = self._encode_plainly(prompts)
+            kept.set(prompts, found)
+        return found
 
     def _encode_plainly(self, prompts: Sequence[str]) -> Any:
         clip, t5 = self.clip_parts(), self.t5_part()
@@ -317,6 +326,28 @@ def prompt_parser_diffusers(modules: Modules) -> Mapping[str, Any]:
         "PromptEmbedder": fresh(PromptEmbedder, modules=modules),
         "split_prompts": split_prompts,
     }
+
+
+class EncodedPrompts:
+    """What pipelines have encoded, by a prompt's text, until another model asks."""
+
+    def __init__(self) -> None:
+        self.cache: dict[str, Any] = {}
+        self.owner: Any = None
+
+    def get(self, pipe: Any, prompts: Sequence[str]) -> Any:
+        if self.owner != id(pipe):
+            self.cache.clear()
+            self.owner = id(pipe)
+        return self.cache.get(prompts[0]) if len(prompts) == 1 else None
+
+    def set(self, prompts: Sequence[str], encoded: Any) -> None:
+        if len(prompts) == 1:
+            self.cache[prompts[0]] = encoded
+
+
+def sd_hijack_te(_: Modules) -> Mapping[str, Any]:
+    return {"prompt_cache": EncodedPrompts()}
 
 
 def processing_diffusers(modules: Modules) -> Mapping[str, Any]:
