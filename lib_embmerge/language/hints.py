@@ -1,7 +1,5 @@
 """What went wrong, in the user's words: the place where the parser could not go on becomes a sentence.
 
-The token in front and the brackets that are open decide what could have stood at a place, so that is all that is
-read here; the parser's own lists of expected terminals differ between versions of lark and are not used.
 A rule that knows the mistake gives the fix; without one the sentence says what was expected.
 """
 
@@ -9,233 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import takewhile
 
 from ..errors import Span, SyntaxProblem, shorten
 from ..operations import FUNCTIONS, signature
-from .lexemes import BARE_NAME, NAME, NUMBER, TEXT
+from .lexemes import NAME
+from .mistake import Mistake, read_mistake, show_token, takes_letter
 from .typography import CURLY_QUOTES, QUOTES, SIGN_LOOKALIKES, find_quotes, straighten
 from .unquoted import quote_words
 
-__all__ = ["LONGEST_TRIED", "Mistake", "Opening", "Token", "explain_mistake"]
+__all__ = ["LONGEST_TRIED", "explain_mistake"]
 
-TOKEN = re.compile(rf"\s*(?:(?P<text>{TEXT})|(?P<number>{NUMBER})|(?P<word>{NAME})|(?P<mark>\S))")
-CHECKPOINT = re.compile(rf"\s*(?P<checkpoint>{BARE_NAME})")
 WORDS = re.compile(rf"{NAME}(?:[ \t]+\w+)*")
 UNQUOTED_PATH = re.compile(r"""@\s*([\w.]*[-\\/~:][^\s*,()'"+]*)""")
 
-CLOSING = {"(": ")", "[": "]"}
-NAMED_MARKS = {",": "a comma", ".": "a point"}
-OPERAND = "a quoted text, a number, ( or a function"
-LONGEST_SHOWN = 24
 LONGEST_TRIED = 400
 """Characters of a text whose repair is tried: a longer one is a prompt, perhaps."""
 
 
-@dataclass(frozen=True)
-class Token:
-    """A piece of the expression: text, number, word, checkpoint or a mark, and its place."""
-
-    kind: str
-    text: str
-    span: Span
-
-    @property
-    def ends_operand(self) -> bool:
-        """Whether an operand may end with this token."""
-        return self.kind in ("text", "number", "checkpoint", "letter") or self.text in (")", "]")
-
-
-@dataclass(frozen=True)
-class Opening:
-    """A bracket that is still open; `function` is the name before it, if one stands there."""
-
-    bracket: str
-    span: Span
-    function: str | None = None
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """Where the parser stopped: the token found (None at the end), those before it and the open brackets."""
-
-    source: str
-    found: Token | None
-    before: list[Token]
-    open: list[Opening]
-
-    @property
-    def previous(self) -> Token | None:
-        """The token in front, None at the start."""
-        return self.before[-1] if self.before else None
-
-    @property
-    def mark(self) -> str:
-        """The found mark, empty for anything else."""
-        return self.found.text if self.found is not None and self.found.kind == "mark" else ""
-
-    @property
-    def after(self) -> str:
-        """The mark in front, empty for anything else."""
-        return self.previous.text if self.previous is not None and self.previous.kind == "mark" else ""
-
-    @property
-    def span(self) -> Span:
-        """The found token's place; at the end, the one past the last character that is not white space."""
-        if self.found is not None:
-            return self.found.span
-        end = len(self.source.rstrip())
-        return Span(end, end)
-
-    def problem(
-        self, message: str, suggestion: str | None = None, span: Span | None = None, *, instead: str | None = None
-    ) -> SyntaxProblem:
-        """Make the error; `instead` may stand in the place of the span."""
-        return SyntaxProblem(
-            message,
-            source=self.source,
-            span=span or self.span,
-            suggestion=suggestion,
-            alternatives=() if instead is None else (instead,),
-        )
-
-    def unexpected(self, suggestion: str | None = None) -> SyntaxProblem:
-        """Make the error that says what was expected here."""
-        return self.problem(f"Expected {_expected(self)}, found {_show(self.found)}.", suggestion)
-
-
 def explain_mistake(source: str, position: int) -> SyntaxProblem:
     """Return the error for an expression that cannot be read on from `position`."""
-    mistake = _read_mistake(source, position)
+    mistake = read_mistake(source, position)
     for rule in RULES:
         problem = rule(mistake)
         if problem is not None:
             return problem
     return mistake.unexpected()
-
-
-def _read_mistake(source: str, position: int) -> Mistake:
-    before: list[Token] = []
-    opened: list[Opening] = []
-    token = _next_token(source, 0, before)
-    while token is not None and token.span.start < position:
-        _note_brackets(token, before, opened)
-        before.append(token)
-        token = _next_token(source, token.span.end, before)
-    return Mistake(source, token, before, opened)
-
-
-def _next_token(source: str, start: int, before: list[Token]) -> Token | None:
-    pattern = CHECKPOINT if before and before[-1].text == "@" else TOKEN
-    match = pattern.match(source, start) or TOKEN.match(source, start)
-    if match is None or match.lastgroup is None:
-        return None
-    kind, text = match.lastgroup, match[match.lastgroup]
-    if text in ("L", "G") and before and _takes_letter(before):
-        kind = "letter"
-    return Token(kind, text, Span(*match.span(kind if kind != "letter" else "word")))
-
-
-def _takes_letter(before: list[Token]) -> bool:
-    """Return whether the last token is a number, or a ), that scales what is before it."""
-    if before[-1].text == ")":
-        return True
-    scaling = before[-2:-1] if len(before) < 3 or before[-2].text not in ("+", "-") else before[-3:-2]
-    return before[-1].kind == "number" and bool(scaling) and scaling[0].text in ("*", "/")
-
-
-def _note_brackets(token: Token, before: list[Token], opened: list[Opening]) -> None:
-    if token.kind != "mark":
-        return
-    if token.text in CLOSING:
-        name = before[-1].text if token.text == "(" and before and before[-1].kind == "word" else None
-        opened.append(Opening(token.text, token.span, name))
-    elif opened and CLOSING[opened[-1].bracket] == token.text:
-        opened.pop()
-
-
-# What could have stood there
-
-
-def _expected(mistake: Mistake) -> str:
-    previous = mistake.previous
-    if previous is None:
-        return OPERAND
-    after = f"after {_show(previous)}"
-    inside = mistake.open[-1].bracket if mistake.open else ""
-    if inside == "[":
-        return f"{_expected_in_slice(mistake)} {after}"
-    if previous.ends_operand:
-        return f"{_expected_behind_operand(mistake)} {after}"
-    if previous.kind == "word":
-        return f"( {after}"
-    return f"{_expected_behind_mark(mistake)} {after}"
-
-
-def _expected_in_slice(mistake: Mistake) -> str:
-    if mistake.after == "[":
-        return "a whole number"
-    if mistake.after == ":":
-        return "a whole number or ]"
-    if mistake.after in ("+", "-"):
-        return "a whole number"
-    return "]" if _has_colon(mistake) else "] or :"
-
-
-def _has_colon(mistake: Mistake) -> bool:
-    return any(t.text == ":" and t.span.start > mistake.open[-1].span.start for t in mistake.before)
-
-
-def _expected_behind_operand(mistake: Mistake) -> str:
-    if not mistake.open:
-        return "an operator or the end"
-    return "an operator, a comma or )" if mistake.open[-1].function else "an operator or )"
-
-
-def _expected_behind_mark(mistake: Mistake) -> str:
-    behind = mistake.after
-    if behind == "@":
-        return "a checkpoint's name"
-    if behind == "=":
-        return "*, / or :"
-    if behind == ":":
-        return "a whole number, + or -"
-    if behind == "," and not _in_call(mistake):
-        return "a quoted text, a token id, ( or a function"
-    if behind in ("+", "-") and len(mistake.before) > 1:
-        earlier = mistake.before[-2].text
-        if earlier == ":":
-            return "a whole number"
-        if earlier in ("*", "/"):
-            return "a number or ("
-    return OPERAND
-
-
-def _in_call(mistake: Mistake) -> bool:
-    return bool(mistake.open) and mistake.open[-1].function is not None
-
-
-def _is_short_text(token: Token) -> bool:
-    return token.kind == "text" and len(token.text) <= LONGEST_SHOWN
-
-
-def _show(token: Token | None) -> str:
-    if token is None:
-        return "the end"
-    if token.text in NAMED_MARKS:
-        return NAMED_MARKS[token.text]
-    if token.kind == "text" and not _is_short_text(token):
-        return "a text"
-    return shorten(token.text, LONGEST_SHOWN)
-
-
-def _wants_operand(mistake: Mistake) -> bool:
-    inside_slice = bool(mistake.open) and mistake.open[-1].bracket == "["
-    previous = mistake.previous
-    if previous is None:
-        return not inside_slice
-    return not inside_slice and not previous.ends_operand and previous.kind == "mark" and mistake.after not in "@=:"
 
 
 # The mistakes that are known, the most telling first
@@ -337,8 +134,8 @@ def _letter(mistake: Mistake) -> SyntaxProblem | None:
     if mistake.previous.kind != "number":
         return None
     upper = found.text.upper()
-    number = _show(mistake.previous)
-    if _takes_letter(mistake.before) and found.text != upper:
+    number = show_token(mistake.previous)
+    if takes_letter(mistake.before) and found.text != upper:
         return mistake.problem(f"{found.text} must be in upper case.", f"Write {number}{upper}.", instead=upper)
     return mistake.problem(
         f"{found.text} can stand only behind a number that follows * or /.", f"Write 'a' * {number}{upper}."
@@ -389,13 +186,13 @@ def _no_operator_between(mistake: Mistake) -> SyntaxProblem | None:
     if mistake.open and mistake.open[-1].bracket == "[":
         return None
     if found.kind == "text":
-        left, right = (_show(token) if _is_short_text(token) else "…" for token in (previous, found))
-        if _in_call(mistake):
+        left, right = (show_token(token) if token.is_short_text else "…" for token in (previous, found))
+        if mistake.in_call:
             return mistake.unexpected(f"Separate arguments with a comma: {left}, {right}.")
         return mistake.unexpected(f"Write {left}, {right} for one after the other, {left} + {right} to blend.")
     if found.kind == "word":
         calls = mistake.source[found.span.end :].lstrip().startswith("(")
-        word = _show(found)
+        word = show_token(found)
         shown = f"{word}(…)" if calls else f"'{word}'"
         return mistake.unexpected(f"Put an operator or a comma before {shown}.")
     if found.kind == "number" or found.text == "(":
@@ -417,7 +214,7 @@ def _unbalanced(mistake: Mistake) -> SyntaxProblem | None:
 
 
 def _empty_argument(mistake: Mistake) -> SyntaxProblem | None:
-    if not _in_call(mistake) or mistake.mark not in (",", ")") or mistake.after not in (",", "("):
+    if not mistake.in_call or mistake.mark not in (",", ")") or mistake.after not in (",", "("):
         return None
     function = FUNCTIONS.get(mistake.open[-1].function or "")
     suggestion = f"Write it as {signature(function)}." if function else None
@@ -429,7 +226,7 @@ def _empty_argument(mistake: Mistake) -> SyntaxProblem | None:
 def _doubled_sign(mistake: Mistake) -> SyntaxProblem | None:
     if mistake.mark == "+" and mistake.after in ("+", "-"):
         return mistake.unexpected(f"Write {mistake.after} alone.")
-    if mistake.mark in ("+", "-") and mistake.after == "," and not _in_call(mistake):
+    if mistake.mark in ("+", "-") and mistake.after == "," and not mistake.in_call:
         return mistake.unexpected(f"Write the sign in parentheses: , ({mistake.mark}'a').")
     return None
 
@@ -453,11 +250,11 @@ def _whole_sum(mistake: Mistake) -> SyntaxProblem | None:
 
 
 def _slice(mistake: Mistake) -> SyntaxProblem | None:
-    if mistake.mark == "[" and _wants_operand(mistake):
+    if mistake.mark == "[" and mistake.wants_operand:
         return mistake.unexpected("[ ] stands behind an embedding: 'a'[0].")
     if not mistake.open or mistake.open[-1].bracket != "[":
         return None
-    if mistake.mark == ":" and _has_colon(mistake):
+    if mistake.mark == ":" and mistake.has_colon:
         return mistake.unexpected("A range has no step: 'a'[1:3].")
     return None
 
