@@ -6,9 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from .sources import nodes_of
+from .sources import nodes_of, text_of
 
 PACKAGE = Path(__file__).resolve().parents[2] / "lib_embmerge"
 PLACE = PACKAGE / "files" / "paths.py"
@@ -28,11 +26,10 @@ def questions(source: str) -> Iterator[int]:
                 yield node.lineno
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_paths_are_asked_about_in_one_place(path: Path) -> None:
-    if path == PLACE or path.relative_to(PACKAGE).as_posix() in OWN_FILES:
-        return
-    assert list(questions(path.read_text(encoding="utf-8"))) == []
+def test_paths_are_asked_about_in_one_place() -> None:
+    others = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py")) if path != PLACE}
+    asking = {name: list(questions(text_of(path))) for name, path in others.items() if name not in OWN_FILES}
+    assert {name: lines for name, lines in asking.items() if lines} == {}
 
 
 def test_a_question_is_seen() -> None:
