@@ -13,6 +13,7 @@ import torch
 from lib_embmerge.errors import EmbeddingMergeError, LimitExceeded, UnknownEmbedding, UnsupportedHost
 from lib_embmerge.hosts.sdnext import adapter as adapter_module
 from lib_embmerge.hosts.sdnext.borrowed_tokens import borrow_words, lent_rows
+from lib_embmerge.hosts.sdnext.found_encoders import FoundEncoder
 from lib_embmerge.hosts.webui.extension import WebUI
 
 from .contract import COUNTS, HostContract
@@ -479,6 +480,17 @@ def test_what_cannot_be_is_said(sdnext: FakeSDNext) -> None:
     sdnext.generate("a cat")
     shown = sdnext.modules.ui_common.update_token_counter("a <'cat'>")["value"]
     assert "no text encoder that embmerge can use" in shown
+
+
+@pytest.mark.parametrize(
+    ("spelled", "start", "is_clip"), [(49406, 49406, True), (None, None, False), (2, None, False), (3, 2, False)]
+)
+def test_clip_is_known_by_its_start_token(spelled: int | None, start: int | None, is_clip: bool) -> None:
+    """Not by its width: Qwen 3 0.6B, Anima's encoder, is as wide as CLIP-H, and has no start token."""
+    known = {"get_vocab": dict, "convert_tokens_to_ids": lambda token: spelled, "bos_token_id": start}
+    model = torch.nn.Module()
+    model.get_input_embeddings = lambda: torch.nn.Embedding(8, 1024)
+    assert FoundEncoder(model, SimpleNamespace(**known)).is_clip is is_clip
 
 
 def test_a_pipeline_inside_a_model_is_found(sdnext: FakeSDNext) -> None:

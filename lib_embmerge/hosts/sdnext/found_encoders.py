@@ -49,7 +49,8 @@ class FoundEncoder:
         """Whether it is CLIP, of a known width, in the form of a torch module."""
         if not isinstance(self.model, torch.nn.Module) or not hasattr(self.tokenizer, "get_vocab"):
             return False
-        if self.tokenizer.convert_tokens_to_ids(START_TOKEN) != self.tokenizer.bos_token_id:
+        start = self.tokenizer.convert_tokens_to_ids(START_TOKEN)
+        if start is None or start != self.tokenizer.bos_token_id:  # Qwen's tokenizer has neither
             return False
         return getattr(self.layer, "embedding_dim", None) in ENCODER_NAMES
 
