@@ -91,10 +91,7 @@ def detect_host(load: Callable[[str], Any] = importlib.import_module) -> Running
     nearest = min(lacking, key=lambda adapter: len(lacking[adapter]))
     if lacking[nearest]:
         purposes = " and ".join(dict.fromkeys(c.purpose for c in lacking[nearest]))
-        unknown = UnsupportedHost(
-            f"embmerge does not know this WebUI: it finds no way {purposes}. "
-            "Expressions in prompts stay as they are typed."
-        )
+        unknown = UnsupportedHost(f"embmerge does not know this WebUI: it finds no way {purposes}.")
         unknown.places = [f"{c.module}.{c.attribute}" for c in lacking[nearest]]
         raise unknown
     return nearest()

@@ -35,11 +35,12 @@ def test_its_lists_and_folders_are_the_host_s(a1111: FakeA1111, unserved: Unserv
     assert "real" in unserved.checkpoint_names()
     assert unserved.embeddings_folder == a1111.embeddings_folder
     assert unserved.brackets.value == "<{"
-    assert unserved.warnings() == [REFUSAL]
+    assert unserved.warnings() == [f"{REFUSAL} Expressions in prompts stay as they are typed."]
 
 
 def test_a_prompt_with_an_expression_says_so_in_its_line(unserved: UnservedHost) -> None:
-    assert REFUSAL in ask(unserved, "prompt_lines", text="a <'cat'>")["slots"]["lines"]
+    line = ask(unserved, "prompt_lines", text="a <'cat'>")["slots"]["lines"]
+    assert f"{REFUSAL} Expressions in prompts stay as they are typed." in line
     assert ask(unserved, "prompt_lines", text="a cat")["slots"]["lines"] == ""
 
 

@@ -32,8 +32,8 @@ class UnservedHost(RunningHost):
         """Take what it lacks."""
         super().__init__(_find_checkpoints())
         self.shared = load_if_there("modules.shared") or SimpleNamespace(opts=SimpleNamespace(data={}))
-        self.refusal = problem.sentence
-        self.notices = [problem.sentence]
+        self.refusal = f"{problem.sentence} Expressions in prompts stay as they are typed."
+        self.notices = [self.refusal]
         self.lacking = list(problem.places)
 
     def loaded_model(self) -> None:
