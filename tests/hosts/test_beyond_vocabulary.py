@@ -159,6 +159,16 @@ def test_lent_ids_are_answered_with_their_vectors_alone(dtype: torch.dtype) -> N
     assert torch.equal(untouched, module(torch.tensor([[1, 2]])))
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_a_table_of_8_bits_gets_vectors_as_they_are(dtype: torch.dtype) -> None:
+    module = torch.nn.Embedding.from_pretrained(torch.tensor([[0.5, 1.0], [0.25, 2.0]]).to(dtype))
+    beyond, (one,) = lent([[0.123, -1.017]])
+    with answered(beyond, module):
+        found, plain = module(torch.tensor([[one, 1]])), module(torch.tensor([[0, 1]]))
+    assert torch.equal(found, torch.tensor([[[0.123, -1.017], [0.25, 2.0]]]))
+    assert torch.equal(torch.cat([found, plain])[1], torch.tensor([[0.5, 1.0], [0.25, 2.0]]))
+
+
 def test_nothing_stays_behind_after_an_error() -> None:
     module = torch.nn.Embedding(3, 2)
     before = len(module._forward_hooks) + len(module._forward_pre_hooks)

@@ -182,9 +182,12 @@ class _AnsweringModule:
     def after(self, module: Any, args: tuple[Any, ...], rows: Tensor) -> Tensor | None:
         """Put the vectors in the places that `before` has kept."""
         met, self._running.met = getattr(self._running, "met", None), None
+        # Numbers of 8 bits are only for storing: a sum would keep two or three of its digits. The host converts them
+        # too, and may put the rows of several prompts together before.
+        is_stored = rows.element_size() == 1
         if met is None:
-            return None
-        rows = rows.clone()
+            return rows.to(torch.float32) if is_stored else None
+        rows = rows.to(torch.float32) if is_stored else rows.clone()
         for places, vector in met:
             rows[places.to(rows.device)] = vector.to(device=rows.device, dtype=rows.dtype)
         return rows
