@@ -61,13 +61,13 @@ class GgufFile(TensorFile):
 
     def read_rows(self, name: str, ids: Sequence[int]) -> Tensor:
         """Read rows of a matrix as they are computed with: (len(ids), columns), float32."""
-        import gguf  # type: ignore[import-not-found, unused-ignore]
         import numpy as np
         import torch
+        from gguf.quants import dequantize  # type: ignore[import-not-found, unused-ignore]
 
         tensor = self.stored[name]
         packed = tensor.data[np.asarray(ids, dtype=np.int64)]
-        rows = gguf.quants.dequantize(packed, tensor.tensor_type).reshape(len(ids), -1)
+        rows = dequantize(packed, tensor.tensor_type).reshape(len(ids), -1)
         return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
 
 
@@ -77,7 +77,8 @@ def open_gguf(path: Path) -> GgufFile:
     Raises: FileError where the `gguf` package is missing, or the file is none.
     """
     try:
-        import gguf
+        # By name: an empty folder that is called gguf can be imported, too.
+        from gguf import GGUFReader  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise FileError(
             f"{path.name} is a GGUF file; to read it the package gguf is needed.", suggestion="pip install gguf"
@@ -87,7 +88,7 @@ def open_gguf(path: Path) -> GgufFile:
     except (ValueError, OSError) as error:
         raise FileError(f"{path.name} cannot be read as GGUF: {error}.") from error
     try:
-        reader = gguf.GGUFReader(path)
+        reader = GGUFReader(path)
         status = path.stat()
         with path.open("rb") as file:
             header = hashlib.sha256(file.read(reader.data_offset)).hexdigest()

@@ -159,13 +159,13 @@ def _read(path: Path, group: str) -> Any:
 
         return Tokenizer.from_str(_read_tokenizer_json(path))
     try:
-        import sentencepiece  # type: ignore[import-not-found, unused-ignore]
+        from sentencepiece import SentencePieceProcessor  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise FileError(
             f"To read {path.name} the package sentencepiece is needed.", suggestion="pip install sentencepiece"
         ) from None
     try:
-        return sentencepiece.SentencePieceProcessor(model_file=str(path))
+        return SentencePieceProcessor(model_file=str(path))
     except (OSError, RuntimeError) as error:
         raise FileError(f"{path} cannot be read as a tokenizer: {error}.") from error
 

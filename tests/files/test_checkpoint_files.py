@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import sys
+from types import ModuleType
 
 import pytest
 import torch
@@ -105,8 +107,10 @@ def test_pickles_are_refused_unread(tmp_path, name):
         open_checkpoint(tmp_path / name)
 
 
-def test_a_gguf_is_refused(tmp_path):
-    with pytest.raises(FileError, match="GGUF"):
+@pytest.mark.parametrize("package", [None, ModuleType("gguf")], ids=["missing", "an empty folder"])
+def test_a_gguf_is_refused_without_its_package(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, "gguf", package)
+    with pytest.raises(FileError, match="the package gguf is needed"):
         open_checkpoint(tmp_path / "model.gguf")
 
 

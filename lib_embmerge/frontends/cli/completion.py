@@ -22,24 +22,24 @@ def write_completion(options: argparse.Namespace) -> Report:
     Raises: EmbeddingMergeError where shtab, which nothing else needs, is not installed.
     """
     try:
-        import shtab
+        from shtab import DIRECTORY, FILE, SUPPORTED_SHELLS, __version__, complete
     except ImportError:
         raise EmbeddingMergeError(
             "The script is written by shtab, which is not installed.",
             suggestion=f"Install it with: {sys.executable} -m pip install shtab",
         ) from None
-    if options.shell not in shtab.SUPPORTED_SHELLS:
+    if options.shell not in SUPPORTED_SHELLS:
         raise EmbeddingMergeError(
-            f"shtab {shtab.__version__} writes no script for {options.shell}.",
+            f"shtab {__version__} writes no script for {options.shell}.",
             suggestion=f"Get a newer one: {sys.executable} -m pip install --upgrade shtab",
         )
     parser = build_whole_parser()
     for action in _all_actions(parser):
         if action.metavar in FILES:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]
+            action.complete = FILE  # type: ignore[attr-defined]
         elif action.metavar in FOLDERS:
-            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-    script = shtab.complete(parser, options.shell)
+            action.complete = DIRECTORY  # type: ignore[attr-defined]
+    script = complete(parser, options.shell)
     return Report({"shell": options.shell, "script": script}, script.rstrip("\n").split("\n"))
 
 
