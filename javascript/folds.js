@@ -40,11 +40,21 @@
             const fields = fieldsOf[kind]();
             const key = JSON.stringify(fields);
             if (isNew || ![slot.dataset.embmergeShows, asking.get(kind)].includes(key)) {
-                asking.set(kind, key);
                 sayComputing(slot);
-                embmerge.ask(kind, kind, fields, (answer) => show(kind, key, answer));
+                ask(kind, fields);
             }
         }
+    }
+
+    function ask(kind, fields) {
+        const key = JSON.stringify(fields);
+        asking.set(kind, key);
+        embmerge.ask(kind, kind, fields, (answer) => {
+            show(kind, key, answer);
+            if (answer.then === kind && key === JSON.stringify(fieldsOf[kind]())) {
+                ask(kind, fields); // this was how far it is
+            }
+        });
     }
 
     function sayComputing(slot) {

@@ -26,11 +26,12 @@ def kept_statistics() -> Iterator[None]:
         found: Any = original(encoder)
         compute = type(found)._compute
 
-        def once() -> Any:
+        def once() -> Iterator[int]:
             key = key_of(encoder)
             if key not in kept:
-                kept[key] = compute(found)
-            return kept[key]
+                yield from compute(found)
+                kept[key] = found._kept
+            found._kept = kept[key]
 
         found._compute = once
         if isinstance(encoder.table, DemonstrationTable):

@@ -40,6 +40,8 @@ CHUNK_NUMBERS = 8_000_000
 """Numbers that are read at once at most: of a wide table fewer rows, so that no more than some 100 MB are needed."""
 BLOCK = 128
 """Rows that are added up at once: they fit into a processor's cache."""
+PASSES = 2
+"""How often the table is gone through for its statistics."""
 SAMPLES, SAMPLE_ROWS = 32, 4
 """Places of a table, and rows at each, that the usual norm is taken of where the whole is not read: CLIP's differ by a
 tenth from one another, so that the mean of these is right to a hundredth."""
@@ -79,6 +81,8 @@ class Vocabulary:
         self.chunk = max(1, min(chunk, CHUNK_NUMBERS // max(1, width)))
         self._lock = threading.Lock()
         self._kept: _Statistics | None = None
+        self._reading: Iterator[int] | None = None
+        self._rows_read = 0
         self._memory = memory
         self._scale: NormScale | None = None
         self._sampled: float | None = None
@@ -260,28 +264,56 @@ class Vocabulary:
                 block[:] = numbers[start : start + BLOCK]
                 yield block
 
-    def _statistics(self) -> _Statistics:
-        with self._lock:
-            if self._kept is None:
-                with torch.inference_mode(mode=False), torch.no_grad(), np.errstate(all="ignore"):
-                    self._kept = self._compute()
-            return self._kept
+    def read_on(self, seconds: float = math.inf) -> float:
+        """Read rows for the statistics for about so long, from where that was left; return what share is done.
 
-    def _compute(self) -> _Statistics:
+        Where another thread is at that, it is waited for as long.
+        """
+        end = time.monotonic() + seconds
+        if self._lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
+            try:
+                self._read_until(end)
+            finally:
+                self._lock.release()
+        return 1.0 if self._kept is not None else min(1.0, self._rows_read / max(1, PASSES * self.size))
+
+    def _read_until(self, end: float) -> None:
+        if self._kept is not None:
+            return
+        if self._reading is None:
+            self._reading, self._rows_read = self._compute(), 0
+        with torch.inference_mode(mode=False), torch.no_grad(), np.errstate(all="ignore"):
+            for count in self._reading:
+                self._rows_read += count
+                if time.monotonic() >= end:
+                    return
+
+    def _statistics(self) -> _Statistics:
+        while self._kept is None:
+            self.read_on()
+        return self._kept
+
+    def _compute(self) -> Iterator[int]:
+        """Make the statistics and keep them, yielding after each block how many rows it has."""
         total, squares = np.zeros(self.width), np.zeros(self.width)
         norms = [np.zeros(0)]
-        for rows in self._blocks(self._chunks()):
-            norms.append(_norms_of_rows(rows))
-            total = _add_up(total, rows)
-        all_norms = np.concatenate(norms)
-        count = max(1, len(all_norms))
-        mean = total / count
-        for rows in self._blocks(self._chunks()):
-            np.subtract(rows, mean, out=rows)
-            squares = _add_up(squares, np.square(rows, out=rows))
+        try:
+            for rows in self._blocks(self._chunks()):
+                norms.append(_norms_of_rows(rows))
+                total = _add_up(total, rows)
+                yield len(rows)
+            all_norms = np.concatenate(norms)
+            count = max(1, len(all_norms))
+            mean = total / count
+            for rows in self._blocks(self._chunks()):
+                np.subtract(rows, mean, out=rows)
+                squares = _add_up(squares, np.square(rows, out=rows))
+                yield len(rows)
+        finally:
+            self._reading = None
         by_id = np.full(self.size, np.nan)
         by_id[[i for i in range(self.size) if i not in self.excluded]] = all_norms
-        return _Statistics(
+        self._kept = _Statistics(
             mean=torch.from_numpy(mean),
             deviation=torch.from_numpy(np.sqrt(squares / count)),
             norms=torch.from_numpy(by_id),

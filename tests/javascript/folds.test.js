@@ -47,6 +47,15 @@ describe("a fold", () => {
         assert.equal(slot(page).getAttribute("aria-busy"), "false");
     });
 
+    test("shows how far it is, and asks until it is answered", async () => {
+        const page = await open();
+        await page.answer({ slots: { table: "<p>30 %</p>" }, then: "table" });
+        assert.equal(slot(page).innerHTML, "<p>30 %</p>");
+        await page.answer({ slots: { table: "<table></table>" }, then: null });
+        assert.equal(slot(page).innerHTML, "<table></table>");
+        assert.deepEqual(kinds(page), ["table", "table"]);
+    });
+
     test("that is opened later is asked for then", async () => {
         const page = await open();
         await page.answer({ slots: { table: "<table></table>" } });

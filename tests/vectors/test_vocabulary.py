@@ -57,6 +57,25 @@ def test_statistics_do_not_depend_on_how_the_table_is_read() -> None:
     assert one.mean.numpy().tolist() == (total / 998).tolist()
 
 
+def test_statistics_that_are_read_in_many_goes_are_those_of_one() -> None:
+    table, failing = noise(1000, 5), [True]
+
+    def read(start: int, stop: int) -> Tensor:
+        if start == 700 and failing and failing.pop():
+            raise OSError("gone for a moment")
+        return table[start:stop]
+
+    words = Vocabulary(read, size=1000, width=5, excluded=(3,), chunk=100)
+    with pytest.raises(OSError, match="gone"):
+        words.read_on()
+    shares = [words.read_on(0)]
+    while shares[-1] < 1:
+        shares.append(words.read_on(0))
+    assert shares == sorted(set(shares))
+    assert len(shares) > 10
+    assert torch.equal(words.deviation, vocabulary_of(table, excluded=(3,)).deviation)
+
+
 def test_percentile_counts_ties_half() -> None:
     words = vocabulary_of(torch.tensor([[1.0], [2.0], [2.0], [3.0]]))
     assert [words.scale().percentile(norm) for norm in (0.5, 1.0, 2.0, 2.5, 4.0)] == [0.0, 12.5, 50.0, 75.0, 100.0]

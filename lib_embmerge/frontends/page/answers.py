@@ -24,6 +24,7 @@ from .build.preview import answer_follow, answer_load, answer_preview
 from .build.saving import answer_name
 from .build.table import answer_csv, answer_table
 from .convert.loads import answer_loads
+from .first_reading import answer_first_reading
 from .html import draw_error
 from .many.batch import answer_many
 from .prompt.lines import answer_prompt_lines
@@ -48,6 +49,9 @@ ASKED: Mapping[str, Callable[[Question, PageHost], Answer]] = MappingProxyType(
 )
 """What can be asked, and who answers."""
 
+OF_ALL_ROWS = ("nearest", "table", "pictures")
+"""What compares with the whole vocabulary; each has a slot of its name."""
+
 
 def answer(text: str, host: PageHost) -> str:
     """Answer a question in JSON; a user's mistake becomes the slot `error`."""
@@ -57,7 +61,8 @@ def answer(text: str, host: PageHost) -> str:
         respond = ASKED.get(question.kind)
         if respond is None:
             raise EmbeddingMergeError(f"The page asked for {question.kind!r}, which nobody answers.")
-        found = respond(question, host)
+        waits = answer_first_reading(question, host) if question.kind in OF_ALL_ROWS else None
+        found = respond(question, host) if waits is None else waits
     except EmbeddingMergeError as error:
         found = Answer({"error": draw_error(error)}, {"failed": True})
     content = {"id": question.id, "kind": question.kind, **vars(found)}

@@ -61,11 +61,6 @@ class Standing(Generic[R]):
         return sum(outcome.error is not None for outcome in self.outcomes)
 
     @property
-    def percent(self) -> float:
-        """How much of the bar is full."""
-        return 100.0 * self.done / self.total if self.total else 100.0
-
-    @property
     def rate(self) -> float | None:
         """How many tasks a second are done; None before the first is."""
         return self.done / self.seconds if self.done and self.seconds > 0 else None

@@ -24,6 +24,7 @@ __all__ = [
     "list_checkpoints",
     "list_files",
     "loaded_model",
+    "model_for",
     "open_checkpoint_named",
     "open_choice",
     "read_box",
@@ -153,6 +154,14 @@ def open_checkpoint_named(name: str, host: PageHost, loaded: TextModel) -> TextM
             suggestion="Load a checkpoint of its family first.",
         )
     return model
+
+
+def model_for(choice: Choice, host: PageHost) -> TextModel | None:
+    """Return what a choice is computed with, or measured by; None where a file is looked at without a model.
+
+    Raises: as `open_choice`.
+    """
+    return _model_of(choice, host) if choice.is_expression else loaded_model(host)
 
 
 def _model_of(choice: Choice, host: PageHost) -> TextModel:

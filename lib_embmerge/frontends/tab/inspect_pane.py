@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import gradio as gr
 
 from ...host_protocol import PageHost
 from ..gradio_compat import file_input, on_change, on_click, on_select, uploaded_paths
+from ..page.first_reading import show_first_reading
 from ..page.html import draw
 from ..page.inspect.comparing import compare_from_page
 from ..page.inspect.explaining import WISHED_WAYS, carry_from_page, explain_from_page
@@ -120,12 +121,13 @@ def _build_inspect(host: PageHost, files: Sequence[str], checkpoints: Sequence[s
         with gr.Column(scale=6, min_width=320):
             result = gr.HTML(draw("inspect/empty"), elem_id="embmerge_inspect_result")
 
-    def inspect(*values: Any) -> str:
-        return inspect_from_page(host, _read(*values))
-
-    def inspect_chosen(*values: Any) -> Any:
+    def inspect(*values: Any) -> Iterator[str]:
         choice = _read(*values)
-        return inspect_from_page(host, choice) if choice.is_file else gr.update()
+        yield from show_first_reading(choice, host)
+        yield inspect_from_page(host, choice)
+
+    def inspect_chosen(*values: Any) -> Iterator[Any]:
+        yield from inspect(*values) if _read(*values).is_file else [gr.update()]
 
     def explain(job: str, *values: Any) -> Any:
         return explain_from_page(host, jobs, job, _read(*values))

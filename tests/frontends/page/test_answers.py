@@ -2,15 +2,20 @@
 
 import html
 import json
+import math
 
 import pytest
 
 from lib_embmerge.errors import FileError
 from lib_embmerge.frontends.app.host import AppHost
+from lib_embmerge.frontends.page import first_reading
 from lib_embmerge.frontends.page.answers import ASKED, answer
 from lib_embmerge.frontends.page.build.saving import LONG_CHOICES, save_from_page
+from lib_embmerge.frontends.page.first_reading import show_first_reading
+from lib_embmerge.frontends.page.source import Choice
 from lib_embmerge.inspection import find_neighbours
 from lib_embmerge.limits import Limits
+from lib_embmerge.vectors.vocabulary import Vocabulary
 
 from ..checkpoints import make_checkpoint
 
@@ -179,6 +184,35 @@ def test_words_are_searched_for_the_vectors_that_are_shown(host, monkeypatch):
     monkeypatch.setattr("lib_embmerge.frontends.page.build.nearest.find_neighbours", search)
     assert "and 72 more in the table" in ask(host, "nearest", text="repeat('cat', 80)")["slots"]["nearest"]
     assert searched == [8]
+
+
+@pytest.fixture
+def first_reads(monkeypatch):
+    """A vocabulary that is large, and of which the page's first look finds a quarter read."""
+    shares, read_on = iter([0.25]), Vocabulary.read_on
+    monkeypatch.setattr(first_reading, "LARGE", 49_408 * 1280)
+
+    def slowly(vocabulary, seconds=math.inf):
+        return next(shares, 1.0) if seconds == first_reading.STEP_S else read_on(vocabulary, seconds)
+
+    monkeypatch.setattr(Vocabulary, "read_on", slowly)
+
+
+@pytest.mark.parametrize("kind", ["nearest", "table", "pictures"])
+def test_how_far_a_large_vocabulary_is_read_is_shown_until_the_answer(host, first_reads, kind):
+    found = ask(host, kind, text="'cat'")
+    assert found["then"] == kind
+    assert "Reading the vocabulary of clip_g, once for this model: <strong>25 %" in found["slots"][kind]
+    found = ask(host, kind, text="'cat'")
+    assert (found["then"], "progressbar" in found["slots"][kind]) == (None, False)
+
+
+def test_what_is_inspected_waits_for_a_large_vocabulary(host, first_reads):
+    (shown,) = show_first_reading(Choice("an expression", "'cat'"), host)
+    assert "Reading the vocabulary of clip_g" in shown
+    assert list(show_first_reading(Choice("a file in the folder", file="gone.safetensors"), host)) == []
+    (mistake,) = show_first_reading(Choice("an expression", "'cat'", "no-such"), host)
+    assert "There is no checkpoint no-such" in mistake
 
 
 def test_a_name_with_its_extension_is_mended_by_a_click(host: AppHost) -> None:

@@ -25,6 +25,7 @@ from ....language import write
 from ....saving import Saved, SaveOptions, rebuild, save_expression, save_vectors
 from ...save_form import SaveForm
 from ...source import Computed, Source, StoredFile
+from ..first_reading import read_vocabularies
 from ..html import draw, draw_error
 from ..jobs import Jobs, Standing, Task, draw_progress
 from ..source import LOADED, Choice, open_checkpoint_named, open_choice
@@ -46,6 +47,7 @@ def explain_from_page(host: PageHost, jobs: Jobs, job: str, choice: Choice) -> I
     try:
         chosen = open_choice(choice, host)
         model = chosen.model or host.load_text_model()
+        yield from read_vocabularies(model)
         found = explain(chosen.vectors, model)
         tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(chosen.vectors.length)]
         for standing in jobs.work(job, tasks):
@@ -120,6 +122,7 @@ class _WordCarrier:
 
     def work(self, host: PageHost, jobs: Jobs, job: str) -> Iterator[str]:
         """Explain vector by vector, say what the words are, and write them; yield HTML as often as there is news."""
+        yield from read_vocabularies(self.source)
         vectors = self.chosen.vectors
         found: Iterator[ExplainedVector | CarriedWords] = carry_words(vectors, self.source, self.target)
         tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(vectors.length)]
