@@ -514,12 +514,12 @@ def test_rows_of_embeddings_are_no_part_of_the_vocabulary(sdnext: FakeSDNext) ->
 
 
 class QuantizedEmbedding(torch.nn.Embedding):
-    """Keeps a table in whole numbers of another shape, with one scale."""
+    """Keeps a table in whole numbers, packed into one row, with one scale."""
 
     def __init__(self, table: torch.nn.Embedding) -> None:
         super().__init__(*table.weight.shape)
         packed = (table.weight.detach() * 256).to(torch.int16)
-        self.weight = torch.nn.Parameter(packed.reshape(-1, 2 * table.embedding_dim), requires_grad=False)
+        self.weight = torch.nn.Parameter(packed.reshape(-1), requires_grad=False)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.weight.reshape(-1, self.embedding_dim)[ids] / 256

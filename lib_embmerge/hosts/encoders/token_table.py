@@ -42,7 +42,12 @@ class HostTable:
         while hasattr(getattr(layer, "wrapped", None), "weight"):
             layer = layer.wrapped
         self.layer = layer
-        self.size, self.width = (int(n) for n in layer.weight.shape)
+        self.size, self.width = self.measure()
+
+    def measure(self) -> tuple[int, int]:
+        """Return how many rows the table has, and how wide they are."""
+        size, width = self.layer.weight.shape
+        return int(size), int(width)
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, on the CPU.
@@ -101,10 +106,9 @@ class HostTable:
 class CalledTable(HostTable):
     """A table whose rows only its layer can give: quantized, or brought into memory by a hook for each call."""
 
-    def __init__(self, layer: Any) -> None:
-        """Take the layer; what it stores need not have the table's shape."""
-        super().__init__(layer)
-        self.size, self.width = int(self.layer.num_embeddings), int(self.layer.embedding_dim)
+    def measure(self) -> tuple[int, int]:
+        """Return the layer's own measures: numbers of four bits are stored in a single row."""
+        return int(self.layer.num_embeddings), int(self.layer.embedding_dim)
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, on the CPU."""
