@@ -209,10 +209,22 @@ def _all_finite(values: Iterable[Values]) -> bool:
     return True
 
 
+def _describe_read(what: str, values: Values) -> str:
+    """Say which vectors of what was read are bad, by the numbers that they have in brackets."""
+    is_bad = [~rows.isfinite().all(dim=1) for rows in values]
+    bad = sorted({place for rows in is_bad for place in rows.nonzero()[:, 0].tolist()})
+    if len(bad) == max(map(len, is_bad)):
+        return f"The vectors of {what} hold infinity or NaN."
+    if len(bad) == 1:
+        return f"Vector [{bad[0]}] of {what} holds infinity or NaN."
+    shown = ", ".join(f"[{place}]" for place in bad[:5]) + (", …" if len(bad) > 5 else "")
+    return f"Vectors {shown} of {what} hold infinity or NaN."
+
+
 def _describe(step: Step, readings: Readings) -> str:
     if step.reads:
         what = [f"'{value}'" if isinstance(value, str) else f"{step.name}({value})" for value in step.values]
-        return f"The vectors of {what[0] if what else f'{step.name}()'} hold infinity or NaN."
+        return _describe_read(what[0] if what else f"{step.name}()", readings.leaf(step).values)
     operation = signature(OPERATIONS[step.name])
     if "vocabulary" in OPERATORS[step.name].needs:
         for table in readings.tables(step):

@@ -34,6 +34,10 @@ def sd1() -> MemoryModel:
         model.install(InstalledEmbedding(name, {"clip_l": torch.ones(2, 12)}))
     model.install(InstalledEmbedding("big", {"clip_l": torch.ones(2, 12), "clip_g": torch.ones(2, 16)}))
     model.install(InstalledEmbedding("broken", {"clip_l": torch.full((1, 12), float("nan"))}))
+    holes = torch.ones(4, 12)
+    holes[1:3, 5] = float("nan")
+    model.install(InstalledEmbedding("holes", {"clip_l": holes}))
+    model.install(InstalledEmbedding("hole", {"clip_l": holes[:2]}))
     model.checkpoints = {"sdxl": MemoryModel.sdxl(), "sd2": MemoryModel.sd2(), "wide": MemoryModel.sd1(width=20)}
     model.checkpoints["small"] = MemoryModel([MemoryEncoder(words=["cat"])], title="small")
     return model
@@ -108,6 +112,9 @@ ON_SD1 = [
     ("'cat' + 'broken'", "'broken'", NotFinite, "The vectors of 'broken' hold infinity or NaN."),
     ("'cat' + emb('broken')[0]", "emb('broken')[0]", NotFinite,
      "The vectors of 'broken' hold infinity or NaN."),
+    ("'hole'", "'hole'", NotFinite, "Vector [1] of 'hole' holds infinity or NaN."),
+    ("emb('hole')[1]", "emb('hole')[1]", NotFinite, "Vector [1] of 'hole' holds infinity or NaN."),
+    ("emb('holes')[0:2]", "emb('holes')[0:2]", NotFinite, "Vectors [1], [2] of 'holes' hold infinity or NaN."),
 ]  # fmt: skip
 
 UNEVEN = (
@@ -143,7 +150,7 @@ def test_a_mistake_has_its_place(make: object, text: str, at: str, kind: type, m
     assert text[error.span.start : error.span.end] == at
 
 
-NUMBERS_ONLY = ("has only zero vectors", "gives infinity", "hold infinity")
+NUMBERS_ONLY = ("has only zero vectors", "gives infinity", "hold infinity", "Vector [")
 
 
 @pytest.mark.parametrize(("make", "text", "at", "kind", "message"), CASES, ids=[row[1] for row in CASES])
