@@ -102,6 +102,8 @@ class FileFacts:
     bytes, `is_plain` whether its keys are texts and a list's items dicts of tensors. `words` are the embeddings of a
     file that holds several, `made_for` the encoders that its vectors are read for.
 
+    `others` are the keys of a dict's entries that are no tensors, where it is no trainer's.
+
     `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
     extension only. `repaired` are the files that converting would make, by what has to be asked of it; where it would
     refuse whatever is asked, there is none, and `refusal` is what it would say.
@@ -131,6 +133,7 @@ class FileFacts:
     made_for: frozenset[str] = frozenset()
     repaired: Mapping[Repair, tuple[FileFacts, ...]] = field(default_factory=dict, repr=False)
     refusal: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def length(self) -> int:
@@ -221,6 +224,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         made_for=frozenset(key for files in repaired.values() for one in files for key in one.made_for),
         repaired=repaired,
         refusal=refusal,
+        others=_others_of(content),
     )
 
 
@@ -258,6 +262,13 @@ def _tensors_of(content: Content) -> dict[str, TensorFacts]:
         for key, value in items.items()
         if isinstance(value, Stored)
     }
+
+
+def _others_of(content: Content) -> tuple[str, ...]:
+    """Return the keys of what stands beside the tensors of a dict that is no trainer's."""
+    if "string_to_param" in content.values or not content.tensors:
+        return ()
+    return tuple(str(key) for key, value in content.values.items() if not isinstance(value, Stored))
 
 
 def describe_vectors(

@@ -29,6 +29,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "text_encoders_1": "clip_g",
         "text_encoders_2": "t5xxl",
         "t5": "t5xxl",
+        "t5_xxl": "t5xxl",
         "gemma": "gemma2_2b",
     }
 )
@@ -113,9 +114,11 @@ def _find_trained(content: Content) -> list[Held]:
     beside = [key for key, tensor in content.tensors.items() if key not in SAID or not _as_text(tensor)]
     notes = tuple(f"{content.path.name}: {shorten(key)} was left out." for key in beside[:5])
     name = content.values.get("name")
+    token = name if isinstance(name, str) else ""
     if len(found) == 1:
-        token = name if isinstance(name, str) else ""
         return [Held("string_to_param", {"": [tensor]}, token, notes) for tensor in found.values()]
+    if set(found) <= set(ALL_WIDTHS):
+        return [Held("string_to_param", {key: [tensor] for key, tensor in found.items()}, token, notes)]
     return [Held("string_to_param", {"": [tensor]}, key, notes) for key, tensor in found.items()]
 
 
@@ -198,7 +201,7 @@ def _by_encoder(file: str, tensors: Mapping[str, Stored]) -> tuple[dict[str, Seq
     found: dict[str, Sequence[Stored]] = {}
     notes = []
     for key, tensor in tensors.items():
-        encoder, note = _encoder_of(key, tensor.width) if key in ALL_WIDTHS or key in ALIASES else (key, "")
+        encoder, note = _encoder_of(key, tensor.width) if _spelled(key) else (key, "")
         if encoder in found:
             raise FileError(f"{file} holds vectors for {encoder} twice.")
         found[encoder] = [tensor]
@@ -217,8 +220,14 @@ def _find_beside_lora(content: Content) -> list[Held]:
     return [Held("words beside a LoRA", {"": [tensor]}, key, (note,)) for key, tensor in words]
 
 
+def _spelled(key: str) -> str:
+    """Return an encoder's name, or another word for it, that a key is, also in capitals or with hyphens; else none."""
+    usual = key.lower().replace("-", "_")
+    return usual if usual in ALL_WIDTHS or usual in ALIASES else ""
+
+
 def _named(content: Content) -> dict[str, Stored]:
-    return {key: value for key, value in content.tensors.items() if key in ALL_WIDTHS or key in ALIASES}
+    return {key: value for key, value in content.tensors.items() if _spelled(key)}
 
 
 def _find_named(content: Content) -> list[Held]:
@@ -230,7 +239,8 @@ def _find_named(content: Content) -> list[Held]:
 
 def _encoder_of(key: str, width: int) -> tuple[str, str]:
     """Return the encoder that a key means, and a note where it is another than it says."""
-    said = ALIASES.get(key, key)
+    usual = _spelled(key)
+    said = ALIASES.get(usual, usual)
     if ALL_WIDTHS[said] == width:
         return said, "" if said == key else f"{key} is read as {said}."
     others = [*ENCODER_WIDTHS, *(["t5xxl"] if key.startswith(_NUMBERED) else [])]
@@ -263,6 +273,8 @@ def _inputs(content: Content) -> dict[str, Stored]:
 
 def _single(content: Content) -> dict[str, Stored]:
     inputs = _inputs(content)
+    if _is_by_width(content):
+        return inputs
     return {key: inputs[key] for key in ("emb_params", "emp_params") if key in inputs} or inputs
 
 
@@ -328,15 +340,19 @@ def _inner(content: Content) -> Content | None:
     """Return what a file holds one level deeper, where there is nothing above it."""
     parts = [part for part in content.values.values() if isinstance(part, Mapping)]
     with_tensors = [part for part in parts if _has_tensors(part)]
-    if content.tensors or content.rows or len(with_tensors) != 1 or recognise_keys(content.values) is not None:
+    has_vectors = any(tensor.shape and tensor.is_floating for tensor in content.tensors.values())
+    others = [key for key in content.values if key != "state_dict"]  # of a checkpoint, or of anything else
+    if has_vectors or content.rows or len(with_tensors) != 1 or recognise_keys(others) is not None:
         return None
-    return replace(content, values=with_tensors[0])
+    inner = replace(content, values=with_tensors[0])
+    return inner if any(layout.fits(inner) for layout in LAYOUTS) else None
 
 
 def _find_deeper(content: Content) -> list[Held]:
     inner = _inner(content)
     assert inner is not None
-    return find_embeddings(inner)
+    notes = tuple(f"{content.path.name}: {shorten(key)} was left out." for key in content.tensors)
+    return [replace(one, notes=(*one.notes, *notes[:5])) for one in find_embeddings(inner)]
 
 
 LAYOUTS: Sequence[Layout] = (
@@ -350,11 +366,11 @@ LAYOUTS: Sequence[Layout] = (
     ),
     Layout("vectors behind the encoder only", _only_outputs, _refuse_outputs),
     Layout("encoders by name", lambda content: bool(_named(content)), _find_named),
+    Layout("one level deeper", lambda content: _inner(content) is not None, _find_deeper),
     Layout("one tensor", lambda content: len(_single(content)) == 1 and _may_be(content), _find_single),
     Layout(
         "one tensor for each width", lambda content: _may_be(content) and _is_by_width(content), _find_by_width
     ),
     Layout("several words", lambda content: bool(content.tensors) and _is_tokens(content), _find_tokens),
-    Layout("one level deeper", lambda content: _inner(content) is not None, _find_deeper),
 )
 """The layouts in the order in which they are tried."""

@@ -96,7 +96,7 @@ def _text_of(path: Path, raw: bytes) -> bytes | None:
     """
     chunks = list(_chunks(raw))
     if raw.startswith(b"\x89PNG") and (not chunks or chunks[-1][0] != b"IEND"):
-        raise FileError(f"{path.name} is cut off.")
+        _check_pixels(path)
     for kind, data in chunks:
         keyword, _, rest = data.partition(b"\0")
         if keyword == KEYWORD and kind == b"tEXt":
@@ -108,6 +108,14 @@ def _text_of(path: Path, raw: bytes) -> bytes | None:
             text = rest.partition(b"\0")[2]
             return _unpack(path, text) if data[len(KEYWORD) + 1 :][:1] == b"\1" else text
     return None
+
+
+def _check_pixels(path: Path) -> None:
+    """Refuse a picture that ends before its pixels do; what stands behind them may be missing."""
+    try:
+        _pixels(path)
+    except FileError as error:
+        raise FileError(f"{path.name} is cut off.") from error
 
 
 def _unpack(path: Path, packed: bytes) -> bytes:

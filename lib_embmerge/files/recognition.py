@@ -16,6 +16,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "pickle"),
     (b"\x89PNG\r\n\x1a\n", "picture"),
     (b"PK\x05\x06", "an empty zip archive"),
+    (b"sys_info\0", "a file of torch before 0.1.10; load it with torch and save it anew"),
     (b"\xff\xd8\xff", "a JPEG picture, which holds no embedding"),
     (b"GIF8", "a GIF picture, which holds no embedding"),
     (b"\xff\x0a", "a JPEG XL picture; save it as PNG, without changing it"),

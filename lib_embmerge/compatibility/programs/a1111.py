@@ -69,7 +69,7 @@ def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
     if facts.single is not None:
         if facts.single.is_parameter:
             return Problem("It takes a plain tensor; the file holds an nn.Parameter.")
-        return None
+        return Problem(f"A second entry is an error to it; the file has {facts.others[0]}.") if facts.others else None
     shown = ", ".join(list(facts.tensors)[:3]) + (", …" if len(facts.tensors) > 3 else "")
     return Problem(f"A second tensor is an error to it; the file has {shown}.")
 

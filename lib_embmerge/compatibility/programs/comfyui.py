@@ -1,6 +1,7 @@
 """ComfyUI, and SwarmUI on top of it.
 
-Source: ComfyUI comfy/sd1_clip.py load_embed; SwarmUI src/Text2Image/T2IModelClassSorter.cs, T2IPromptHandling.
+Source: ComfyUI comfy/sd1_clip.py load_embed, run on files of every kind; SwarmUI src/Text2Image/T2IModel.cs,
+T2IModelHandler.cs and T2IPromptHandling.cs, read and not run.
 """
 
 from __future__ import annotations

@@ -29,9 +29,7 @@ def _dict(facts: FileFacts, model: str) -> Problem | None:
         return Problem("It wants token= for a bare tensor.")
     if not facts.is_plain:
         return Problem("It fails at a key that is no text.")
-    if facts.container == "dict" and len(facts.tensors) == 1:
-        return None
-    if facts.container == "OrderedDict" and len(facts.tensors) == 1:
+    if facts.container in ("dict", "OrderedDict") and len(facts.tensors) + len(facts.others) == 1:
         return None
     if facts.container != "list" and facts.convertible_widths != MODELS[model].widths:
         return other_width(facts, model)

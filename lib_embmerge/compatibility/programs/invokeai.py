@@ -39,6 +39,8 @@ def _container(facts: FileFacts, _model: str) -> Problem | None:
 
 
 def _count(facts: FileFacts, _model: str) -> Problem | None:
+    if facts.others and not {"emb_params", "clip_g"} & set(facts.tensors):
+        return Problem(f"It takes a dict of tensors alone for an embedding; the file has {facts.others[0]}.")
     if len(facts.tensors) < 10:
         return None
     return Problem("It takes files of fewer than ten tensors for embeddings.")

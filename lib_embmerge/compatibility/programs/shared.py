@@ -96,7 +96,8 @@ def has_vectors(facts: FileFacts, _model: str) -> Problem | None:
 
 def by_encoder(facts: FileFacts) -> dict[str, TensorFacts]:
     """Return the tensors that are an encoder's; all where none is, by a name for sentences."""
-    named = {key: tensor for key, tensor in facts.tensors.items() if key in ALL_WIDTHS} or facts.tensors
+    keys = set(facts.tensors) & set(ALL_WIDTHS) or set(facts.tensors) & {"emb_params"} or set(facts.tensors)
+    named = {key: tensor for key, tensor in facts.tensors.items() if key in keys}
     return {key or "The tensor": tensor for key, tensor in named.items()}  # a pickle may hold one without a name
 
 
