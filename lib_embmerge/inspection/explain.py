@@ -9,7 +9,7 @@ from functools import reduce
 
 from torch import Tensor, float32
 
-from ..errors import ShapeMismatch
+from ..errors import NotFinite, ShapeMismatch
 from ..families import CLIP, group_of
 from ..host_protocol import TextEncoder, TextModel
 from ..language.nodes import Apply, Expression, Number, Text
@@ -76,9 +76,12 @@ def explain(embedding: Embedding, model: TextModel, *, most: int = MOST_WORDS) -
     One sum stands for all text encoders together; a word's weight may differ between them. Encoders that the model or
     the embedding lacks are left out.
 
-    Raises: ShapeMismatch where the model has no encoder of the embedding's, or one of another width.
+    Raises: ShapeMismatch where the model has no encoder of the embedding's, or one of another width; NotFinite where a
+    vector holds infinity or NaN.
     """
     encoders = _common_encoders(embedding, model)
+    for encoder in encoders:
+        _check_finite(encoder.name, embedding[encoder.name])
     tables = [WordTable(encoder.vocabulary(), encoder.rows) for encoder in encoders]
     vectors = [embedding[encoder.name] for encoder in encoders]
     words = _Words(model, encoders)
@@ -116,6 +119,15 @@ def _common_encoders(embedding: Embedding, model: TextModel) -> list[TextEncoder
                 f"The vectors of {encoder.name} have {width} columns; {encoder.width} in {model.title}."
             )
     return found
+
+
+def _check_finite(encoder: str, rows: Tensor) -> None:
+    bad = (~rows.to(float32).isfinite()).any(dim=1).nonzero()[:, 0].tolist()
+    if bad:
+        raise NotFinite(
+            f"Vector [{bad[0]}] of {encoder} holds infinity or NaN, which no words are.",
+            suggestion="convert --drop-bad leaves such vectors out.",
+        )
 
 
 class _Words:

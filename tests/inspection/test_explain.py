@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_embmerge.errors import ShapeMismatch
+from lib_embmerge.errors import NotFinite, ShapeMismatch
 from lib_embmerge.inspection.explain import explain, join_explained
 from lib_embmerge.models.checkpoint import CheckpointModel, open_model
 from lib_embmerge.vectors.embedding import Embedding
@@ -78,3 +78,10 @@ def test_another_family_s_embedding_is_refused(model: CheckpointModel) -> None:
         list(explain(Embedding({"clip_h": torch.ones(1, 1024)}), model))
     with pytest.raises(ShapeMismatch, match="clip_l have 12 columns; 768"):
         list(explain(Embedding({"clip_l": torch.ones(1, 12)}), model))
+
+
+def test_what_is_no_number_is_refused(model: CheckpointModel) -> None:
+    rows = torch.ones(3, 768)
+    rows[2, 4] = float("nan")
+    with pytest.raises(NotFinite, match=r"Vector \[2\] of clip_l holds infinity or NaN"):
+        next(explain(Embedding({"clip_l": rows}), model))
