@@ -593,7 +593,8 @@ class HostContract:
             layers = [weakref.ref(encoder.table.layer) for encoder in host.adapter().text_model(host.model).encoders]
             host.load("sd1")
             host.generate("a mat")
-            gc.collect()
+            if any(layer() is not None for layer in layers):  # it takes a while where so much is loaded
+                gc.collect()
             assert [layer() is None for layer in layers] == [True] * len(layers), kind
 
     @BOTH
