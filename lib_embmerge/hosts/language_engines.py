@@ -34,6 +34,7 @@ from .encoders.beyond_vocabulary import (
     answered,
 )
 from .encoders.language_encoder import LanguageEncoder, cut_texts, find_key, rows_in_prompts, without_pictures
+from .pipeline.hooks import replaced
 
 __all__ = ["LanguageEngine", "encoder_of", "find_language_engines", "lent_to"]
 
@@ -98,7 +99,7 @@ def lent_to(found: LanguageEngine, merged: Merged, *, vectors: bool) -> Iterator
                     standing = WordsTokenizer(tokenizer, merged.words)
                 if getattr(found.engine, "tokens_end", None) == -1:
                     standing = _Completing(standing, merged.vectors)
-                stack.enter_context(_replaced(owner, attribute, standing))
+                stack.enter_context(replaced(owner, attribute, standing))
         yield
 
 
@@ -136,16 +137,6 @@ def _places(engine: Any, names: Sequence[str]) -> Iterator[tuple[Any, str]]:
         held = getattr(engine, name, None)
         if held is not None:
             yield (held, "tokenizer") if hasattr(held, "tokenize_with_weights") else (engine, name)
-
-
-@contextlib.contextmanager
-def _replaced(owner: Any, attribute: str, standing: Any) -> Iterator[None]:
-    before = getattr(owner, attribute)
-    setattr(owner, attribute, standing)
-    try:
-        yield
-    finally:
-        setattr(owner, attribute, before)
 
 
 def _look_at(engine: Any) -> LanguageEngine:

@@ -15,12 +15,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...errors import UnsupportedHost
 
-__all__ = ["Hook", "HookGroup", "class_with"]
+__all__ = ["Hook", "HookGroup", "class_with", "replaced"]
 
 DELEGATES = "_embmerge_delegates"
 """Attribute of an owner (a module or a class of the host) under which the delegates with a target are found again."""
@@ -35,6 +35,17 @@ def class_with(module: Any, name: str) -> type:
         if isinstance(kind, type) and name in vars(kind):
             return kind
     raise _lacking(f"{module.__name__}.*.{name}")
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Let a value stand in the place of an owner's own while the context lasts."""
+    own = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, own)
 
 
 class Hook:

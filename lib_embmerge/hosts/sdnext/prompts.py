@@ -43,7 +43,7 @@ from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, re
 from ...placeholders import PREFIX, count_name, find_names
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, answered
 from ..encoders.language_encoder import rows_in_prompts
-from ..pipeline.hooks import Hook, HookGroup
+from ..pipeline.hooks import Hook, HookGroup, replaced
 from ..pipeline.job import Mistakes
 from ..pipeline.signs import find_signs
 from ..pipeline.token_counter import make_mark
@@ -337,9 +337,9 @@ class SDNextPrompts(HookGroup):
         self._running.lent = lent
         kept = self._keep(lent, self._options(p, arguments))
         if kept.texts is not None:  # pipelines encode what is left to them as text until the end
-            until_end.enter_context(_standing(self.host.sd_hijack_te, "prompt_cache", kept.texts))
+            until_end.enter_context(replaced(self.host.sd_hijack_te, "prompt_cache", kept.texts))
         try:
-            with _standing(self.host.prompt_parser_diffusers, "cache", kept.conditioning):
+            with replaced(self.host.prompt_parser_diffusers, "cache", kept.conditioning):
                 yield
         finally:
             self._running.lent = None
@@ -363,17 +363,6 @@ class SDNextPrompts(HookGroup):
             values = (arguments.get(name), getattr(p, name, None), getattr(self.host.shared.opts, name, None))
             found.append(next((value for value in values if value is not None), None))
         return found
-
-
-@contextlib.contextmanager
-def _standing(module: Any, name: str, value: Any) -> Iterator[None]:
-    """Let a value stand in a module in the place of its own while the context lasts."""
-    own = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, own)
 
 
 def _texts(values: Sequence[Any]) -> list[str]:
