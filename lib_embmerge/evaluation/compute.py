@@ -15,7 +15,7 @@ import torch
 
 from ..errors import EmbeddingMergeError, NotFinite, WrongArgument
 from ..operations import OPERATIONS, signature
-from ..vectors.embedding import Embedding
+from ..vectors.embedding import Embedding, bad_vectors
 from ..vectors.operators import OPERATORS
 from ..vectors.registry import Operator
 from .plan import CHECKPOINT, Plan, Step
@@ -211,9 +211,8 @@ def _all_finite(values: Iterable[Values]) -> bool:
 
 def _describe_read(what: str, values: Values) -> str:
     """Say which vectors of what was read are bad, by the numbers that they have in brackets."""
-    is_bad = [~rows.isfinite().all(dim=1) for rows in values]
-    bad = sorted({place for rows in is_bad for place in rows.nonzero()[:, 0].tolist()})
-    if len(bad) == max(map(len, is_bad)):
+    bad = sorted({place for rows in values for place in bad_vectors(rows)})
+    if len(bad) == max(map(len, values)):
         return f"The vectors of {what} hold infinity or NaN."
     if len(bad) == 1:
         return f"Vector [{bad[0]}] of {what} holds infinity or NaN."

@@ -14,7 +14,7 @@ from ..families import CLIP, group_of
 from ..host_protocol import TextEncoder, TextModel
 from ..language.nodes import Apply, Expression, Number, Text
 from ..language.write import write
-from ..vectors.embedding import Embedding
+from ..vectors.embedding import Embedding, bad_vectors
 from ..vectors.sparse_fit import MOST_WORDS, WordFit, WordTable, fit_words
 
 __all__ = ["ExplainedVector", "WeightedWord", "explain", "is_whole_word", "join_explained", "write_words"]
@@ -122,7 +122,7 @@ def _common_encoders(embedding: Embedding, model: TextModel) -> list[TextEncoder
 
 
 def _check_finite(encoder: str, rows: Tensor) -> None:
-    bad = (~rows.to(float32).isfinite()).any(dim=1).nonzero()[:, 0].tolist()
+    bad = bad_vectors(rows)
     if bad:
         raise NotFinite(
             f"Vector [{bad[0]}] of {encoder} holds infinity or NaN, which no words are.",

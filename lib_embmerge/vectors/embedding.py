@@ -10,7 +10,16 @@ from torch import Tensor
 
 from ..families import GROUPS, group_of
 
-__all__ = ["Embedding", "Rows", "are_zero", "describe_lengths", "digest_vectors", "former_digests", "shapes_of"]
+__all__ = [
+    "Embedding",
+    "Rows",
+    "are_zero",
+    "bad_vectors",
+    "describe_lengths",
+    "digest_vectors",
+    "former_digests",
+    "shapes_of",
+]
 
 Rows = Tensor
 """Vectors of one encoder, one per row: (n, width), float32 or float64, on the CPU."""
@@ -90,6 +99,12 @@ def describe_lengths(lengths: Mapping[str, int]) -> str:
 def are_zero(tensors: Iterable[Tensor]) -> bool:
     """Return whether every number of these tensors is zero, whatever their number format."""
     return not any(bool(tensor.to(torch.float64).any()) for tensor in tensors)  # torch cannot ask float8 itself
+
+
+def bad_vectors(rows: Tensor) -> list[int]:
+    """Return the places of the vectors that hold infinity or NaN, as float32, whatever their number format."""
+    places: list[int] = (~rows.to(torch.float32).isfinite()).any(dim=1).nonzero()[:, 0].tolist()
+    return places
 
 
 def shapes_of(vectors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:

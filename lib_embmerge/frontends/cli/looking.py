@@ -15,7 +15,7 @@ from ...files.reading import EmbeddingFile
 from ...host_protocol import TextModel
 from ...inspection import Neighbour, RowStatistics, group_by_vector
 from ...library import inspect
-from ...vectors.embedding import Embedding, shapes_of
+from ...vectors.embedding import Embedding, bad_vectors, shapes_of
 from ..figures import align, name_neighbours
 from ..source import Computed, Source, compute_source, read_stored
 from .inputs import find_named_file, open_chosen_model, read_source
@@ -161,7 +161,7 @@ def _zero_vectors(vectors: Embedding) -> list[str]:
 
 def odd_numbers(vectors: Embedding, name: str = "") -> list[str]:
     """Return a sentence on the vectors that hold what is no number; `name` stands before each sentence."""
-    counts = {key: int((~rows.to(torch.float32).isfinite()).any(dim=1).sum()) for key, rows in vectors.items()}
+    counts = {key: len(bad_vectors(rows)) for key, rows in vectors.items()}
     return [
         f"{name}{amount(n, 'vector')} of {key} {'holds' if n == 1 else 'hold'} infinity or NaN:"
         " pictures come out black, and no word is near."
