@@ -9,7 +9,8 @@ Every symbol of the host that is touched, and why:
 - `modules.sd_hijack.model_hijack`: `.embedding_db` (`ids_lookup`, `word_embeddings`, `skipped_embeddings`,
   `find_embedding_at_position`, `load_textual_inversion_embeddings`) to find and register embeddings;
   `.extra_generation_params` for the infotext's "TI hashes"; `.comments`, where the old emphasis lists embeddings
-- `modules.textual_inversion.textual_inversion.Embedding`: what a placeholder is registered as
+- `modules.textual_inversion.textual_inversion.Embedding`: what a placeholder is registered as; of `EmbeddingDatabase`
+  there `load_textual_inversion_embeddings` wrapped, so that nobody meets an empty list while a folder is read
 - `modules.sd_models`: `model_data.sd_model` (the loaded model, without loading one), `checkpoints_list`;
   `modules.shared.sd_model` and `reload_model_weights` load one, `modules.call_queue.queue_lock` waits for the picture
   before

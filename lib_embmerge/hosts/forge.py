@@ -9,7 +9,8 @@ Every symbol of the host that is touched, and why:
   `__call__`, to take our names out of the module's `last_extra_generation_params`, which become the infotext's "TI";
   ersatzForge names no embeddings there
 - of the text engines of T5 and language models, what `language_engines.py` lists
-- `backend.text_processing.textual_inversion.Embedding`: what a placeholder is registered as
+- `backend.text_processing.textual_inversion.Embedding`: what a placeholder is registered as; of `EmbeddingDatabase`
+  there `load_textual_inversion_embeddings` wrapped, so that nobody meets an empty list while a folder is read
 - `backend.diffusion_engine.base.ForgeDiffusionEngine`: of it and its subclasses `get_prompt_lengths_on_ui` wrapped,
   marks a broken expression in the counter, and `get_learned_conditioning`, whole prompts of who calls a model itself
 - `modules.processing.StableDiffusionProcessing.cached_params`: wrapped, key of the conditioning cache

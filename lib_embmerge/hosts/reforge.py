@@ -59,6 +59,7 @@ class ReForge(A1111):
     def own_hooks(self) -> Sequence[Hook]:
         """Return the hooks that bring our errors out of the main thread, and the embeddings of another family in."""
         return [
+            *super().own_hooks(),
             Hook(
                 self.main_thread,
                 "run_and_wait_result",

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -102,6 +103,7 @@ class HostUnderTest(Protocol):
     adapter: Callable[[], Any]
     webui: Callable[[], WebUI]
     load: Callable[..., Any]
+    embeddings_folder: Path
     condition: Callable[..., Any]
     condition_negative: Callable[..., Any]
     positions: Callable[[str], Tensor]
@@ -351,6 +353,30 @@ class HostContract:
         host.model.before_encoding = host.reload_embeddings
         assert same(host.condition("a <'cat'>", "a <'dog'> AND <'cat'>", "a [<'red'>:<'blue'>:0.5] sun"), plain)
 
+    def test_who_looks_while_the_folder_is_read_meets_what_was_there(
+        self, host: HostUnderTest, extension: WebUI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A save has the folder read again, in another thread than pictures; the host empties its lists first."""
+        for name in ("mystyle", "yourstyle", "oldstyle"):
+            host.save_embedding(name, host.rows("red house"))
+        host.reload_embeddings()
+        seen, read = [], safetensors.torch.load_file
+
+        def look_and_read(path: Path, *more: Any) -> Any:
+            seen.append(same(host.condition("a mystyle <emb('yourstyle')> <'cat'>"), first))
+            return read(path, *more)
+
+        first = host.condition("a mystyle <emb('yourstyle')> <'cat'>")
+        monkeypatch.setattr(safetensors.torch, "load_file", look_and_read)
+        host.save_embedding("newstyle", host.rows("blue castle"))
+        (host.embeddings_folder / "oldstyle.safetensors").unlink()
+        host.reload_embeddings()
+        assert set(seen) == {True}
+        monkeypatch.undo()
+        assert same(host.condition("a newstyle <emb('newstyle')>"), host.condition("a blue castle blue castle"))
+        with pytest.raises(UnknownEmbedding):
+            host.condition("a <emb('oldstyle')>")
+
     # Sharing the host with ourselves and others
 
     def test_installed_twice_and_removed_once_is_as_before(self, host: HostUnderTest) -> None:
@@ -364,7 +390,7 @@ class HostContract:
         webui.stop()
         assert functions_of(host) == before
 
-    OPTIONAL: Sequence[str] = ("counting", "counting for two", "the main thread", "loading")
+    OPTIONAL: Sequence[str] = ("counting", "counting for two", "the main thread", "loading", "reading the folder")
     """Hooks without which expressions work."""
 
     def test_what_cannot_be_extended_leaves_the_host_as_it_was(self, host: HostUnderTest) -> None:
@@ -391,7 +417,7 @@ class HostContract:
                 noticed = any(name in place for place in extension.host.lacking)
                 assert not any(name in notice for notice in extension.host.warnings())
                 # Not every kind of model has a counter of its own, and T5 may be reached in another way.
-                assert noticed or lacking not in ("the main thread", "loading")
+                assert noticed or lacking not in ("the main thread", "loading", "reading the folder")
                 assert same(host.condition("a <'cat'>"), host.condition("a cat"))
                 extension.stop()
             setattr(owner, name, removed)

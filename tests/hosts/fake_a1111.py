@@ -190,6 +190,7 @@ class FakeA1111:
             "tokenizing": (self.owner_of_tokenize_line(), "tokenize_line"),
             "key of the cache": (modules.processing.StableDiffusionProcessing, "cached_params"),
             "counting": (modules.sd_hijack.StableDiffusionModelHijack, "get_prompt_lengths"),
+            "reading the folder": (modules.textual_inversion.EmbeddingDatabase, "load_textual_inversion_embeddings"),
         }
 
     def owner_of_tokenize_line(self) -> Any:

@@ -76,7 +76,7 @@ class FakeForge(FakeA1111):
         "modules.sd_models": engines.sd_models,
         "modules.ui_extra_networks_textual_inversion": cards,
         "modules_forge.main_thread": webui.main_thread,
-        "backend.text_processing.textual_inversion": webui.embedding_module,
+        "backend.text_processing.textual_inversion": engines.embedding_module,
         "backend.text_processing.classic_engine": clip_engines,
         "backend.text_processing.t5_engine": words_engines,
         "backend.diffusion_engine.base": engines.base,
@@ -178,4 +178,5 @@ class FakeForge(FakeA1111):
             "key of the cache": (modules.processing.StableDiffusionProcessing, "cached_params"),
             "counting": (modules.models.StableDiffusion, "get_prompt_lengths_on_ui"),
             "counting for two": (modules.models.StableDiffusionXL, "get_prompt_lengths_on_ui"),
+            "reading the folder": (modules.textual_inversion.EmbeddingDatabase, "load_textual_inversion_embeddings"),
         }

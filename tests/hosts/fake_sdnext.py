@@ -29,6 +29,7 @@ class FakeSDNext(FakeA1111):
         "modules.modeldata": pipelines.modeldata,
         "modules.sd_checkpoint": pipelines.sd_checkpoint,
         "modules.sd_models": pipelines.sd_models,
+        "modules.textual_inversion": pipelines.textual_inversion,
         "modules.prompt_parser_diffusers": pipelines.prompt_parser_diffusers,
         "modules.sd_hijack_te": pipelines.sd_hijack_te,
         "modules.processing_diffusers": pipelines.processing_diffusers,
@@ -45,6 +46,7 @@ class FakeSDNext(FakeA1111):
 
     def __init__(self, modules: Modules) -> None:
         super().__init__(modules)
+        self.modules.textual_inversion = modules["modules.textual_inversion"]
         self.opts.embeddings_dir = str(modules.embeddings_folder)
 
     def adapter(self) -> Any:
@@ -128,4 +130,5 @@ class FakeSDNext(FakeA1111):
             "the first step of a job": (modules.processing_diffusers, "process_diffusers"),
             "the Control tab": (sys.modules["modules.control.run"], "control_run"),
             "counting": (modules.ui_common, "update_token_counter"),
+            "reading the folder": (modules.textual_inversion.EmbeddingDatabase, "load_textual_inversion_embeddings"),
         }

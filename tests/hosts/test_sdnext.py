@@ -27,7 +27,7 @@ COUNTED = {name: case for name, case in COUNTS.items() if not name.startswith("t
 
 
 class TestSDNext(HostContract):
-    OPTIONAL = ("a job", "the first step of a job", "the Control tab")
+    OPTIONAL = ("a job", "the first step of a job", "the Control tab", "reading the folder")
     COUNTED = COUNTED
     ENCODED_FOR_ONE_CHANGE = 2  # it keeps the two prompts of a job as a pair
     # The host has no conditioning functions of a list of prompts, and no key of a cache.

@@ -17,7 +17,7 @@ import torch
 from ...families import ENCODER_NAMES
 from ...host_protocol import InstalledEmbedding, TextPieces
 from ...language.quoted_text import divide_ids
-from ...placeholders import SPELLING, spelled_ids
+from ...placeholders import SPELLING, find_names, spelled_ids
 from ...vectors.embedding import Embedding
 from .encoder import HostEncoder
 
@@ -33,6 +33,7 @@ __all__ = [
     "looked_up",
     "mentioned_states",
     "of_names",
+    "replace_installed",
 ]
 
 
@@ -136,6 +137,18 @@ def looked_up(lookup: dict[int, Any], entries: Iterable[tuple[list[int], Any]]) 
                     lookup[first] = rest
                 else:
                     lookup.pop(first, None)
+
+
+def replace_installed(lookup: dict[int, Any], found: Mapping[int, Any]) -> None:
+    """Put embeddings in the place of those that a database finds by their tokens; placeholders stay, and no others."""
+    with _WRITING:
+        for first in {*lookup, *found}:
+            kept = [entry for entry in lookup.get(first, []) if find_names(entry[1].name)]
+            entries = kept + [entry for entry in found.get(first, []) if not find_names(entry[1].name)]
+            if entries:
+                lookup[first] = entries
+            else:
+                lookup.pop(first, None)
 
 
 def mentioned_states(files: Mapping[str, str], text: str) -> Mapping[str, tuple[int, int]]:

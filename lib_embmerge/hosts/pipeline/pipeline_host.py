@@ -18,6 +18,7 @@ from .comments import HASH, blank_comments
 from .conditioning import ConditioningHooks
 from .hooks import Hook
 from .job import PipelineJob
+from .read_beside import reading_hook
 from .token_counter import TokenCounter
 
 __all__ = ["PipelineHost"]
@@ -74,8 +75,8 @@ class PipelineHost(RunningHost):
         return blank_comments(prompt, self.comments())
 
     def own_hooks(self) -> Sequence[Hook]:
-        """Return what is to be wrapped beside the conditioning and the counter: nothing."""
-        return []
+        """Return what is to be wrapped beside the conditioning and the counter: how a database reads its folder."""
+        return [reading_hook(self)]
 
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return the hooks of the prompt pipeline and of the token counter, and the host's own."""

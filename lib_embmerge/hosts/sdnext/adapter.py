@@ -12,6 +12,8 @@ Every symbol of the host that is touched, and why (see `sdnext_prompts.py` for w
 - `modules.sd_hijack_te.prompt_cache`, where it is: what pipelines have encoded themselves, by a prompt's text alone
 - `modules.styles.apply_curly_braces_to_prompt`: wrapped, it makes choices between braces, also those of expressions
 - `modules.ui_common.update_token_counter`: wrapped, the token counter
+- `modules.textual_inversion.EmbeddingDatabase.load_textual_inversion_embeddings`: wrapped, so that nobody meets
+  an empty list while a folder is read
 - `modules.modeldata.model_data`: `sd_model` and `sd_refiner`, the loaded models, without loading one;
   `modules.sd_models`: `reload_model_weights` loads one, while `modules.call_queue.queue_lock` keeps pictures waiting
 - `modules.sd_checkpoint.checkpoints_list`: what `@name` knows
@@ -46,6 +48,7 @@ from ..encoders.token_table import CalledTable, HostTable
 from ..host_modules import load_if_there
 from ..pipeline.comments import blank_comments
 from ..pipeline.job import Mistakes
+from ..pipeline.read_beside import reading_hook
 from ..webui.language_text_model import LanguageTextModel
 from ..webui.running_host import Attachment, RunningHost
 from ..webui.settings import read_others
@@ -176,6 +179,7 @@ class SDNext(RunningHost):
             sd_models,
             shared,
             styles,
+            textual_inversion,
             ui_common,
         )
 
@@ -190,6 +194,7 @@ class SDNext(RunningHost):
         self.sd_models = sd_models
         self.shared = shared
         self.styles = styles
+        self.textual_inversion = textual_inversion
         self.ui_common = ui_common
         self._noted: list[str] = []
 
@@ -211,7 +216,7 @@ class SDNext(RunningHost):
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return the hooks; the host has no callback for its token counter."""
         mistakes = Mistakes()
-        return [SDNextPrompts(self, settings, mistakes), SDNextJob(self, settings, mistakes)]
+        return [SDNextPrompts(self, settings, mistakes), SDNextJob(self, settings, mistakes), reading_hook(self)]
 
     def without_comments(self, prompt: str) -> str:
         """Put blanks in the places of the first comment and of its like: the host cuts no others."""

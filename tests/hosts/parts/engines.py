@@ -11,7 +11,7 @@ import torch
 
 from .assembly import Modules, fresh, own_attributes
 from .encoders import WIDTHS, ClipEncoder, Wrapped, make_table, padding_of
-from .installed import EngineDatabase
+from .installed import Embedding, EngineDatabase
 from .models import Model, SizeEncoder, join
 from .vocabulary import BLANK, LETTERS, SentenceTokenizer, TransformersTokenizer
 from .weights import weighted_texts
@@ -43,13 +43,18 @@ class TextEngine:
         self.tokenizer = TransformersTokenizer(padding_of(key))
         self.id_pad = padding_of(key)
         self.embedding_key = self.key = key
-        self.embeddings = self.database = EngineDatabase(lambda: columns, [folder])
+        database = Modules.current["backend.text_processing.textual_inversion"].EmbeddingDatabase
+        self.embeddings = self.database = database(lambda: columns, [folder])
         self.embeddings.load_textual_inversion_embeddings()
 
     @property
     def table(self) -> Any:
         """The token table, which an engine takes to single precision when it is first used."""
         return self.text_encoder.transformer.text_model.embeddings.token_embedding.wrapped.float()
+
+
+def embedding_module(_: Modules) -> Mapping[str, Any]:
+    return {"Embedding": fresh(Embedding), "EmbeddingDatabase": fresh(EngineDatabase)}
 
 
 @cache

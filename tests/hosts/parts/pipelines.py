@@ -151,7 +151,7 @@ class Pipeline:
             encoder, tokenizer = _make_part(key, seed)
             setattr(self, f"text_encoder{SUFFIXES[place]}", encoder)
             setattr(self, f"tokenizer{SUFFIXES[place]}", tokenizer)
-        self.embedding_db = TokenDatabase(self)
+        self.embedding_db = Modules.current["modules.textual_inversion"].EmbeddingDatabase(self)
 
     def text_parts(self) -> list[tuple[int, Any, Any]]:
         """Give place, text encoder and tokenizer of each."""
@@ -264,6 +264,10 @@ class TokenDatabase:
         self.word_embeddings[found.name] = found
         for encoder, tokenizer in clip:
             _write(encoder, tokenizer, found.tokens, by_width[encoder.get_input_embeddings().embedding_dim])
+
+
+def textual_inversion(_: Modules) -> Mapping[str, Any]:
+    return {"EmbeddingDatabase": fresh(TokenDatabase)}
 
 
 def _write(encoder: Any, tokenizer: Any, tokens: Sequence[str], rows: Tensor) -> None:

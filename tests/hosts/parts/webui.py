@@ -77,7 +77,7 @@ def shared(**options: Any) -> Maker:
 
 
 def embedding_module(_: Modules) -> Mapping[str, Any]:
-    return {"Embedding": fresh(Embedding)}
+    return {"Embedding": fresh(Embedding), "EmbeddingDatabase": fresh(WatchedDatabase)}
 
 
 def open_clip_tokenizer(_: Modules) -> Mapping[str, Any]:
@@ -91,8 +91,10 @@ class StableDiffusionModelHijack:
         self.modules = modules
         self.clip: Any = None
         self.extra_generation_params: dict[str, str] = {}
-        self.embedding_db = WatchedDatabase(self._columns, [modules["modules.shared"].cmd_opts.embeddings_dir])
-        self.embedding_db.embedding_class = modules["modules.textual_inversion.textual_inversion"].Embedding
+        inversion = modules["modules.textual_inversion.textual_inversion"]
+        folder = modules["modules.shared"].cmd_opts.embeddings_dir
+        self.embedding_db = inversion.EmbeddingDatabase(self._columns, [folder])
+        self.embedding_db.embedding_class = inversion.Embedding
 
     def hijack(self, model: Any) -> None:
         wrap_encoders(model, self.modules["modules.sd_hijack_clip"].FrozenCLIPEmbedderWithCustomWords)
