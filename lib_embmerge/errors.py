@@ -128,6 +128,11 @@ class EmbeddingMergeError(Exception):
         return "" if self.source is None or self.span is None else draw_caret(self.source, self.span)
 
     @property
+    def in_a_row(self) -> str:
+        """The sentence and what it is about, without carets: for where blanks and line ends count for nothing."""
+        return f"{self.sentence} In: {shorten(self.source, 2 * CONTEXT)}" if self.source else self.sentence
+
+    @property
     def sentence(self) -> str:
         """The message with the suggestion, without the line."""
         return self.message if self.suggestion is None else f"{self.message} {self.suggestion}"

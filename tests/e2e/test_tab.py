@@ -234,7 +234,7 @@ def test_a_file_is_made_again_for_another_checkpoint(webui: WebUI, tab: Tab, fol
     tab.save("'black cat'", NAME).sees("✓", at="result")
     load(webui, SDXL)
     tab.open_pane("Inspect & compare").open_pane("Rebuild").press("rebuild_refresh")
-    tab.pick(f"{NAME}.safetensors", of="rebuild_files").sees(NAME, at="rebuild_files")  # alone: the folder may hold more
+    tab.pick(f"{NAME}.safetensors", of="rebuild_files").sees(NAME, at="rebuild_files")
     tab.press("rebuild").sees("1 of 1", f"{NAME}-rebuilt.safetensors", at="rebuild_result")
     assert {key: tuple(v.shape) for key, v in load_file(folder / f"{NAME}-rebuilt.safetensors").items()} == {
         "clip_l": (2, 768),

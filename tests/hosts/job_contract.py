@@ -203,6 +203,7 @@ class JobContract:
         processed = host.modules.processing.process_images_inner(self.job(host, "a cat"))
         assert processed.comments.startswith("its own\nA step of another extension was left out: ")
         assert "<'cat' +>" in processed.comments
+        assert "^" not in processed.comments  # blanks before it count for nothing in the page
 
     def test_a_mistake_of_an_earlier_job_is_forgotten(self, host: HostUnderTest, extension: WebUI) -> None:
         with pytest.raises(SyntaxProblem):

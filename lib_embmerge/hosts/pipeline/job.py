@@ -128,7 +128,7 @@ class JobHooks(HookGroup, ABC):
             mistake = self.mistakes.take() if is_outermost else None
         if mistake is not None:
             print(f"[embmerge] {mistake}")
-            self.say_below(processed, f"A step of another extension was left out: {mistake}")
+            self.say_below(processed, f"A step of another extension was left out: {mistake.in_a_row}")
         return processed
 
     def set_up(self, original: Callable[..., Any], p: Any, *args: Any, **kwargs: Any) -> Any:
