@@ -20,7 +20,7 @@ from .carry_ways import CARRY_WAYS
 from .errors import FileError, ShapeMismatch
 from .families import group_of
 from .host_protocol import TextEncoder, TextModel
-from .inspection.explain import ExplainedVector, explain, is_whole_word, join_explained
+from .inspection.explain import ExplainedVector, explain, explained_part, is_whole_word, join_explained
 from .language.nodes import Expression
 from .language.write import write
 from .vectors.embedding import Embedding
@@ -31,6 +31,7 @@ __all__ = [
     "MAPS",
     "CarriedMap",
     "CarriedWords",
+    "carried_part",
     "carry_map",
     "carry_shared",
     "carry_words",
@@ -98,10 +99,21 @@ def carry_words(embedding: Embedding, source: TextModel, target: TextModel) -> I
     Raises: ShapeMismatch where the embedding is not for the source's encoders.
     """
     found = []
-    for vector in explain(embedding, source):
+    for vector in explain(carried_part(embedding, source, target), source):
         found.append(vector)
         yield vector
-    yield CarriedWords(tuple(found), join_explained(found, target))
+    yield CarriedWords(tuple(found), join_explained(found, target, fill=True))
+
+
+def carried_part(embedding: Embedding, source: TextModel, target: TextModel) -> Embedding:
+    """Return the vectors whose words the other model gets: of the tokenizers that both have, or of the first one.
+
+    Raises: ShapeMismatch where the embedding is not for the source's encoders.
+    """
+    part = explained_part(embedding, source)
+    shared = {group_of(encoder.name) for encoder in target.encoders} & part.lengths.keys()
+    kept = shared or {next(iter(part.lengths))}
+    return Embedding({name: rows for name, rows in part.items() if group_of(name) in kept})
 
 
 def carry_map(embedding: Embedding, source: TextModel, target: TextModel, way: str) -> CarriedMap:

@@ -11,6 +11,7 @@ from lib_embmerge.errors import ShapeMismatch
 from lib_embmerge.families import FAMILIES
 from lib_embmerge.models.checkpoint import CheckpointModel, FileEncoder, open_model
 from lib_embmerge.models.demonstration import DemonstrationTable
+from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 from lib_embmerge.vectors.linear_map import fit_ridge, fit_rotation, judge_map
 from tests.analysed import evaluate
@@ -54,6 +55,25 @@ def test_words_are_the_same_sum_there(sd1: CheckpointModel, xl: CheckpointModel,
         found = carried(value_of(text, source), source, target)
         assert found.share == pytest.approx(1, abs=1e-4)
         assert cosine(evaluate(found.tree, target), value_of(text, target)) > 0.9999
+
+
+FLUX, QWEN, CLIP_L = MemoryModel.flux(), MemoryModel.qwen(), MemoryModel.sd1()
+ELSEWHERE = [
+    ("'cat' - 'dog' * 0.5", CLIP_L, FLUX, "'cat' - 'dog' * 0.5"),
+    ("'cat' - 'dog' * 0.5", CLIP_L, QWEN, "'cat' - 'dog' * 0.5"),
+    ("'red', 'dog'", QWEN, FLUX, "'red', 'dog'"),
+    ("clip_l('red') + t5xxl('cat')", FLUX, CLIP_L, "'red'"),
+    ("clip_l('red') + t5xxl('cat')", FLUX, QWEN, "'red'"),
+    ("clip_l('red' : 1) + t5xxl('cat')", FLUX, FLUX, "clip_l('red' : 1) + t5xxl('cat')"),
+]
+
+
+@pytest.mark.parametrize(("text", "source", "target", "expression"), ELSEWHERE)
+def test_another_tokenizer_reads_the_words(
+    text: str, source: MemoryModel, target: MemoryModel, expression: str
+) -> None:
+    """A token's id means another word to another tokenizer, also where that cuts the word into several tokens."""
+    assert carried(evaluate(text, source), source, target).expression == expression  # type: ignore[arg-type]
 
 
 def test_half_noise_leaves_the_words(sd1: CheckpointModel, xl: CheckpointModel) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..vectors.embedding import Embedding
+from ..vectors.embedding import Embedding, bad_vectors
 from ..vectors.registry import pad_to
 from ..vectors.units import unit_vectors
 
@@ -21,7 +22,8 @@ class Difference:
     """Two embeddings' vectors of one encoder.
 
     A shape is None where an embedding lacks the encoder; then, or where the widths differ, there are no figures. The
-    shorter is padded with zero vectors; a cosine with a zero vector is None.
+    shorter is padded with zero vectors. A cosine with a zero vector is None, with one that holds infinity or NaN it is
+    NaN.
     """
 
     encoder: str
@@ -44,12 +46,13 @@ def measure_differences(a: Embedding, b: Embedding) -> list[Difference]:
 
 
 def measure_similarity(embedding: Embedding) -> dict[str, list[list[float | None]]]:
-    """Return the cosine of every two vectors, per encoder; None where one of them is zero."""
+    """Return the cosine of every two vectors, per encoder; None where one is zero or holds infinity or NaN."""
     result = {}
     for name, rows in embedding.items():
         units = unit_vectors(_exact(rows))
         cosines = (units @ units.T).clamp(-1.0, 1.0)
         zero = ~rows.any(dim=1)
+        zero[bad_vectors(rows)] = True
         cosines[zero, :] = cosines[:, zero] = torch.nan
         result[name] = [[None if value != value else value for value in row] for row in cosines.tolist()]
     return result
@@ -74,7 +77,10 @@ def _compare(name: str, a: Tensor | None, b: Tensor | None) -> Difference:
 def _cosines(a: Tensor, b: Tensor) -> tuple[float | None, ...]:
     values = (unit_vectors(_exact(a)) * unit_vectors(_exact(b))).sum(dim=1).clamp(-1.0, 1.0).tolist()
     zero = (~a.any(dim=1) | ~b.any(dim=1)).tolist()
-    return tuple(None if nothing else value for value, nothing in zip(values, zero, strict=True))
+    cosines = [None if nothing else value for value, nothing in zip(values, zero, strict=True)]
+    for place in {*bad_vectors(a), *bad_vectors(b)}:
+        cosines[place] = math.nan
+    return tuple(cosines)
 
 
 def _exact(rows: Tensor) -> Tensor:

@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 from torch import Tensor, float32
 
 from ..errors import NotFinite, ShapeMismatch
-from ..families import CLIP, group_of
+from ..families import CLIP, GROUPS, group_of
 from ..host_protocol import TextEncoder, TextModel
-from ..language.nodes import Apply, Expression, Number, Text
+from ..language.nodes import Expression
 from ..language.write import write
-from ..vectors.embedding import Embedding, bad_vectors
+from ..vectors.embedding import Embedding, bad_vectors, describe_lengths
 from ..vectors.sparse_fit import MOST_WORDS, WordFit, WordTable, fit_words
+from .word_sums import WeightedWord, write_sums
 
-__all__ = ["ExplainedVector", "WeightedWord", "explain", "is_whole_word", "join_explained", "write_words"]
+__all__ = [
+    "ExplainedVector",
+    "describe_uneven",
+    "explain",
+    "explained_part",
+    "is_whole_word",
+    "join_explained",
+    "say_left_out",
+]
 
 CLOSE = 5e-4
 """How far a written weight may be from the best one, as a share of the vector's length."""
@@ -26,23 +34,15 @@ EXACTLY = 0.9999
 
 
 @dataclass(frozen=True)
-class WeightedWord:
-    """A word of a sum: its token id, its spelling, and what it is multiplied by in each text encoder."""
-
-    id: int
-    text: str
-    weights: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class ExplainedVector:
-    """One vector in words.
+    """One vector in words: the one of an index in the encoders of one tokenizer group.
 
     `share` is how much of the vector's squared length the words are, from 0 to 1, and `shares` the same by encoder,
     without those in which the vector is zero. `most_share` is what as many words as are allowed would reach. Where
     `is_chance` is set no word fits better than chance lets one expect: the words are the nearest, but explain nothing.
     """
 
+    group: str
     index: int
     words: tuple[WeightedWord, ...]
     share: float
@@ -55,6 +55,11 @@ class ExplainedVector:
     def expression(self) -> str:
         """The words as an expression that can be evaluated."""
         return write(self.tree)
+
+    @property
+    def group_title(self) -> str:
+        """The tokenizer group's name for people."""
+        return GROUPS.get(self.group, self.group)
 
     @property
     def verdict(self) -> str:
@@ -73,20 +78,21 @@ class ExplainedVector:
 def explain(embedding: Embedding, model: TextModel, *, most: int = MOST_WORDS) -> Iterator[ExplainedVector]:
     """Yield each vector of an embedding as a sum of at most `most` words of the model's vocabulary.
 
-    One sum stands for all text encoders together; a word's weight may differ between them. Encoders that the model or
-    the embedding lacks are left out.
+    One sum stands for all text encoders of a tokenizer group; a word's weight may differ between them. Another group
+    has vectors and words of its own, which follow. Encoders that the model or the embedding lacks are left out.
 
     Raises: ShapeMismatch where the model has no encoder of the embedding's, or one of another width; NotFinite where a
     vector holds infinity or NaN.
     """
-    encoders = _common_encoders(embedding, model)
-    for encoder in encoders:
+    groups = _common_encoders(embedding, model)
+    for encoder in (encoder for encoders in groups for encoder in encoders):
         _check_finite(encoder.name, embedding[encoder.name])
-    tables = [WordTable(encoder.vocabulary(), encoder.rows) for encoder in encoders]
-    vectors = [embedding[encoder.name] for encoder in encoders]
-    words = _Words(model, encoders)
-    for index, fit in enumerate(fit_words(vectors, tables, most=most, is_preferred=words.is_whole)):
-        yield words.explain(index, fit, [rows[index] for rows in vectors])
+    for encoders in groups:
+        tables = [WordTable(encoder.vocabulary(), encoder.rows) for encoder in encoders]
+        vectors = [embedding[encoder.name] for encoder in encoders]
+        words = _Words(model, encoders)
+        for index, fit in enumerate(fit_words(vectors, tables, most=most, is_preferred=words.is_whole)):
+            yield words.explain(index, fit, [rows[index] for rows in vectors])
 
 
 def is_whole_word(spelled: str, encoder: str) -> bool:
@@ -95,30 +101,63 @@ def is_whole_word(spelled: str, encoder: str) -> bool:
     return is_word and spelled.strip().isalpha()
 
 
-def join_explained(vectors: Sequence[ExplainedVector], model: TextModel | None = None) -> Expression:
-    """Return one expression for several explained vectors, one behind the other.
+def join_explained(vectors: Sequence[ExplainedVector], model: TextModel, *, fill: bool = False) -> Expression:
+    """Return one expression for explained vectors: one behind the other, and the tokenizer groups beside each other.
 
-    It is for the model that they were explained with, or for another one: there a word that is a token of another id,
-    or of none, is written as text.
+    The model is the one that they were explained with, or another one: there a word of another tokenizer is written as
+    text. With `fill` encoders for whose tokenizer nothing was explained get the words of the first one.
     """
-    trees = [vector.tree if model is None else write_words(vector.words, model) for vector in vectors]
-    return reduce(lambda all_before, one: Apply("concat", (all_before, one)), trees)
+    sums = {group: [one.words for one in found] for group, found in _by_group(vectors).items()}
+    return write_sums(sums, model, fill=fill)
 
 
-def _common_encoders(embedding: Embedding, model: TextModel) -> list[TextEncoder]:
-    found = [encoder for encoder in model.encoders if encoder.name in embedding]
-    if not found:
+def describe_uneven(vectors: Sequence[ExplainedVector]) -> str:
+    """Return the sentence on groups of unequal length, which one expression makes equal; none where they are equal."""
+    lengths = {group: len(found) for group, found in _by_group(vectors).items()}
+    if len(set(lengths.values())) < 2:
+        return ""
+    return (
+        f"Here are {describe_lengths(lengths)}; the expression gives each {max(lengths.values())}, the last ones zero."
+    )
+
+
+def explained_part(embedding: Embedding, model: TextModel) -> Embedding:
+    """Return the vectors that can be explained with a model: those for the encoders that it has.
+
+    Raises: ShapeMismatch where there are none, or they are of another width.
+    """
+    names = [encoder.name for found in _common_encoders(embedding, model) for encoder in found]
+    return Embedding({name: embedding[name] for name in names})
+
+
+def say_left_out(embedding: Embedding, part: Embedding, model: TextModel) -> str:
+    """Return the sentence on the encoders of an embedding that a part of it has not; none where it has all."""
+    left = [name for name in embedding if name not in part]
+    return f"The vectors of {' and '.join(left)} were left out: {model.title} has no such encoder." if left else ""
+
+
+def _by_group(vectors: Sequence[ExplainedVector]) -> dict[str, list[ExplainedVector]]:
+    groups: dict[str, list[ExplainedVector]] = {}
+    for one in vectors:
+        groups.setdefault(one.group, []).append(one)
+    return groups
+
+
+def _common_encoders(embedding: Embedding, model: TextModel) -> list[list[TextEncoder]]:
+    """Return the encoders that both have, by tokenizer group: a token's id is of one tokenizer."""
+    groups: dict[str, list[TextEncoder]] = {}
+    for encoder in model.encoders:
+        if encoder.name in embedding:
+            groups.setdefault(group_of(encoder.name), []).append(encoder)
+            width = int(embedding[encoder.name].shape[1])
+            if width != encoder.width:
+                raise ShapeMismatch(
+                    f"The vectors of {encoder.name} have {width} columns; {encoder.width} in {model.title}."
+                )
+    if not groups:
         own, others = " and ".join(embedding), " and ".join(encoder.name for encoder in model.encoders)
         raise ShapeMismatch(f"This embedding is for {own}; {model.title} has {others}.")
-    group = group_of(found[0].name)  # a token's id is of one tokenizer
-    found = [encoder for encoder in found if group_of(encoder.name) == group]
-    for encoder in found:
-        width = int(embedding[encoder.name].shape[1])
-        if width != encoder.width:
-            raise ShapeMismatch(
-                f"The vectors of {encoder.name} have {width} columns; {encoder.width} in {model.title}."
-            )
-    return found
+    return list(groups.values())
 
 
 def _check_finite(encoder: str, rows: Tensor) -> None:
@@ -149,8 +188,9 @@ class _Words:
             for token, column in zip(fit.ids, fit.weights.T.tolist(), strict=True)
         )
         shares = {name: share for name, share in zip(names, fit.shares, strict=True) if name in there}
-        tree = write_words(words, self.model)
-        return ExplainedVector(index, words, fit.share, shares, fit.most_share, fit.is_chance, tree)
+        group = group_of(names[0])
+        tree = write_sums({group: [words]}, self.model)
+        return ExplainedVector(group, index, words, fit.share, shares, fit.most_share, fit.is_chance, tree)
 
     def _weighted(self, token: int, weights: Mapping[str, float], vector: Sequence[Tensor]) -> WeightedWord:
         """Write a word's weights as short as is close enough, and as one where they are that close to each other."""
@@ -169,60 +209,6 @@ class _Words:
 
     def _norm(self, encoder: TextEncoder, token: int) -> float:
         return float(encoder.vocabulary().norms[token])
-
-
-def write_words(words: Sequence[WeightedWord], model: TextModel) -> Expression:
-    """Return a sum of words as an expression for a model: for an encoder without a weight the mean of all weights.
-
-    A sum of no words is one vector of zeros.
-    """
-    if not words:
-        return Apply("scale", (Apply("pad", ()), Number(0)))
-    total: Expression | None = None
-    for word in _positive_first(words):
-        weights = _weights_in(word, model)
-        is_negative = all(weight <= 0 for weight in weights.values()) and any(weights.values())
-        term = _term(word, {name: abs(w) if is_negative else w for name, w in weights.items()}, model)
-        if total is None:
-            total = Apply("negate", (term,)) if is_negative else term
-        else:
-            total = Apply("subtract" if is_negative else "add", (total, term))
-    assert total is not None
-    return total
-
-
-def _weights_in(word: WeightedWord, model: TextModel) -> dict[str, float]:
-    usual = word.weights.values()
-    middle = next(iter(usual)) if len(set(usual)) == 1 else sum(usual) / len(usual)
-    return {encoder.name: word.weights.get(encoder.name, middle) for encoder in model.encoders}
-
-
-def _term(word: WeightedWord, weights: Mapping[str, float], model: TextModel) -> Expression:
-    term = _written(word, model)
-    if len(set(weights.values())) == 1:
-        weight = next(iter(weights.values()))
-        return term if weight == 1 else Apply("scale", (term, Number(weight)))
-    for name, weight in weights.items():
-        if weight != 1:
-            term = Apply("scale", (term, Number(weight), name))
-    return term
-
-
-def _written(word: WeightedWord, model: TextModel) -> Expression:
-    """Return what stands for a token in an expression: its word where that is read as this token alone."""
-    groups = {group_of(encoder.name) for encoder in model.encoders}
-    typed = word.text if groups == {CLIP} else f" {word.text}"
-    if all(pieces == [[word.id]] for pieces in model.pieces([typed])[0].values()):
-        return Text(word.text)
-    if all(encoder.tokenize([typed]) == [[word.id]] for encoder in model.encoders):
-        return Apply("text", (Text(word.text),))  # an embedding has this name
-    return Apply("token", (Number(word.id),))
-
-
-def _positive_first(words: Sequence[WeightedWord]) -> list[WeightedWord]:
-    """Put the first word that is added before those that are subtracted, so that no sign begins the sum."""
-    first = next((word for word in words if max(word.weights.values()) > 0), None)
-    return list(words) if first is None else [first, *(word for word in words if word is not first)]
 
 
 def _shortest(value: float, tolerance: float) -> float:

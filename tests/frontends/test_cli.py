@@ -282,6 +282,19 @@ def test_count_says_each_tokenizer_s_number(
     assert run("count", text).out.splitlines() == lines
 
 
+def test_explain_says_each_tokenizer_s_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_models, "open_model", lambda _checkpoint, **_folders: MemoryModel.flux())
+    assert run("explain", "clip_l('red') : 1 + t5xxl('cat')").out.splitlines() == [
+        "CLIP, vector 0: clip_l('red' : 1)",
+        "  This word is all of it.",
+        "T5, vector 0: t5xxl('cat')",
+        "  This word is all of it.",
+        "",
+        "All of it:",
+        "  clip_l('red' : 1) + t5xxl('cat')",
+    ]
+
+
 @pytest.mark.parametrize(
     ("prompt", "pieces"),
     [

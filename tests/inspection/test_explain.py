@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from lib_embmerge.errors import NotFinite, ShapeMismatch
-from lib_embmerge.inspection.explain import explain, join_explained
+from lib_embmerge.inspection.explain import describe_uneven, explain, join_explained
+from lib_embmerge.language import write
 from lib_embmerge.models.checkpoint import CheckpointModel, open_model
+from lib_embmerge.models.memory import MemoryModel
 from lib_embmerge.vectors.embedding import Embedding
 from tests.analysed import evaluate
 
@@ -48,7 +50,7 @@ def test_what_was_made_of_words_is_found_again(
 def test_several_vectors_become_one_expression(model: CheckpointModel) -> None:
     text = "'a photo of a cat' * 0.5, ('red' - 'blue'), pad() * 0, 'dog'"
     value = value_of(text, model)
-    tree = join_explained(list(explain(value, model)))
+    tree = join_explained(list(explain(value, model)), model)
     again = evaluate(tree, model)
     assert again.length == value.length == 8
     for name, rows in value.items():
@@ -85,3 +87,39 @@ def test_what_is_no_number_is_refused(model: CheckpointModel) -> None:
     rows[2, 4] = float("nan")
     with pytest.raises(NotFinite, match=r"Vector \[2\] of clip_l holds infinity or NaN"):
         next(explain(Embedding({"clip_l": rows}), model))
+
+
+FLUX = MemoryModel.flux()  # to its T5 ' kitten' is seven bytes, ' dog' four
+BY_GROUP = [
+    ("'cat' - 'adult' * 0.5", "'cat' - 'adult' * 0.5"),
+    ("'cat', 'child'", "'cat', 'child'"),
+    ("clip_l('cat')", "clip_l('cat') + t5xxl(pad() * 0)"),
+    ("clip_l('cat') + t5xxl('child' * 2)", "clip_l('cat') + t5xxl('child' * 2)"),
+    ("clip_l('kitten' : 1) + t5xxl('cat')", "clip_l('kitten' : 1) + t5xxl('cat')"),
+    ("clip_l(token(5)) + t5xxl(token(20))", "clip_l('red' : 1) + t5xxl(token(20))"),
+]
+
+
+@pytest.mark.parametrize(("text", "expression"), BY_GROUP)
+def test_each_tokenizer_s_words_are_its_own(text: str, expression: str) -> None:
+    value = evaluate(text, FLUX)
+    found = list(explain(value, FLUX))
+    assert {one.group for one in found} == {"clip", "t5"}
+    tree = join_explained(found, FLUX)
+    assert write(tree) == expression
+    assert describe_uneven(found) == ""
+    for name, rows in value.items():
+        torch.testing.assert_close(evaluate(tree, FLUX)[name], rows, rtol=1e-3, atol=1e-3)
+
+
+def test_groups_of_unequal_length_are_said() -> None:
+    value = evaluate("'kitten'", FLUX)
+    found = list(explain(value, FLUX))
+    assert [one.group for one in found] == ["clip"] + 7 * ["t5"]
+    assert describe_uneven(found) == (
+        "Here are 1 vector in CLIP, 7 in T5; the expression gives each 7, the last ones zero."
+    )
+    made = evaluate(join_explained(found, FLUX), FLUX)
+    torch.testing.assert_close(made["t5xxl"], value["t5xxl"], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(made["clip_l"][:1], value["clip_l"], rtol=1e-3, atol=1e-3)
+    assert not made["clip_l"][1:].any()

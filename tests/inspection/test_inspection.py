@@ -140,6 +140,9 @@ def test_compare_by_hand() -> None:
     assert (of_l.mean_absolute, of_l.max_absolute) == (0.75, 2.0)
     assert of_l.cosines[0] == pytest.approx(math.sqrt(0.5))
     assert of_l.cosines[1] is None
+    bad = Embedding({"clip_l": torch.tensor([[1.0, math.nan], [1.0, 1.0]])})
+    assert math.isnan(measure_differences(bad, bad)[0].cosines[0])
+    assert measure_similarity(bad)["clip_l"][0] == [None, None]
     assert (of_g.shape_a, of_g.shape_b, of_g.mean_absolute) == ((2, 3), None, None)
     assert (of_t5.shape_a, of_t5.shape_b) == (None, (1, 4))
     assert not of_l.is_equal

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...carry import MAPS, CarriedWords, carry_map, carry_shared, carry_words, origin_of, refuse_few_words
+from ...carry import (
+    MAPS,
+    CarriedWords,
+    carried_part,
+    carry_map,
+    carry_shared,
+    carry_words,
+    origin_of,
+    refuse_few_words,
+)
 from ...carry_ways import CARRY_WAYS
 from ...entered import read_expression
 from ...errors import FileError
 from ...files.reading import EmbeddingFile, read_embedding
 from ...host_protocol import TextModel
-from ...inspection import ExplainedVector, explain, join_explained
+from ...inspection import ExplainedVector, describe_uneven, explain, explained_part, join_explained, say_left_out
 from ...language import write
 from ...models.checkpoint import CheckpointModel
 from ...saving import SaveOptions, rebuild, save_expression, save_vectors
@@ -28,13 +38,15 @@ def explain_vectors(options: argparse.Namespace) -> Report:
     """Show each vector as a sum of words."""
     looked = open_looked(options, always=True)
     assert looked.model is not None
-    found = _explain_all(looked.source.vectors, looked.model, options.k)
-    joined = write(join_explained(found)) if found else ""
+    part = explained_part(looked.source.vectors, looked.model)
+    found = _explain_all(part, looked.model, options.k)
+    joined = write(join_explained(found, looked.model)) if found else ""
     figures = {"expression": joined, "vectors": [_fields(one) for one in found], **describe_model(looked.model)}
-    lines = [line for one in found for line in _lines(one, of_several=len(found) > 1)]
+    lines = _all_lines(found)
     if len(found) > 1:
-        lines += ["", "All of it:", f"  {joined}"]
-    return Report(figures, lines, note=seen_with(looked.model))
+        lines += ["", "All of it:", f"  {joined}", *filter(None, [describe_uneven(found)])]
+    left = say_left_out(looked.source.vectors, part, looked.model)
+    return Report(figures, lines, [left] if left else [], note=seen_with(looked.model))
 
 
 def carry_file(options: argparse.Namespace) -> Report:
@@ -79,8 +91,8 @@ class _Carrier:
         print(words.remainder, file=sys.stderr)  # before anything is written
         entered = read_expression(write(words.tree), kind="expression", limits=self.wanted.limits)
         report = report_saved(save_expression(entered, self.name, self.target, self.wanted), [], self.target)
-        said = [words.remainder]
-        said += [line for one in words.vectors for line in _lines(one, of_several=len(words.vectors) > 1)]
+        left = say_left_out(self.vectors, carried_part(self.vectors, self.source, self.target), self.target)
+        said = [words.remainder, *([left] if left else []), *_all_lines(words.vectors)]
         figures = {"way": "words", "share": words.share, "vectors": [_fields(one) for one in words.vectors]}
         return replace(report, figures=figures | report.figures, lines=[*said, *report.lines])
 
@@ -97,7 +109,7 @@ class _Carrier:
         return self._saved(value, "shared", said)
 
     def _find_words(self) -> CarriedWords:
-        progress = Progress(self.vectors.length)
+        progress = Progress(sum(carried_part(self.vectors, self.source, self.target).lengths.values()))
         found: ExplainedVector | CarriedWords | None = None
         for found in carry_words(self.vectors, self.source, self.target):
             if isinstance(found, ExplainedVector):
@@ -114,7 +126,7 @@ class _Carrier:
 
 
 def _explain_all(vectors: Embedding, model: TextModel, most: int) -> list[ExplainedVector]:
-    progress = Progress(vectors.length)
+    progress = Progress(sum(vectors.lengths.values()))
     found = []
     for one in explain(vectors, model, most=most):
         progress.step("vectors explained")
@@ -123,13 +135,19 @@ def _explain_all(vectors: Embedding, model: TextModel, most: int) -> list[Explai
     return found
 
 
-def _lines(found: ExplainedVector, *, of_several: bool) -> list[str]:
-    where = f"vector {found.index}: " if of_several else ""
-    return [f"{where}{found.expression}", f"  {found.verdict}"]
+def _all_lines(found: Sequence[ExplainedVector]) -> list[str]:
+    has_groups = len({one.group for one in found}) > 1
+    lines = []
+    for one in found:
+        where = f"{one.group_title}, " if has_groups else ""
+        where += f"vector {one.index}: " if len(found) > 1 else ""
+        lines += [f"{where}{one.expression}", f"  {one.verdict}"]
+    return lines
 
 
 def _fields(found: ExplainedVector) -> dict[str, object]:
     return {
+        "group": found.group,
         "index": found.index,
         "expression": found.expression,
         "verdict": found.verdict,

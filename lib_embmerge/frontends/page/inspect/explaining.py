@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from ....carry import (
     MAPS,
     CarriedWords,
+    carried_part,
     carry_map,
     carry_shared,
     carry_words,
@@ -20,9 +22,10 @@ from ....entered import read_expression
 from ....errors import EmbeddingMergeError, FileError
 from ....files.names import folder_below
 from ....host_protocol import PageHost, TextModel
-from ....inspection import ExplainedVector, explain, join_explained
+from ....inspection import ExplainedVector, describe_uneven, explain, explained_part, join_explained, say_left_out
 from ....language import write
 from ....saving import Saved, SaveOptions, rebuild, save_expression, save_vectors
+from ....vectors.embedding import Embedding
 from ...save_form import SaveForm
 from ...source import Computed, Source, StoredFile
 from ..first_reading import read_vocabularies
@@ -31,6 +34,8 @@ from ..jobs import Jobs, Standing, Task, draw_progress
 from ..source import LOADED, Choice, open_checkpoint_named, open_choice
 
 __all__ = ["WISHED_WAYS", "carry_from_page", "explain_from_page"]
+
+T = TypeVar("T")
 
 WISHED_WAYS = {
     "by its own words, or those it comes to": "",
@@ -48,21 +53,34 @@ def explain_from_page(host: PageHost, jobs: Jobs, job: str, choice: Choice) -> I
         chosen = open_choice(choice, host)
         model = chosen.model or host.load_text_model()
         yield from read_vocabularies(model)
-        found = explain(chosen.vectors, model)
-        tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(chosen.vectors.length)]
+        part = explained_part(chosen.vectors, model)
+        tasks = _tasks(part, explain(part, model))
         for standing in jobs.work(job, tasks):
             yield draw_progress(standing) + _draw_explained(standing, chosen, model)
     except EmbeddingMergeError as error:
         yield draw_error(error)
 
 
-def _draw_explained(standing: Standing[ExplainedVector], chosen: Source, model: TextModel) -> str:
+def _draw_explained(standing: Standing[ExplainedVector | None], chosen: Source, model: TextModel) -> str:
     vectors = [outcome.result for outcome in standing.outcomes if outcome.result is not None]
     errors = list({str(outcome.error): outcome.error for outcome in standing.outcomes if outcome.error}.values())
-    joined = write(join_explained(vectors)) if vectors and standing.is_over else ""
+    joined = write(join_explained(vectors, model)) if vectors and standing.is_over else ""
+    notes = [say_left_out(chosen.vectors, explained_part(chosen.vectors, model), model), describe_uneven(vectors)]
     return draw(
-        "inspect/explained", title=chosen.title, vectors=vectors, joined=joined, errors=errors, model=model
+        "inspect/explained",
+        title=chosen.title,
+        vectors=vectors,
+        joined=joined,
+        notes=list(filter(None, notes)) if standing.is_over else [],
+        errors=errors,
+        model=model,
     )
+
+
+def _tasks(part: Embedding, found: Iterator[T]) -> list[Task[T | None]]:
+    """Return a task for each vector of each tokenizer group, which takes what is found next."""
+    indices = [index for length in part.lengths.values() for index in range(length)]
+    return [Task(f"vector {index}", partial(next, found, None)) for index in indices]
 
 
 def carry_from_page(
@@ -124,8 +142,9 @@ class _WordCarrier:
         """Explain vector by vector, say what the words are, and write them; yield HTML as often as there is news."""
         yield from read_vocabularies(self.source)
         vectors = self.chosen.vectors
-        found: Iterator[ExplainedVector | CarriedWords] = carry_words(vectors, self.source, self.target)
-        tasks = [Task(f"vector {index}", partial(next, found, None)) for index in range(vectors.length)]
+        part = carried_part(vectors, self.source, self.target)
+        found = carry_words(part, self.source, self.target)
+        tasks = _tasks(part, found)
         for standing in jobs.work(job, tasks):
             yield draw_progress(standing)
         if standing.is_cancelled:
