@@ -63,13 +63,27 @@ MODELS: Mapping[str, Target] = MappingProxyType(
         "sd3": _family("sd3", "t5xxl"),
         "flux": _family("flux", "t5xxl"),
         "chroma": Target("Chroma", ("t5xxl",)),
+        "pixart": Target("PixArt", ("t5xxl",)),
+        "ltx": Target("LTX", ("t5xxl",)),
+        "wan": Target("Wan", ("umt5xxl",)),
         "lumina2": Target("Lumina 2", ("gemma2_2b",)),
+        "omnigen2": Target("OmniGen 2", ("qwen25_3b",)),
         "qwen-image": Target("Qwen-Image", ("qwen25_7b",)),
+        "anima": Target("Anima", ("qwen3_06b",)),
         "z-image": Target("Z-Image", ("qwen3_4b",)),
+        "klein-4b": Target("Klein 4B", ("qwen3_4b",)),
+        "klein-9b": Target("Klein 9B", ("qwen3_8b",)),
         "flux2": Target("Flux.2", ("mistral3_24b",)),
+        "hunyuan-video": Target("Hunyuan Video", ("clip_l", "llama")),
+        "hidream": Target("HiDream", ("clip_l", "clip_g", "t5xxl", "llama")),
     }
 )
-"""The model families that verdicts are given for. Source: ComfyUI comfy/text_encoders/*.py for those without CLIP."""
+"""The model families that verdicts are given for. Source: ComfyUI comfy/text_encoders/*.py for those behind Flux.
+
+CLIP's and T5's vectors alone are not called made for the last two, which take them beside Llama's.
+"""
+
+WITH_LLAMA = frozenset(["hunyuan-video", "hidream"])
 
 
 @dataclass(frozen=True)
@@ -168,7 +182,10 @@ class FileFacts:
         return tuple(
             key
             for key, target in MODELS.items()
-            if encoders and encoders <= set(target.encoders) and clip in (set(), set(target.clip))
+            if encoders
+            and encoders <= set(target.encoders)
+            and clip in (set(), set(target.clip))
+            and (key not in WITH_LLAMA or "llama" in encoders)
         )
 
     def _encoders_by_key_or_width(self) -> frozenset[str]:

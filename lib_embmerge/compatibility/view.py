@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from ..families import OTHER_ENCODER_WIDTHS
+from ..families import FAMILIES, OTHER_ENCODER_WIDTHS
 from ..remarks import ALL_ZERO, NOT_FINITE, Remark
 from .facts import BUNDLE, MODELS, FileFacts, Repair
 from .judging import PROGRAMS
 from .programs.a1111 import takes_bundles
 from .verdicts import Verdict
 
-__all__ = ["LEGEND", "MARKS", "REPAIRS", "SAID", "group_reasons", "headline", "headlines", "mark_of", "name_places"]
+__all__ = [
+    "LEGEND",
+    "MARKS",
+    "REPAIRS",
+    "SAID",
+    "group_reasons",
+    "headline",
+    "headlines",
+    "mark_of",
+    "name_places",
+    "shown_families",
+]
 
 MARKS: Mapping[str, str] = MappingProxyType({"yes": "yes", "care": "yes*", "no": "–"})
 """What stands in a cell of a table of text."""
@@ -68,6 +79,12 @@ def _say_bundles(facts: FileFacts) -> str:
     if takes_bundles(facts):
         return f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder."
     return f"{said}; ComfyUI reads that from its embeddings folder, A1111 fails at such a LoRA."
+
+
+def shown_families(facts: FileFacts, verdicts: Iterable[Verdict]) -> list[str]:
+    """Return the families that a table shows: those with CLIP up to Flux, and others that it is for or loads in."""
+    loading = {verdict.model for verdict in verdicts if verdict.loads and not PROGRAMS[verdict.program].is_site}
+    return [key for key in MODELS if key in FAMILIES or key in facts.families or key in loading]
 
 
 def headline(verdicts: Sequence[Verdict], family: str) -> str:

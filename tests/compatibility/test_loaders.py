@@ -32,10 +32,10 @@ def made(tmp_path_factory):
 
 
 def loads(program: str, family: str, did: str) -> bool:
-    """Say whether what a program did is loading: in ComfyUI, that T5 or all of CLIP got its vectors."""
+    """Say whether what a program did is loading: in ComfyUI, that all of CLIP or another encoder got its vectors."""
     taken = set(did.partition(" only;")[0].split(", "))
     if program == "ComfyUI" and " only;" in did:
-        return "t5xxl" in taken or set(MODELS[family].clip) <= taken
+        return bool(taken - set(MODELS[family].clip)) or set(MODELS[family].clip) <= taken
     return did == "loads"
 
 

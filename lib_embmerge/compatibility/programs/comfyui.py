@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ...families import GROUPS, group_of
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem
@@ -16,8 +17,8 @@ from .shared import Program, first_word, lines_up, other_width, plain_only, serv
 __all__ = ["COMFYUI", "SWARMUI"]
 
 _ENDS = re.compile(r"[\s,:()\[<]")
-_WITHOUT_FOLDER = frozenset(["lumina2", "qwen-image"])
-"""Families whose tokenizer is handed no folder. Source: comfy/text_encoders/lumina2.py:9, qwen_image.py:11."""
+_WITHOUT_FOLDER = frozenset(["lumina2", "qwen-image", "omnigen2", "wan"])
+"""Families whose tokenizer is handed no folder: of the classes in comfy/text_encoders, made with one, it has none."""
 
 
 def _name(facts: FileFacts, _model: str) -> Problem | None:
@@ -104,25 +105,32 @@ def _widths(facts: FileFacts, model: str) -> Problem | None:
     if model in _WITHOUT_FOLDER:
         return Problem(f"It knows {target.encoders[0]}, but hands that encoder no folder of embeddings.")
     taken = [encoder for encoder in target.encoders if _takes(facts, encoder)]
-    if set(target.clip or target.encoders) <= set(taken) or "t5xxl" in taken:
+    if set(target.clip or target.encoders) <= set(taken) or set(taken) - set(target.clip):
         return None
     if taken:
         return Problem(f"Only {taken[0]} takes it; for the other it drops the vectors.")
     return other_width(facts, model)
 
 
-def _t5(facts: FileFacts, model: str) -> str | None:
-    if "t5xxl" not in MODELS[model].encoders:
+def _not_all(facts: FileFacts, model: str) -> str | None:
+    """Say which kinds of encoders get no vectors, where others do."""
+    encoders = MODELS[model].encoders
+    missing = [encoder for encoder in encoders if not _takes(facts, encoder)]
+    if not missing:
         return None
-    if not _takes(facts, "t5xxl"):
-        return "T5 gets no vectors; ComfyUI prints that it ignored them."
-    if any(not _takes(facts, encoder) for encoder in MODELS[model].clip):
-        return "Only T5 gets vectors; ComfyUI prints that the others ignored them."
-    return None
+    if set(missing) & set(MODELS[model].clip):
+        taking = " and ".join(_title(encoder) for encoder in encoders if encoder not in missing)
+        return f"Only {taking} gets vectors; ComfyUI prints that the others ignored them."
+    kinds = " and ".join(map(_title, missing))
+    return f"{kinds} {'gets' if len(missing) == 1 else 'get'} no vectors; ComfyUI prints that it ignored them."
+
+
+def _title(encoder: str) -> str:
+    return GROUPS[group_of(encoder)]
 
 
 def _new(_facts: FileFacts, model: str) -> str | None:
-    if model in ("z-image", "flux2"):
+    if model in ("z-image", "klein-4b", "klein-9b", "anima", "flux2"):
         return "ComfyUI hands this encoder its folder of embeddings since about February 2026."
     return None
 
@@ -167,11 +175,11 @@ _FORMS = (_form, _container, _raw)
 COMFYUI = Program(
     "ComfyUI",
     (serves(*MODELS), *_FORMS, _name, _widths),
-    (_ending, _t5, _new, _twins, _unequal, _bundles, first_word),
+    (_ending, _not_all, _new, _twins, _unequal, _bundles, first_word),
 )
 
 SWARMUI = Program(
     "SwarmUI",
     (serves(*MODELS), _swarm_listed, *_FORMS, _swarm_name, _name, _widths),
-    (_t5, _new, _twins, _unequal, _bundles, first_word),
+    (_not_all, _new, _twins, _unequal, _bundles, first_word),
 )

@@ -14,12 +14,21 @@ import torch
 from ...compatibility.facts import MODELS
 from ...compatibility.judging import PROGRAMS
 from ...compatibility.verdicts import Verdict
-from ...compatibility.view import LEGEND, MARKS, REPAIRS, group_reasons, headlines, mark_of, name_places
+from ...compatibility.view import (
+    LEGEND,
+    MARKS,
+    REPAIRS,
+    group_reasons,
+    headlines,
+    mark_of,
+    name_places,
+    shown_families,
+)
 from ...errors import EmbeddingMergeError, FileError
 from ...files.convert import Conversion, Treatment, convert_embeddings, join_files, split_file
 from ...files.names import CONVERTIBLE
 from ...files.paths import exists, is_folder, list_folder
-from ...library import check
+from ...library import Checked, check
 from ..figures import align, count_conversions
 from .report import Progress, Report, amount, describe_error
 from .terminal import terminal_width
@@ -107,7 +116,7 @@ def check_files(options: argparse.Namespace) -> Report:
         verdicts = [_fields(verdict) for verdict in found.verdicts]
         checked.append({"file": str(path), "summary": lines, "verdicts": verdicts})
         report.lines += [""] if report.lines else []
-        report.lines += _list_verdicts(path, lines, found.verdicts, found.facts.families)
+        report.lines += _list_verdicts(path, lines, found)
         loading += any(verdict.loads for verdict in found.verdicts)
     if len(files) > 1:
         report.lines += [""] if report.lines else []
@@ -117,14 +126,15 @@ def check_files(options: argparse.Namespace) -> Report:
     return report
 
 
-def _list_verdicts(path: Path, summary: list[str], verdicts: Sequence[Verdict], families: Sequence[str]) -> list[str]:
+def _list_verdicts(path: Path, summary: list[str], found: Checked) -> list[str]:
+    verdicts, shown = found.verdicts, shown_families(found.facts, found.verdicts)
     by_place = {(verdict.program, verdict.model): verdict for verdict in verdicts}
-    rows = [[program, *(MARKS[mark_of(by_place[program, model])] for model in MODELS)] for program in PROGRAMS]
-    table = align([["", *(target.title for target in MODELS.values())], *rows])
-    home = [verdict for verdict in verdicts if verdict.model in families]
+    rows = [[program, *(MARKS[mark_of(by_place[program, model])] for model in shown)] for program in PROGRAMS]
+    table = align([["", *(MODELS[model].title for model in shown)], *rows])
+    home = [verdict for verdict in verdicts if verdict.model in found.facts.families]
     home = home or [verdict for verdict in verdicts if verdict.loads or verdict.repair not in (None, "remake")]
-    shown = [remark for line in _remarks(home) for remark in wrap(line, terminal_width() - 2, subsequent_indent="  ")]
-    return [str(path), *(f"  {line}" for line in [*summary, "", *table, LEGEND, "", *shown])]
+    said = [remark for line in _remarks(home) for remark in wrap(line, terminal_width() - 2, subsequent_indent="  ")]
+    return [str(path), *(f"  {line}" for line in [*summary, "", *table, LEGEND, "", *said])]
 
 
 def _fields(verdict: Verdict) -> dict[str, object]:

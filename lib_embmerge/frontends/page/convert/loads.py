@@ -15,7 +15,7 @@ from types import MappingProxyType
 from ....compatibility.facts import MODELS, FileFacts, describe_vectors
 from ....compatibility.judging import judge
 from ....compatibility.verdicts import Verdict
-from ....compatibility.view import SAID, group_reasons, headlines, mark_of, name_places
+from ....compatibility.view import SAID, group_reasons, headlines, mark_of, name_places, shown_families
 from ....errors import NameProblem
 from ....families import CLIP
 from ....files.installed_embeddings import EmbeddingFolder
@@ -85,6 +85,8 @@ def draw_loads(
     they repair: a `Repair` of the verdicts, or the kind of a remark. `notes` are sentences above the grid.
     """
     families = facts.families if families is None else families
+    shown = {*shown_families(facts, verdicts), *families}
+    verdicts = [verdict for verdict in verdicts if verdict.model in shown]
     grid: dict[str, dict[str, _Cell]] = {}
     for verdict in verdicts:
         grid.setdefault(verdict.program, {})[verdict.model] = _cell(verdict)
