@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -12,6 +11,10 @@ from typing import Any
 
 from lib_embmerge.models.checkpoint import FileEncoder
 from lib_embmerge.models.demonstration import DemonstrationTable
+
+
+DIGESTS: dict[tuple[int, ...], str] = {}
+"""Of files by device, number and time."""
 
 
 @contextmanager
@@ -60,16 +63,18 @@ def key_of(encoder: FileEncoder) -> tuple[object, ...]:
         return key_of_made_up(table)
     path = table.file.path
     stat = path.stat()
-    return (encoder.name, table.key, table.entry, digest_of(path, stat.st_dev, stat.st_ino, stat.st_mtime_ns))
+    state = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)  # the same file, whatever it is called
+    if state not in DIGESTS:
+        DIGESTS[state] = digest_of(path)
+    return (encoder.name, table.key, table.entry, DIGESTS[state])
 
 
 def key_of_made_up(table: Any) -> tuple[object, ...]:
     return (type(table), *sorted(vars(table).items()))
 
 
-@functools.cache
-def digest_of(path: Path, *state: int) -> str:
-    """Hash a file; of its holes only that they are there, for they take no time to read. `state` tells its versions."""
+def digest_of(path: Path) -> str:
+    """Hash a file; of its holes only that they are there, for they take no time to read."""
     digest = hashlib.sha256(str(path.stat().st_size).encode())
     with path.open("rb", buffering=0) as file:
         for start, stop in written_parts(file.fileno(), path.stat().st_size):

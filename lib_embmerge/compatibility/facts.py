@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -40,12 +41,12 @@ class Target:
     title: str
     encoders: tuple[str, ...]
 
-    @property
+    @cached_property
     def clip(self) -> tuple[str, ...]:
         """The CLIP text encoders, which an embedding must have vectors for."""
         return tuple(encoder for encoder in self.encoders if encoder in ENCODER_WIDTHS)
 
-    @property
+    @cached_property
     def widths(self) -> list[int]:
         """Widths of the encoders that must have vectors, ascending."""
         return sorted(ALL_WIDTHS[encoder] for encoder in self.clip or self.encoders)
@@ -174,7 +175,7 @@ class FileFacts:
         """Whether it is a file of both SDXL encoders by name."""
         return not self.is_trained and self.container == "dict" and {"clip_l", "clip_g"} <= set(self.tensors)
 
-    @property
+    @cached_property
     def families(self) -> tuple[str, ...]:
         """The model families that the vectors were made for: those with their encoders, and all of CLIP's or none."""
         encoders = self.made_for or self._encoders_by_key_or_width()

@@ -18,6 +18,7 @@ KEYS = {
     "clip_l": "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight",
     "clip_g": "conditioner.embedders.1.model.token_embedding.weight",
 }
+KEYS_OF_SD1 = {"clip_l": "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"}
 KEYS_OF_SD2 = {"clip_h": "cond_stage_model.model.token_embedding.weight"}
 WIDTHS = {"clip_l": 768, "clip_g": 1280, "clip_h": 1024}
 WORDS = ("cat", "adult", "child", "kitten", "dog", "red", "blue", "woman")

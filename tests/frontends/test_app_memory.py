@@ -12,7 +12,7 @@ import pytest
 
 from lib_embmerge.frontends.app.host import AppHost
 
-from .checkpoints import make_checkpoint
+from .checkpoints import KEYS_OF_SD1, make_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +54,7 @@ def test_opening_checkpoints_by_turns_takes_no_more_memory_each_time(tmp_path: P
 
 
 def test_a_model_that_was_closed_is_gone(tmp_path: Path) -> None:
-    host = AppHost(make_checkpoint(tmp_path / "a.safetensors", seed=1), tmp_path, None)
+    host = AppHost(make_checkpoint(tmp_path / "a.safetensors", seed=1, keys=KEYS_OF_SD1), tmp_path, None)
     list(host.read_tables())
     vocabulary = weakref.ref(host.model.encoders[0].vocabulary())
     gc.disable()

@@ -89,7 +89,7 @@ class JobContract:
     def test_plain_words_are_plain_words_at_every_place(
         self, host: HostUnderTest, extension: WebUI, expression: str, plain: str
     ) -> None:
-        for before in (*range(30, 39), *range(50, 77)):
+        for before in (*range(33, 38), 50, *range(53, 57), *range(66, 77)):
             filling = " ".join(["sun"] * before)
             assert same(host.condition(f"{filling} {expression}"), host.condition(f"{filling} {plain}")), before
             if "," not in expression.partition("'")[2]:  # the counter reads no table, so it knows no commas
