@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from .examples import examples
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch reads it; more threads cost more than they give on small tables
 
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine needs its time
 
