@@ -12,7 +12,6 @@ from typing import Any
 from lib_embmerge.models.checkpoint import FileEncoder
 from lib_embmerge.models.demonstration import DemonstrationTable
 
-
 DIGESTS: dict[tuple[int, ...], str] = {}
 """Of files by device, number and time."""
 

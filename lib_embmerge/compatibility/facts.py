@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -164,6 +164,18 @@ class FileFacts:
     def widths(self) -> list[int]:
         """Widths of all tensors, in the file's order."""
         return [facts.width for facts in self.tensors.values()]
+
+    @cached_property
+    def by_encoder(self) -> Mapping[str, TensorFacts]:
+        """The tensors that are an encoder's; all where none is, by a name for sentences."""
+        keys = set(self.tensors) & set(ALL_WIDTHS) or set(self.tensors) & {"emb_params"} or set(self.tensors)
+        named = {key: tensor for key, tensor in self.tensors.items() if key in keys}
+        return {key or "The tensor": tensor for key, tensor in named.items()}  # a pickle may hold one without a name
+
+    @cached_property
+    def plainly_named(self) -> FileFacts:
+        """The same under a name that every program takes."""
+        return replace(self, name="embedding")
 
     @property
     def single(self) -> TensorFacts | None:

@@ -7,7 +7,7 @@ tests/compatibility/loaders.json, and a test holds the rules to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,10 +32,6 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
     {program.name: program for program in (A1111, FORGE, SDNEXT, COMFYUI, SWARMUI, DIFFUSERS, INVOKEAI, CIVITAI)}
 )
 """The programs by name, in the order in which verdicts are given."""
-
-PLAIN_NAME = "embedding"
-"""A name that every program takes."""
-
 
 def check_file(
     path: Path, *, neighbours: Iterable[str] = (), is_vocabulary_word: Callable[[str], bool] | None = None
@@ -82,17 +78,16 @@ def _takes(program: Program, facts: FileFacts, model: str) -> bool:
 def _find_repair(program: Program, facts: FileFacts, model: str) -> Repair | None:
     """Return what helps: what makes files that the program loads; None where nothing does."""
 
-    def loads(files: Iterable[FileFacts], name: str | None = None) -> bool:
-        named = [one if name is None else replace(one, name=name) for one in files]
-        return bool(named) and all(_takes(program, one, model) for one in named)
+    def loads(files: Sequence[FileFacts]) -> bool:
+        return bool(files) and all(_takes(program, one, model) for one in files)
 
     for repair, files in facts.repaired.items():
         if loads(files):
             return repair
-    if loads([facts], PLAIN_NAME):
+    if loads([facts.plainly_named]):
         return "rename"
     clean = facts.repaired.get("convert", ())
-    if loads(clean, PLAIN_NAME):
+    if loads([one.plainly_named for one in clean]):
         return "convert, rename"
     to_split = clean if facts.repaired else (facts,)
     if len(to_split) == 1 and _split_helps(program, to_split[0], model):

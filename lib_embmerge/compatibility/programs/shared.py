@@ -9,14 +9,13 @@ from types import MappingProxyType
 
 from ...files.layouts import ALL_WIDTHS
 from ...files.stored import OUTSIDE
-from ..facts import MODELS, FileFacts, TensorFacts
+from ..facts import MODELS, FileFacts
 from ..verdicts import Problem, ProgramRemark, Rule
 
 __all__ = [
     "PICKLES",
     "PICTURES",
     "Program",
-    "by_encoder",
     "dimensions_of_one",
     "ending_fits",
     "extension_in",
@@ -86,7 +85,7 @@ def serves(*models: str) -> Rule:
 
 def has_vectors(facts: FileFacts, _model: str) -> Problem | None:
     """Refuse what some loaders take and none can use: no vectors, or what is no tensor."""
-    for key, tensor in by_encoder(facts).items():
+    for key, tensor in facts.by_encoder.items():
         if 0 in tensor.shape:
             return Problem(f"{key} holds no vectors.")
         if tensor.is_array:
@@ -94,16 +93,9 @@ def has_vectors(facts: FileFacts, _model: str) -> Problem | None:
     return None
 
 
-def by_encoder(facts: FileFacts) -> dict[str, TensorFacts]:
-    """Return the tensors that are an encoder's; all where none is, by a name for sentences."""
-    keys = set(facts.tensors) & set(ALL_WIDTHS) or set(facts.tensors) & {"emb_params"} or set(facts.tensors)
-    named = {key: tensor for key, tensor in facts.tensors.items() if key in keys}
-    return {key or "The tensor": tensor for key, tensor in named.items()}  # a pickle may hold one without a name
-
-
 def two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
     """Refuse more dimensions than [vectors, width], which some loaders take and none can use."""
-    for key, tensor in by_encoder(facts).items():
+    for key, tensor in facts.by_encoder.items():
         if len(tensor.shape) > 2:
             return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].")
     return None
@@ -111,7 +103,7 @@ def two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
 
 def dimensions_of_one(facts: FileFacts, model: str) -> Problem | None:
     """Take further dimensions of 1 behind the first: each vector is assigned to a row, which drops them."""
-    if all(set(tensor.shape[1:-1]) <= {1} for tensor in by_encoder(facts).values()):
+    if all(set(tensor.shape[1:-1]) <= {1} for tensor in facts.by_encoder.values()):
         return None
     return two_dimensions(facts, model)
 
