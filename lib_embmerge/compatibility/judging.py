@@ -23,7 +23,7 @@ from .programs.comfyui import COMFYUI, SWARMUI
 from .programs.diffusers import DIFFUSERS
 from .programs.invokeai import INVOKEAI
 from .programs.sdnext import SDNEXT
-from .programs.shared import Program, has_vectors, lies_deeper
+from .programs.shared import Program, has_vectors
 from .verdicts import Problem, Verdict
 
 __all__ = ["PROGRAMS", "check_file", "judge"]
@@ -64,7 +64,7 @@ def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remar
 def _find_problems(program: Program, facts: FileFacts, model: str) -> Iterator[Problem]:
     is_deep = not facts.tensors and not program.is_site
     # the first of a program's rules says for which families it takes any
-    rules = (lies_deeper, program.rules[0]) if is_deep else (has_vectors, program.shapes, *program.rules)
+    rules = (program.deeper, program.rules[0]) if is_deep else (has_vectors, program.shapes, *program.rules)
     for rule in rules:
         problem = rule(facts, model)
         if problem is not None:

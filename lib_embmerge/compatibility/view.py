@@ -82,9 +82,12 @@ def _say_bundles(facts: FileFacts) -> str:
 
 
 def shown_families(facts: FileFacts, verdicts: Iterable[Verdict]) -> list[str]:
-    """Return the families that a table shows: those with CLIP up to Flux, and others that it is for or loads in."""
+    """Return the families that a table shows: those with CLIP up to Flux, and others that a file is for.
+
+    Where it is for none, those that it loads in all the same.
+    """
     loading = {verdict.model for verdict in verdicts if verdict.loads and not PROGRAMS[verdict.program].is_site}
-    return [key for key in MODELS if key in FAMILIES or key in facts.families or key in loading]
+    return [key for key in MODELS if key in FAMILIES or key in (facts.families or loading)]
 
 
 def headline(verdicts: Sequence[Verdict], family: str) -> str:

@@ -113,14 +113,15 @@ def clean_embeddings(source: Path | Content, how: Treatment, *, name: str | None
     Raises: FileError and NotFinite as `convert_embeddings`.
     """
     found = load_embeddings(source, encoder=how.encoder)
-    return [_clean(one, _name_of(one, place, len(found), name), how) for place, one in enumerate(found, start=1)]
+    return [_clean(one, _name_of(one, place, len(found), name), how, len(found)) for place, one in enumerate(found, 1)]
 
 
-def _clean(found: EmbeddingFile, name: str, how: Treatment) -> Clean:
-    vectors, changes = _leave_out_bad(found.path.name, found.vectors, is_wished=how.drop_bad)
+def _clean(found: EmbeddingFile, name: str, how: Treatment, count: int = 1) -> Clean:
+    title = f"{found.path.name}, {found.token or name}" if count > 1 else found.path.name
+    vectors, changes = _leave_out_bad(title, found.vectors, is_wished=how.drop_bad)
     others: dict[str, Tensor] = {}
     for encoder, rows in found.others.items():
-        good, said = _leave_out_bad(found.path.name, {encoder: rows}, is_wished=how.drop_bad)
+        good, said = _leave_out_bad(title, {encoder: rows}, is_wished=how.drop_bad)
         others |= good
         changes += said
     if how.unequal == "refuse":

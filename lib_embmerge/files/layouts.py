@@ -10,13 +10,17 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError, shorten
 from ..families import ENCODER_WIDTHS, OTHER_ENCODER_WIDTHS
 from .recognition import recognise_keys
 from .stored import ITEM_SIZES, Content, Stored
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ALIASES", "ALL_WIDTHS", "LAYOUTS", "Held", "Layout", "find_embeddings", "is_output"]
 
@@ -40,6 +44,9 @@ _NUMBERED = "text_encoders_"
 
 JOINED = 2048
 """The width of L's and G's vectors side by side."""
+
+MOST_DEEP = 3
+"""How many dicts deep tensors are looked for."""
 
 SAID = ("name", "step", "sd_checkpoint", "sd_checkpoint_name", "string_to_token")
 """What a trained file says of itself beside its vectors. Source: A1111 textual_inversion.py Embedding.save."""
@@ -77,6 +84,7 @@ def find_embeddings(content: Content) -> list[Held]:
 
     Raises: FileError where it holds none, and says what it is where that can be told.
     """
+    content = replace(content, values={key: _joined_pieces(value) for key, value in content.values.items()})
     for layout in LAYOUTS:
         if layout.fits(content):
             said, notes = _said_beside(content)
@@ -92,6 +100,26 @@ def find_embeddings(content: Content) -> list[Held]:
         raise FileError(f"{name} holds no tensors{inside}.")
     shown = ", ".join(shorten(key) for key in sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
     raise FileError(f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding.")
+
+
+def _joined_pieces(value: Any) -> Any:
+    """Return a list of tensors, or a dict that numbers them, as the one tensor that they are; all else as it is."""
+    if isinstance(value, Mapping) and list(value) == [str(number) for number in range(len(value))]:
+        value = list(value.values())
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(piece, Stored) for piece in value):
+        return value
+    kinds = {(piece.width, piece.dtype, piece.is_floating, len(piece.shape) in (1, 2)) for piece in value}
+    width, dtype, *is_plain = next(iter(kinds))
+    if len(kinds) > 1 or not all(is_plain) or any(piece.reason for piece in value):
+        return value
+    rows = sum(piece.shape[0] if len(piece.shape) == 2 else 1 for piece in value)
+    return Stored((rows, width), dtype, partial(_read_pieces, value, width))
+
+
+def _read_pieces(pieces: Sequence[Stored], width: int) -> Tensor:
+    import torch
+
+    return torch.cat([piece.read().reshape(-1, width) for piece in pieces])
 
 
 def is_output(key: str) -> bool:
@@ -111,7 +139,8 @@ def _find_trained(content: Content) -> list[Held]:
     found = {str(key): value for key, value in parameters.items() if isinstance(value, Stored)}
     if not found:
         raise FileError(f"{content.path.name}: string_to_param holds no tensor.")
-    beside = [key for key, tensor in content.tensors.items() if key not in SAID or not _as_text(tensor)]
+    beside = [key for key, value in content.values.items() if key != "string_to_param" and _has_tensors(value)]
+    beside = [key for key in beside if key not in SAID or not _as_text(content.values[key])]
     notes = tuple(f"{content.path.name}: {shorten(key)} was left out." for key in beside[:5])
     name = content.values.get("name")
     token = name if isinstance(name, str) else ""
@@ -129,14 +158,16 @@ def _said_beside(content: Content) -> tuple[dict[str, str], list[str]]:
         text = _as_text(value) if key in SAID else ""
         if text:
             said[key] = text
-        elif value is not None and key != "string_to_param" and not _has_tensors(value):
+        elif value is not None and key != "string_to_param" and not _has_tensors(value, depth=MOST_DEEP):
             left.append(f"{content.path.name}: {shorten(key)} was left out.")
     return said, left[:5] + ([f"{content.path.name}: {len(left) - 5} more were left out."] if len(left) > 5 else [])
 
 
-def _has_tensors(value: Any) -> bool:
-    inside = value.values() if isinstance(value, Mapping) else (value,)
-    return any(isinstance(one, Stored) for one in inside)
+def _has_tensors(value: Any, depth: int = 1) -> bool:
+    """Return whether a value is a tensor, or a dict with one; `depth` says how many dicts deep it may stand."""
+    if isinstance(value, Mapping) and depth:
+        return any(_has_tensors(one, depth - 1) for one in value.values())
+    return isinstance(value, Stored)
 
 
 def _as_text(value: Any) -> str:
@@ -339,13 +370,26 @@ def _find_tokens(content: Content) -> list[Held]:
 def _inner(content: Content) -> Content | None:
     """Return what a file holds one level deeper, where there is nothing above it."""
     parts = [part for part in content.values.values() if isinstance(part, Mapping)]
-    with_tensors = [part for part in parts if _has_tensors(part)]
+    with_tensors = [part for part in parts if _has_tensors(part)] or parts
     has_vectors = any(tensor.shape and tensor.is_floating for tensor in content.tensors.values())
     others = [key for key in content.values if key != "state_dict"]  # of a checkpoint, or of anything else
     if has_vectors or content.rows or len(with_tensors) != 1 or recognise_keys(others) is not None:
         return None
     inner = replace(content, values=with_tensors[0])
     return inner if any(layout.fits(inner) for layout in LAYOUTS) else None
+
+
+def _words_with_encoders(content: Content) -> dict[str, Content]:
+    """Return what a file holds by word, where each word has tensors by encoders' names, and there is nothing else."""
+    parts = {key: replace(content, values=part) for key, part in content.values.items() if isinstance(part, Mapping)}
+    is_all = len(parts) == len(content.values) > 1 and not content.rows
+    return parts if is_all and all(part.tensors.keys() == _named(part).keys() for part in parts.values()) else {}
+
+
+def _find_words_with_encoders(content: Content) -> list[Held]:
+    return [
+        replace(one, token=key) for key, part in _words_with_encoders(content).items() for one in _find_named(part)
+    ]
 
 
 def _find_deeper(content: Content) -> list[Held]:
@@ -366,6 +410,11 @@ LAYOUTS: Sequence[Layout] = (
     ),
     Layout("vectors behind the encoder only", _only_outputs, _refuse_outputs),
     Layout("encoders by name", lambda content: bool(_named(content)), _find_named),
+    Layout(
+        "encoders by name for each word",
+        lambda content: bool(_words_with_encoders(content)),
+        _find_words_with_encoders,
+    ),
     Layout("one level deeper", lambda content: _inner(content) is not None, _find_deeper),
     Layout("one tensor", lambda content: len(_single(content)) == 1 and _may_be(content), _find_single),
     Layout(

@@ -56,7 +56,7 @@ class PickledStorage:
 
 @dataclass
 class PickledModule:
-    """A ParameterDict: what torch knows of it, by name."""
+    """A ParameterDict or ParameterList: what torch knows of it, by name."""
 
     state: dict[Any, Any] = field(default_factory=dict)
 
@@ -217,6 +217,14 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
     return struct.unpack(_NUMPY_FORMATS[dtype.code][1], data)[0]
 
 
+def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_axes: Any) -> NumpyArray:
+    """Make an array as pickles of version 5 have it."""
+    is_known = isinstance(dtype, NumpyFormat) and dtype.order in "<|="
+    if not is_known or order != "C" or not isinstance(data, (bytes, bytearray)):
+        raise ValueError("an array in an unknown order")
+    return NumpyArray(as_sizes(shape), dtype.code, bytes(data))
+
+
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise ValueError("bytes in an unknown encoding")
@@ -238,7 +246,7 @@ def _typed(_rebuild: Any, _type: Any, arguments: Any, *_state: Any) -> Any:
 
 
 _TYPED = "torch._tensor._rebuild_from_type_v2"
-_PARAMETER_DICT = "torch.nn.modules.container.ParameterDict"
+_PARAMETERS = tuple(f"torch.nn.modules.container.Parameter{kind}" for kind in ("Dict", "List"))
 
 MAKERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
@@ -254,7 +262,7 @@ MAKERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
             for kind in ("qtensor", "sparse_tensor", "meta_tensor_no_storage", "nested_tensor", "sparse_csr_tensor")
         },
         _TYPED: _typed,
-        _PARAMETER_DICT: PickledModule,
+        **dict.fromkeys(_PARAMETERS, PickledModule),
         "copyreg._reconstructor": lambda *_: PickledModule(),
         "copy_reg._reconstructor": lambda *_: PickledModule(),
         "torch.Size": lambda sizes=(): as_sizes(sizes),
@@ -269,6 +277,7 @@ MAKERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
             for module in ("numpy.core", "numpy._core")
             for name, make in (("scalar", _scalar), ("_reconstruct", lambda *_: NumpyArray()))
         },
+        **{f"{module}.numeric._frombuffer": _from_buffer for module in ("numpy.core", "numpy._core")},
     }
 )
 """What each name makes that a torch file may ask for: descriptions only."""

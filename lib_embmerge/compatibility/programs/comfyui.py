@@ -12,7 +12,7 @@ from ...families import GROUPS, group_of
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem
-from .shared import Program, first_word, lines_up, other_width, plain_only, serves
+from .shared import Program, first_word, lies_deeper, lines_up, other_width, plain_only, serves
 
 __all__ = ["COMFYUI", "SWARMUI"]
 
@@ -79,6 +79,17 @@ def _raw(facts: FileFacts, model: str) -> Problem | None:
     return Problem(f"{problem.reason} It then takes the bytes for float32 vectors of {width} numbers.")
 
 
+def _deeper(facts: FileFacts, model: str) -> Problem | None:
+    """Refuse what has no tensor at the first level, unless torch refuses the archive, and its bytes are the vectors."""
+    clean = facts.repaired.get("convert", ())
+    stored = [size for name, size in facts.entries.items() if "data/" in name and size >= 4 * 768]
+    if plain_only(facts, model) is None or len(clean) != 1 or not stored or clean[0].single is None:
+        return lies_deeper(facts, model)
+    is_whole = stored[-1] == 4 * clean[0].single.rows * clean[0].single.width
+    is_read = is_whole and [clean[0].single.width] == MODELS[model].widths and clean[0].single.width in (768, 1024)
+    return None if is_read else lies_deeper(facts, model)
+
+
 def _tensor(facts: FileFacts, encoder: str) -> TensorFacts | None:
     """Return the tensor that an encoder takes: by name, of a LoRA's bundle, by width of a list, else the first."""
     if facts.is_trained:
@@ -92,7 +103,7 @@ def _tensor(facts: FileFacts, encoder: str) -> TensorFacts | None:
             bundled = [tensor for key, tensor in facts.tensors.items() if key.endswith(ending)]
             if bundled:
                 return bundled[0]
-    return next(iter(facts.tensors.values()))
+    return next(iter(facts.tensors.values()), None)
 
 
 def _takes(facts: FileFacts, encoder: str) -> bool:
@@ -176,10 +187,12 @@ COMFYUI = Program(
     "ComfyUI",
     (serves(*MODELS), *_FORMS, _name, _widths),
     (_ending, _not_all, _new, _twins, _unequal, _bundles, first_word),
+    deeper=_deeper,
 )
 
 SWARMUI = Program(
     "SwarmUI",
     (serves(*MODELS), _swarm_listed, *_FORMS, _swarm_name, _name, _widths),
     (_not_all, _new, _twins, _unequal, _bundles, first_word),
+    deeper=_deeper,
 )

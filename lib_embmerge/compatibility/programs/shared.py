@@ -175,7 +175,8 @@ def first_word(facts: FileFacts, _model: str) -> str | None:
 class Program:
     """A program: the rules that a file must pass, in order, and the remarks for one that does.
 
-    `shapes` is the rule for its tensors' dimensions. `is_site` is one that people load files up to, which does not look
+    `shapes` is the rule for its tensors' dimensions, `deeper` that for a file without tensors at the first level.
+    `is_site` is one that people load files up to, which does not look
     into them.
     """
 
@@ -183,4 +184,5 @@ class Program:
     rules: tuple[Rule, ...]
     remarks: tuple[ProgramRemark, ...] = ()
     shapes: Rule = two_dimensions
+    deeper: Rule = lies_deeper
     is_site: bool = False
