@@ -84,7 +84,7 @@ def find_embeddings(content: Content) -> list[Held]:
 
     Raises: FileError where it holds none, and says what it is where that can be told.
     """
-    content = replace(content, values={key: _joined_pieces(value) for key, value in content.values.items()})
+    content = _with_values(content, content.values)
     for layout in LAYOUTS:
         if layout.fits(content):
             said, notes = _said_beside(content)
@@ -102,9 +102,14 @@ def find_embeddings(content: Content) -> list[Held]:
     raise FileError(f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding.")
 
 
+def _with_values(content: Content, values: Mapping[Any, Any]) -> Content:
+    """Return a file's content with these values, each by a text, and what lies in pieces as one."""
+    return replace(content, values={str(key): _joined_pieces(value) for key, value in values.items()})
+
+
 def _joined_pieces(value: Any) -> Any:
     """Return a list of tensors, or a dict that numbers them, as the one tensor that they are; all else as it is."""
-    if isinstance(value, Mapping) and list(value) == [str(number) for number in range(len(value))]:
+    if isinstance(value, Mapping) and [str(key) for key in value] == [str(number) for number in range(len(value))]:
         value = list(value.values())
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(piece, Stored) for piece in value):
         return value
@@ -370,20 +375,34 @@ def _find_tokens(content: Content) -> list[Held]:
 def _inner(content: Content) -> Content | None:
     """Return what a file holds one level deeper, where there is nothing above it."""
     parts = [part for part in content.values.values() if isinstance(part, Mapping)]
-    with_tensors = [part for part in parts if _has_tensors(part)] or parts
+    with_tensors = [part for part in parts if _has_tensors(part)]
     has_vectors = any(tensor.shape and tensor.is_floating for tensor in content.tensors.values())
     others = [key for key in content.values if key != "state_dict"]  # of a checkpoint, or of anything else
+    if not with_tensors and not has_vectors and not content.rows:
+        return _far_inside(content)
     if has_vectors or content.rows or len(with_tensors) != 1 or recognise_keys(others) is not None:
         return None
-    inner = replace(content, values=with_tensors[0])
+    inner = _with_values(content, with_tensors[0])
     return inner if any(layout.fits(inner) for layout in LAYOUTS) else None
+
+
+def _far_inside(content: Content) -> Content | None:
+    """Return what a file holds several levels deeper, where each has one dict and its keys say that it is one."""
+    for _ in range(MOST_DEEP):
+        parts = [part for part in content.values.values() if isinstance(part, Mapping)]
+        if len(parts) != 1:
+            return None
+        content = _with_values(content, parts[0])
+        if _has_trained(content) or _named(content) or {"emb_params", "emp_params"} & content.tensors.keys():
+            return content
+    return None
 
 
 def _words_with_encoders(content: Content) -> dict[str, Content]:
     """Return what a file holds by word, where each word has tensors by encoders' names, and there is nothing else."""
-    parts = {key: replace(content, values=part) for key, part in content.values.items() if isinstance(part, Mapping)}
+    parts = {key: _with_values(content, part) for key, part in content.values.items() if isinstance(part, Mapping)}
     is_all = len(parts) == len(content.values) > 1 and not content.rows
-    return parts if is_all and all(part.tensors.keys() == _named(part).keys() for part in parts.values()) else {}
+    return parts if is_all and all(part.values.keys() == _named(part).keys() for part in parts.values()) else {}
 
 
 def _find_words_with_encoders(content: Content) -> list[Held]:

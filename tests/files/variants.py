@@ -423,6 +423,11 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "evil.pt": (lambda: named("os.system"), "os.system"),
     "evil_builtin.bin": (lambda: named("builtins.eval"), "builtins.eval"),
     "numpy_pickle_5.pt": (lambda: pickle.dumps({"*": L.numpy()}, protocol=5), "not torch's"),
+    "optimizer_state.pt": (
+        lambda: old_torch({"state": {0: {"exp_avg": L.clone(), "exp_avg_sq": L.clone()}}, "param_groups": [{"lr": 1}]}),
+        "holds no tensors where an embedding has them; it has state, param_groups.",
+    ),
+    "numbered_deeper.pt": (lambda: old_torch({"a": {0: {"clip_l": L}}, "b": {1: 2}}), "it has a, b."),
     "plain_pickle.pt": (lambda: pickle.dumps({"a": [1, 2, 3]}), "not torch's"),
     "no_tensors.pt": (lambda: old_torch({"a": 1}), "no tensors"),
     "whole_numbers.safetensors": (lambda: save({"emb_params": torch.ones(2, 768, dtype=torch.int64)}), "whole numbers"),
