@@ -191,10 +191,12 @@ class ModelNotLoaded(HostError):
 class UnsupportedHost(HostError):
     """This WebUI or this model has no place for embeddings; `places` names what it lacks in its own code.
 
-    Those names are for the console, where who repairs it looks: no sentence to a user has them.
+    Those names are for the console, where who repairs it looks: no sentence to a user has them. `reads_words` says that
+    a model reads the words of expressions instead, as the settings let it.
     """
 
     places: Sequence[str] = ()
+    reads_words = False
 
 
 class FileError(EmbeddingMergeError):

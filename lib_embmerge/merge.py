@@ -1,12 +1,13 @@
 """What embmerge exists for: a prompt with expressions becomes a prompt with placeholders that hold their vectors.
 
 Read `merge_prompts` first. `replace_by_counts` and `replace_by_words` are its twins for a token counter, which reads no
-table.
+table, `read_as_words` for a model that takes no vectors at all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,10 +35,14 @@ __all__ = [
     "check_prompts",
     "check_writing",
     "merge_prompts",
+    "read_as_words",
     "replace_by_counts",
     "replace_by_words",
     "warn_of_strangers",
 ]
+
+MARKS = re.compile(r"[\\()\[\]]")
+"""What a prompt reads as a mark of attention. Source: A1111 1.10.1, modules/prompt_parser.py `re_attention`."""
 
 KEPT_PARSES = 128
 LONGEST_KEPT = 1_000
@@ -173,6 +178,20 @@ def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> 
     words = [_words_of(island, prompt, settings.limits) for island in islands]
     spliced = splice(prompt, islands, names, settings.brackets)
     return put_words(spliced, dict(zip(names, words, strict=True))), problem
+
+
+def read_as_words(prompt: str, settings: MergeSettings) -> str:
+    """Replace each expression by its literal texts, for a model of which no text encoder takes vectors.
+
+    Brackets and backslashes in them are text, no marks of attention.
+
+    Raises: ExpressionError at the first mistake in writing.
+    """
+    islands = [island for island in _found(prompt, settings) if island.placeholder is None]
+    texts = [literal_text(_parse_island(island, prompt, settings.limits)) for island in islands]
+    names = [count_name(number) for number in range(len(islands))]
+    words = dict(zip(names, (MARKS.sub(r"\\\g<0>", text) for text in texts), strict=True))
+    return put_words(splice(prompt, islands, names, settings.brackets), words)
 
 
 def _islands(prompt: str, model: TextModel, settings: MergeSettings) -> list[Island]:

@@ -130,7 +130,7 @@ class NoHost:
 
         self.owner.encode = encode
 
-    def text_model(self, sd_model: Any) -> MemoryModel:
+    def model_of_vectors(self, sd_model: Any) -> MemoryModel:
         return sd_model
 
     def model_of(self, engine: Any) -> Any:

@@ -155,6 +155,7 @@ def test_a_model_with_t5_is_of_the_newer_family(forge: FakeForge, kind: str) -> 
 def test_a_model_of_an_unknown_text_encoder_is_refused_with_a_sentence(forge: FakeForge) -> None:
     forge.load("chroma")
     forge.model.words_engine().layer.num_embeddings = 7
+    forge.opts.embmerge_words = False
     forge.webui().start()
     for do in (forge.generate, forge.condition, lambda text: forge.adapter().loaded_text_model()):
         with pytest.raises(UnsupportedHost, match="no text encoder that embmerge can use"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lib_embmerge.errors import EmbeddingMergeError, UnsupportedHost
+from lib_embmerge.errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
 from lib_embmerge.hosts import forge_neo as adapter_module
 from lib_embmerge.placeholders import put_words
 
@@ -122,9 +122,27 @@ def test_the_counter_does_not_read_comments(neo: FakeNeo) -> None:
 # Models without CLIP, and T5
 
 
-def test_a_model_of_an_unknown_text_encoder_is_refused_with_a_sentence(neo: FakeNeo) -> None:
+def test_a_model_of_an_unknown_text_encoder_reads_words(neo: FakeNeo) -> None:
     neo.load("chroma")
     neo.model.words_engine().layer.num_embeddings = 7
+    webui = neo.webui()
+    webui.start()
+    for prompt, plain in WORDS.values():
+        assert same(neo.condition(prompt.replace("emb('mystyle')", "'mystyle'")), neo.condition(plain)), prompt
+    made = neo.generate("a <'cat' + 'dog'> on")
+    parts = [[(part.weight, list(part.schedules)) for part in parts] for parts in made.c.batch]
+    assert same(parts, neo.condition("a cat dog on", steps=20))
+    assert neo.count("a <'cat' + 'dog'>") == neo.count("a cat dog")
+    (said,) = webui.find_warnings(made)
+    assert said.endswith("it reads the words of an expression, not its vectors.")
+    with pytest.raises(SyntaxProblem):
+        neo.generate("a <'cat' +>")
+
+
+def test_a_model_of_an_unknown_text_encoder_is_refused_where_words_are_off(neo: FakeNeo) -> None:
+    neo.load("chroma")
+    neo.model.words_engine().layer.num_embeddings = 7
+    neo.opts.embmerge_words = False
     neo.webui().start()
     for do in (neo.generate, neo.condition, lambda text: neo.adapter().loaded_text_model()):
         with pytest.raises(UnsupportedHost, match="no text encoder that embmerge can use"):

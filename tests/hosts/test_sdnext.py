@@ -472,8 +472,17 @@ def test_a_file_for_t5_is_found_by_its_name(sdnext: FakeSDNext) -> None:
     assert torch.equal(sdnext.generate("a <emb('mystyle')> on").output, sdnext.generate("a house on").output)
 
 
+def test_what_has_no_table_of_vectors_reads_words(sdnext: FakeSDNext) -> None:
+    sdnext.load("odd")
+    sdnext.webui().start()
+    assert torch.equal(sdnext.generate("a <'cat' + 'dog'> on").output, sdnext.generate("a cat dog on").output)
+    update = sdnext.modules.ui_common.update_token_counter
+    assert update("a <'cat' + 'dog'>") == update("a cat dog")
+
+
 def test_what_cannot_be_is_said(sdnext: FakeSDNext) -> None:
     sdnext.load("odd")
+    sdnext.opts.embmerge_words = False
     sdnext.webui().start()
     with pytest.raises(UnsupportedHost, match="no text encoder that embmerge can use"):
         sdnext.generate("a <'cat'>")

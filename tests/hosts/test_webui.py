@@ -105,6 +105,7 @@ def test_without_the_host_s_counter_expressions_work_and_it_is_said(a1111: FakeA
 
 def test_a_model_without_clip(a1111: FakeA1111) -> None:
     a1111.webui().start()
+    a1111.opts.embmerge_words = False
     a1111.modules.sd_models.model_data.sd_model = SimpleNamespace(cond_stage_model=object())
     said = html.unescape(a1111.count("a <'cat'>"))
     assert "no text encoder that embmerge can use" in said

@@ -30,7 +30,7 @@ import torch
 
 from ...host_protocol import TextModel
 from ...language.scan import holds_expression
-from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
+from ...merge import Merged, MergeSettings, merge_prompts, read_as_words, replace_by_counts, replace_by_words
 from ...placeholders import count_name, counted_vectors, find_names, put_words
 from ...vectors.embedding import Embedding
 from .hooks import Hook, HookGroup
@@ -79,7 +79,11 @@ class ConditioningHooks(HookGroup):
         if self._is_substituted() or not any(map(holds_expression, prompts)):
             return original(model, prompts, *args, **kwargs)
         with self._lock, self.mistakes.remembered():
-            text_model = self.host.text_model(model)
+            text_model = self.host.model_of_vectors(model)
+            if text_model is None:
+                words = [read_as_words(prompt, self.settings()) for prompt in prompts]
+                with self._substituted(Merged(words, {}, {})):
+                    return original(model, _with_texts(prompts, words), *args, **kwargs)
             merged = self._merge(list(prompts), text_model)
             with (
                 self.host.placeholders(model, merged.vectors),
@@ -139,7 +143,9 @@ class ConditioningHooks(HookGroup):
         """
         if not holds_expression(prompt):
             return prompt, None
-        model = self.host.text_model(sd_model)
+        model = self.host.model_of_vectors(sd_model)
+        if model is None:
+            return read_as_words(prompt, self.settings()), None
         if self.host.counts_words(sd_model):
             return replace_by_words(prompt, model, self.settings())
         group = self.host.counted_group(sd_model)

@@ -23,7 +23,7 @@ from ...errors import EmbeddingMergeError, FileError, SyntaxProblem, Unsupported
 from ...files.installed_embeddings import EmbeddingFolder
 from ...language.scan import find_islands, holds_expression
 from ...legacy import restore_prompts
-from ...merge import MergeSettings, check_prompts, check_writing, merge_prompts
+from ...merge import MergeSettings, check_prompts, check_writing, merge_prompts, read_as_words
 from ...prompts.comments import find_cut_expression
 from ...prompts.way_out import say_way_out
 from .hooks import Hook, HookGroup
@@ -169,7 +169,11 @@ class JobHooks(HookGroup, ABC):
         loaded = self.host.loaded_model() if prompts else None
         if loaded is None:
             return
-        model = self.host.text_model(loaded)
+        model = self.host.model_of_vectors(loaded)
+        if model is None:
+            for prompt in prompts:
+                read_as_words(prompt, self.settings())
+            return
         others = self.other_models(p, model)
         if not self.mistakes.is_new((*prompts, *((*texts, id(other)) for texts, other in others))):
             return

@@ -128,8 +128,9 @@ class PipelineHost(RunningHost):
         """
         states = self.load_changed(prompts)
         model = self.loaded_model()
+        text_model = None if model is None else self.model_of_vectors(model)
         others = tuple(self.checkpoints.states("\n".join(prompts)))
-        return (tuple(states.items()), others, None if model is None else self.text_model(model).identity)
+        return (tuple(states.items()), others, None if text_model is None else text_model.identity)
 
     def refresh_embeddings(self) -> None:
         """Let the host read its folder again, and take no prompt for the one that was encoded before."""

@@ -39,7 +39,7 @@ from torch import Tensor
 from ...errors import EmbeddingMergeError, SyntaxProblem, UnsupportedHost
 from ...families import group_of
 from ...language.scan import find_islands, holds_expression
-from ...merge import Merged, MergeSettings, merge_prompts, replace_by_counts, replace_by_words
+from ...merge import Merged, MergeSettings, merge_prompts, read_as_words, replace_by_counts, replace_by_words
 from ...placeholders import PREFIX, count_name, find_names
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, answered
 from ..encoders.language_encoder import rows_in_prompts
@@ -84,24 +84,35 @@ TOTAL = re.compile(r">(\d+/\d+)<")
 
 
 @dataclass(frozen=True)
-class Lent:
-    """Prompts with borrowed words, or names of placeholders, in the places of their expressions.
-
-    `prompts` is by the text that was typed; `rows` has a table's layer and what its words stand for, by token; `names`
-    is by a run of borrowed words the placeholder that stands there, for encoders that are no CLIP's.
-    """
+class _Replaced:
+    """Prompts by the text that was typed."""
 
     prompts: Mapping[str, str]
-    rows: Sequence[tuple[torch.nn.Module, Mapping[int, Tensor]]]
-    names: Mapping[str, str]
-    model: SDNextTextModel
-    merged: Merged
 
     def put_into(self, value: Any) -> Any:
         """Replace the prompts in an argument: a text, a list of texts, or anything else, which stays."""
         if isinstance(value, str):
             return self.prompts.get(value, value)
         return [self.put_into(entry) for entry in value] if isinstance(value, list) else value
+
+    def complete(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Put the prompts into what is left to the pipeline as text; its encoders get all the same one."""
+        texts = {key: self.put_into(arguments[key]) for key in TEXT_ARGUMENTS if key in arguments}
+        return {**arguments, **texts}
+
+
+@dataclass(frozen=True)
+class Lent(_Replaced):
+    """Prompts with borrowed words, or names of placeholders, in the places of their expressions.
+
+    `rows` has a table's layer and what its words stand for, by token; `names`
+    is by a run of borrowed words the placeholder that stands there, for encoders that are no CLIP's.
+    """
+
+    rows: Sequence[tuple[torch.nn.Module, Mapping[int, Tensor]]]
+    names: Mapping[str, str]
+    model: SDNextTextModel
+    merged: Merged
 
     def as_names(self, text: str) -> str:
         """Put names of placeholders in the places of borrowed words."""
@@ -195,12 +206,15 @@ class SDNextPrompts(HookGroup):
             self.host.note_used_embeddings([])
             return original(p, model, *given, *args, **kwargs)
         with self._lock, self.mistakes.remembered(), contextlib.ExitStack() as alone:
+            if self.host.model_of_vectors(model) is None:
+                words = self._as_words(texts)
+                return words.complete(original(p, model, *map(words.put_into, given), *args, **kwargs))
             lent, used = self._lend(texts, model)
             self._refuse_words(lent)
             with self._encoding(lent, p, kwargs, getattr(self._running, "pass_", None) or alone):
                 arguments = original(p, model, *map(lent.put_into, given), *args, **kwargs)
             self.host.note_used_embeddings(used)
-            return self._complete(arguments, lent)
+            return lent.complete(arguments)
 
     def embed(
         self,
@@ -220,6 +234,9 @@ class SDNextPrompts(HookGroup):
         if self._is_encoding() or model is None or not any(map(holds_expression, texts)):
             return original(embedder, prompts, negative_prompts, steps, clip_skip, p, *args, **kwargs)
         with self._lock, self.mistakes.remembered(), contextlib.ExitStack() as alone:
+            if self.host.model_of_vectors(model) is None:
+                given = map(self._as_words(texts).put_into, (prompts, negative_prompts))
+                return original(embedder, *given, steps, clip_skip, p, *args, **kwargs)
             lent, _ = self._lend(texts, model)
             self._refuse_words(lent)
             given = map(lent.put_into, (prompts, negative_prompts))
@@ -256,6 +273,8 @@ class SDNextPrompts(HookGroup):
         return shown if problem is None else _marked(shown, problem)
 
     def _counted(self, text: str, model: Any) -> tuple[str, str | None]:
+        if self.host.model_of_vectors(model) is None:
+            return read_as_words(text, self.settings()), None
         text_model = self.host.text_model(model)
         if not text_model.clip:
             return self._counted_elsewhere(text, text_model)
@@ -272,6 +291,9 @@ class SDNextPrompts(HookGroup):
 
     def _is_encoding(self) -> bool:
         return getattr(self._running, "lent", None) is not None
+
+    def _as_words(self, texts: Sequence[str]) -> _Replaced:
+        return _Replaced({text: read_as_words(text, self.settings()) for text in texts})
 
     def _lend(self, texts: Sequence[str], sd_model: Any) -> tuple[Lent, Sequence[str]]:
         """Return what the texts borrow, and the names of the host's embeddings that their expressions read."""
@@ -320,11 +342,6 @@ class SDNextPrompts(HookGroup):
             raise UnsupportedHost(
                 "This model has a text encoder that embmerge cannot reach: expressions cannot be used with it."
             )
-
-    def _complete(self, arguments: dict[str, Any], lent: Lent) -> dict[str, Any]:
-        """Put the prompts into what is left to the pipeline as text; its encoders get all the same one."""
-        texts = {key: lent.put_into(arguments[key]) for key in TEXT_ARGUMENTS if key in arguments}
-        return {**arguments, **texts}
 
     @contextlib.contextmanager
     def _encoding(

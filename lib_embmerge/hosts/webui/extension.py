@@ -104,8 +104,10 @@ class WebUI:
         warning = self.host.words_warning(model)
         try:
             strangers = warn_of_strangers(prompts, self.host.text_model(model), self.settings())
-        except UnsupportedHost:  # which stops the job where the prompt is encoded
-            strangers = []
+        except UnsupportedHost as refused:
+            if refused.reads_words:
+                return [refused.message]
+            strangers = []  # it stops the job where the prompt is encoded
         return [*([warning] if warning else []), *strangers]
 
     def note_emphasis(self, processing: Any) -> None:

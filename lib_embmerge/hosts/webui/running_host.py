@@ -25,7 +25,7 @@ from ...prompt_rules import WEBUI
 from ..encoders.encoder import HostEncoder
 from ..encoders.installed_lookup import ReadFiles, find_pieces, mentioned_states
 from .checkpoint_list import CheckpointList, name_checkpoint, read_record
-from .settings import allows_words, read_brackets, read_limits, say_no_vectors
+from .settings import allows_words, read_brackets, read_limits, refuse_model, say_no_vectors
 
 __all__ = ["Attachment", "BracketReader", "RunningHost", "RunningTextModel"]
 
@@ -71,7 +71,7 @@ class RunningTextModel(ABC):
         Raises: UnsupportedHost where there is no encoder.
         """
         if not encoders:
-            raise UnsupportedHost(say_no_vectors("vectors", any_clip=False))
+            raise refuse_model(host.shared.opts)
         self.host = host
         self.encoders = encoders
         self.family = family
@@ -163,6 +163,18 @@ class RunningHost(ABC):
 
         Raises: UnsupportedHost where it has no CLIP text encoder.
         """
+
+    def model_of_vectors(self, sd_model: Any) -> RunningTextModel | None:
+        """Return the same; None where no text encoder can be reached and the settings let the model read words.
+
+        Raises: UnsupportedHost where they do not.
+        """
+        try:
+            return self.text_model(sd_model)
+        except UnsupportedHost as refused:
+            if refused.reads_words:
+                return None
+            raise
 
     @abstractmethod
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:

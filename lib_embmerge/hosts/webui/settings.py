@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, TypeGuard
 
+from ...errors import UnsupportedHost
 from ...language.scan import Brackets
 from ...limits import LIMITED, Limits
 
@@ -16,6 +17,7 @@ __all__ = [
     "read_brackets",
     "read_limits",
     "read_others",
+    "refuse_model",
     "say_no_vectors",
 ]
 
@@ -74,6 +76,17 @@ def say_no_vectors(others: Others, *, any_clip: bool) -> str:
         f"This model reads prompts {beside}with T5 or a language model, "
         "and expressions in these are switched off in the settings."
     )
+
+
+def refuse_model(opts: Any) -> UnsupportedHost:
+    """Return what is to be raised for a model of which no text encoder can be reached: it reads words, where it may."""
+    if not allows_words(opts):
+        return UnsupportedHost(say_no_vectors("vectors", any_clip=False))
+    refused = UnsupportedHost(
+        "This model has no text encoder that embmerge can use: it reads the words of an expression, not its vectors."
+    )
+    refused.reads_words = True
+    return refused
 
 
 def allows_words(opts: Any) -> bool:

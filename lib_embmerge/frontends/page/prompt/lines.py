@@ -57,7 +57,7 @@ def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
     try:
         model, refusal = host.prompt_text_model(), None
     except UnsupportedHost as error:
-        model, refusal = None, error if host.refusal else say_way_out(error)
+        model, refusal = None, error if host.refusal or error.reads_words else say_way_out(error)
     lines, unclosed = read_prompt_lines(prompt, host.brackets, model, host.limits)
     if unclosed is not None and unclosed.span is not None:
         name_comment(unclosed, typed, prompt)
