@@ -81,7 +81,10 @@ def say_no_vectors(others: Others, *, any_clip: bool) -> str:
 def refuse_model(opts: Any) -> UnsupportedHost:
     """Return what is to be raised for a model of which no text encoder can be reached: it reads words, where it may."""
     if not allows_words(opts):
-        return UnsupportedHost(say_no_vectors("vectors", any_clip=False))
+        return UnsupportedHost(
+            "This model has no text encoder that embmerge can use, "
+            "and the words of expressions are switched off in the settings."
+        )
     refused = UnsupportedHost(
         "This model has no text encoder that embmerge can use: it reads the words of an expression, not its vectors."
     )
