@@ -89,7 +89,8 @@ class TokenCounter(HookGroup):
 
     def _with_styles(self, params: Any) -> tuple[str, Sequence[str]]:
         shared = self.host.shared
-        if not shared.opts.include_styles_into_token_counters or not params.styles:
+        with_styles = getattr(shared.opts, "include_styles_into_token_counters", True)  # ersatzForge always adds them
+        if not with_styles or not params.styles:
             return params.prompt, params.styles
         known = shared.prompt_styles
         apply = known.apply_styles_to_prompt if params.is_positive else known.apply_negative_styles_to_prompt
