@@ -190,7 +190,8 @@ class A1111(PipelineHost):
 
         Source: A1111 1.10.1, modules/sd_hijack_clip.py:236-249.
         """
-        if not isinstance(model, A1111TextModel) or not self.shared.opts.textual_inversion_add_hashes_to_infotext:
+        is_wished = getattr(self.shared.opts, "textual_inversion_add_hashes_to_infotext", True)
+        if not isinstance(model, A1111TextModel) or not is_wished:
             return
         parameters = getattr(self.sd_hijack.model_hijack, "extra_generation_params", {})  # only for the infotext
         present = parameters.get("TI hashes") or ""

@@ -824,6 +824,14 @@ class HostContract:
         host.opts.include_styles_into_token_counters = False
         assert host.count("<'cat'>", ["s"]) == host.count("cat")
 
+    def test_the_counter_marks_a_mistake_where_the_host_has_no_setting_for_styles(
+        self, host: HostUnderTest, extension: WebUI
+    ) -> None:
+        del host.opts.include_styles_into_token_counters
+        host.modules.shared.prompt_styles.styles = {"s": ("a photo of {prompt}, <'old house'>", "")}
+        assert host.count("<'cat'>", ["s"]) == host.count("a photo of cat, old house")
+        assert "embmerge-broken" in host.count("a <'cat' +>", ["s"])
+
     def test_a_counting_name_in_a_prompt_is_text(self, host: HostUnderTest) -> None:
         name = "embm9z0a0a0a0c"
         literal = host.condition(f"a {name}")

@@ -39,6 +39,7 @@ class TestSDNext(HostContract):
     test_the_key_is_the_host_s_with_what_it_does_not_look_at = None
     # Its counter does not look at styles, and counts the whole prompt.
     test_the_counter_counts_expressions_in_styles = None
+    test_the_counter_marks_a_mistake_where_the_host_has_no_setting_for_styles = None
     test_a_marked_count_is_still_the_largest = None
     # Below, as far as this host can: it takes an embedding by its name to the letter.
     test_a_name_is_noticed_however_it_is_spaced_and_quoted = None

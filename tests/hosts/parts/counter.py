@@ -29,4 +29,5 @@ def _with_styles(modules: Modules, params: Any) -> str:
     shared = modules["modules.shared"]
     known = shared.prompt_styles
     apply = known.apply_styles_to_prompt if params.is_positive else known.apply_negative_styles_to_prompt
-    return str(apply(params.prompt, params.styles if shared.opts.include_styles_into_token_counters else []))
+    adds = getattr(shared.opts, "include_styles_into_token_counters", True)  # ersatzForge always does
+    return str(apply(params.prompt, params.styles if adds else []))
