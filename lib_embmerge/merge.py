@@ -174,10 +174,8 @@ def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> 
     except EmbeddingMergeError as error:
         return prompt, str(error)
     _, problem = _count_islands(prompt, islands, model, settings)
-    names = [count_name(number) for number in range(len(islands))]
     words = [_words_of(island, prompt, settings.limits) for island in islands]
-    spliced = splice(prompt, islands, names, settings.brackets)
-    return put_words(spliced, dict(zip(names, words, strict=True))), problem
+    return _put_into_places(prompt, islands, words, settings), problem
 
 
 def read_as_words(prompt: str, settings: MergeSettings) -> str:
@@ -189,9 +187,14 @@ def read_as_words(prompt: str, settings: MergeSettings) -> str:
     """
     islands = [island for island in _found(prompt, settings) if island.placeholder is None]
     texts = [literal_text(_parse_island(island, prompt, settings.limits)) for island in islands]
+    return _put_into_places(prompt, islands, [MARKS.sub(r"\\\g<0>", text) for text in texts], settings)
+
+
+def _put_into_places(prompt: str, islands: Sequence[Island], words: Sequence[str], settings: MergeSettings) -> str:
+    """Put words in the places of expressions, with the blanks around them as if typed."""
     names = [count_name(number) for number in range(len(islands))]
-    words = dict(zip(names, (MARKS.sub(r"\\\g<0>", text) for text in texts), strict=True))
-    return put_words(splice(prompt, islands, names, settings.brackets), words)
+    spliced = splice(prompt, islands, names, settings.brackets)
+    return put_words(spliced, dict(zip(names, words, strict=True)))
 
 
 def _islands(prompt: str, model: TextModel, settings: MergeSettings) -> list[Island]:

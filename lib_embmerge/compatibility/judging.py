@@ -33,6 +33,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
 )
 """The programs by name, in the order in which verdicts are given."""
 
+
 def check_file(
     path: Path, *, neighbours: Iterable[str] = (), is_vocabulary_word: Callable[[str], bool] | None = None
 ) -> list[Verdict]:

@@ -176,8 +176,7 @@ class Program:
     """A program: the rules that a file must pass, in order, and the remarks for one that does.
 
     `shapes` is the rule for its tensors' dimensions, `deeper` that for a file without tensors at the first level.
-    `is_site` is one that people load files up to, which does not look
-    into them.
+    `is_site` is one that people load files up to, which does not look into them.
     """
 
     name: str

@@ -105,8 +105,8 @@ class _Replaced:
 class Lent(_Replaced):
     """Prompts with borrowed words, or names of placeholders, in the places of their expressions.
 
-    `rows` has a table's layer and what its words stand for, by token; `names`
-    is by a run of borrowed words the placeholder that stands there, for encoders that are no CLIP's.
+    `rows` has a table's layer and what its words stand for, by token; `names` is by a run of borrowed words the
+    placeholder that stands there, for encoders that are no CLIP's.
     """
 
     rows: Sequence[tuple[torch.nn.Module, Mapping[int, Tensor]]]
