@@ -832,6 +832,20 @@ class HostContract:
         assert host.count("<'cat'>", ["s"]) == host.count("a photo of cat, old house")
         assert "embmerge-broken" in host.count("a <'cat' +>", ["s"])
 
+    @pytest.mark.parametrize("typed", ["a cat", "a <'cat'>"])
+    def test_a_mistake_that_the_counter_meets_itself_is_marked(
+        self, host: HostUnderTest, extension: WebUI, typed: str
+    ) -> None:
+        """Another extension changes the text after us: what it puts there is read while the host counts."""
+        callbacks = host.modules.script_callbacks
+        if not hasattr(callbacks, "on_before_token_counter"):
+            pytest.skip("the host asks no extension before it counts")
+        callbacks.on_before_token_counter(lambda params: setattr(params, "prompt", f"{params.prompt} <'x' * 'y'>"))
+        before = host.registered()
+        assert re.search(r"(⚠ )?\d+(</abbr>)?/75$", host.count(typed))
+        assert ("embmerge-broken" in host.count(typed)) == (typed == "a cat")
+        assert host.registered() == before
+
     def test_a_counting_name_in_a_prompt_is_text(self, host: HostUnderTest) -> None:
         name = "embm9z0a0a0a0c"
         literal = host.condition(f"a {name}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
 
 from lib_embmerge.entered import read_expression
-from lib_embmerge.errors import ModelNotLoaded
+from lib_embmerge.errors import ModelNotLoaded, UnsupportedHost
 from lib_embmerge.frontends.page.prompt.lines import answer_prompt_lines
 from lib_embmerge.frontends.page.question import Question
 from lib_embmerge.host_protocol import PageHost
@@ -21,11 +22,13 @@ from .fake_a1111 import same
 class PageContract:
     """The contract; a subclass gives the fixtures `host`, in which an SD 1 model is loaded, and `page`.
 
-    `COMMENTS` is what of `COMMENTED` the host takes for comments, each a text that stands there once.
+    `COMMENTS` is what of `COMMENTED` the host takes for comments, each a text that stands there once. `WITH_T5` are
+    kinds of models with a T5 or a language model that the host knows.
     """
 
     COMMENTS: ClassVar[Sequence[str]] = ("# one", "# two <'a", "# four")
     CAN_KEEP_COMMENTS = True
+    WITH_T5: ClassVar[Sequence[str]] = ()
     COMMENTED = "a <'cat' # one\n+ 'dog'> # two <'a\n/* three\n*/ b // five\nc # four\n"
 
     @pytest.fixture
@@ -78,6 +81,24 @@ class PageContract:
         answer = answer_prompt_lines(Question(1, "lines", {"text": prompt}), page)
         assert "mistake" not in answer.slots["lines"]
         assert "1 vector" in answer.slots["lines"]
+
+    @pytest.mark.usefixtures("started")
+    def test_what_the_settings_refuse_is_said_before_the_job(self, host: Any, page: PageHost) -> None:
+        host.opts.embmerge_vectors = host.opts.embmerge_words = False
+        for kind in self.WITH_T5:
+            host.load(kind)
+            with pytest.raises(UnsupportedHost) as refused:
+                host.generate("a <'cat'>")
+            for said in (self.lines(page, "a <'cat'>"), host.count("a <'cat'>")):
+                assert refused.value.sentence in html.unescape(said)
+                assert "1 vector" not in said
+            assert page.loaded_text_model() is not None  # the tab goes on with it
+            assert self.lines(page, "a cat") == ""
+        host.load("sd1")
+        assert "1 vector" in self.lines(page, "a <'cat'>")
+
+    def lines(self, page: PageHost, prompt: str) -> str:
+        return answer_prompt_lines(Question(1, "lines", {"text": prompt}), page).slots["lines"]
 
     @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
     def test_the_loaded_model_is_read_in_place(self, host: Any, page: PageHost, kind: str) -> None:

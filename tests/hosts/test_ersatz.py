@@ -30,6 +30,8 @@ class TestErsatz(HostContract):
 
 
 class TestErsatzPage(PageContract):
+    WITH_T5 = ("flux", "chroma")
+
     @pytest.fixture
     def host(self, ersatz: FakeErsatz) -> FakeErsatz:
         return ersatz

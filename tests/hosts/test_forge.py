@@ -30,6 +30,8 @@ class TestForge(HostContract):
 
 
 class TestForgePage(PageContract):
+    WITH_T5 = ("flux", "chroma")
+
     @pytest.fixture
     def host(self, forge: FakeForge) -> FakeForge:
         return forge

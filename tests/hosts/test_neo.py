@@ -54,6 +54,7 @@ class TestNewestNeo(NeoContract):
 
 class TestNeoPage(PageContract):
     COMMENTS = ("# one", "# two <'a", "/* three\n*/", "// five", "# four")
+    WITH_T5 = ("flux", "chroma")
 
     @pytest.fixture
     def host(self, neo: FakeNeo) -> FakeNeo:

@@ -87,6 +87,7 @@ class TestSDNext(HostContract):
 class TestSDNextPage(PageContract):
     COMMENTS = ("/* three\n*/",)
     CAN_KEEP_COMMENTS = False
+    WITH_T5 = ("sd3", "flux", "qwen")
 
     @pytest.fixture
     def host(self, sdnext: FakeSDNext) -> FakeSDNext:

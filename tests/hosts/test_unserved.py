@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lib_embmerge.errors import FileError, UnsupportedHost
+from lib_embmerge.errors import EmbeddingMergeError, FileError, ModelNotLoaded, UnsupportedHost
 from lib_embmerge.frontends.page.answers import answer
 from lib_embmerge.frontends.page.build.saving import LONG_CHOICES, save_from_page
+from lib_embmerge.frontends.tab import build_tab
 from lib_embmerge.hosts.webui.unserved import UnservedHost
 
 from ..frontends.checkpoints import make_checkpoint
@@ -81,3 +83,27 @@ def test_a_host_of_which_nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert host.checkpoint_names() == []
     assert host.embeddings_folder == tmp_path / "embeddings"
     assert host.brackets.value == "<{"
+
+
+FAILURES = {"refused": UnsupportedHost(REFUSAL), "not loaded": ModelNotLoaded("The WebUI could not load it.")}
+
+
+@pytest.mark.parametrize("problem", FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize("typed", ["", "'cat'", "'cat' +", "lerp('cat', 'dog', {t})", "x.safetensors"])
+def test_no_event_of_the_tab_lets_a_mistake_out(
+    unserved: UnservedHost, problem: EmbeddingMergeError, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gradio would print it as a failure of ours, and show the word "Error" in the tab."""
+
+    def fail(*_: Any) -> None:
+        raise problem
+
+    for name in ("loaded_text_model", "load_text_model", "prompt_text_model"):
+        monkeypatch.setattr(unserved, name, fail)
+    events = [event for event in build_tab(unserved).fns.values() if event.fn is not None]
+    assert len(events) > 20
+    for event in events:
+        values = [typed if one.get_block_name() == "textbox" else one.value for one in event.inputs]
+        given = event.fn(*values)
+        if inspect.isgenerator(given):
+            list(given)

@@ -140,12 +140,14 @@ class ConditioningHooks(HookGroup):
 
         The second value is the message of the first broken expression, or None. The names in the prompt are known
         while `counting` lasts.
+        Raises: UnsupportedHost where no prompt of this model can hold expressions.
         """
         if not holds_expression(prompt):
             return prompt, None
         model = self.host.model_of_vectors(sd_model)
         if model is None:
             return read_as_words(prompt, self.settings()), None
+        self.host.check_expressions_allowed(sd_model, model)
         if self.host.counts_words(sd_model):
             return replace_by_words(prompt, model, self.settings())
         group = self.host.counted_group(sd_model)
@@ -162,6 +164,10 @@ class ConditioningHooks(HookGroup):
             yield
         finally:
             self._running.counting = False
+
+    def taken_literally(self) -> contextlib.AbstractContextManager[None]:
+        """Let this thread's text encoders take all that looks like an expression for text while the context lasts."""
+        return self._substituted(Merged([], {}, {}))
 
     def _tokenize_substituted(
         self, original: Callable[..., Any], engine: Any, line: str, *args: Any, **kwargs: Any

@@ -69,7 +69,7 @@ class TokenCounter(HookGroup):
         try:
             params.prompt, self._state.problem = self.hooks.count(prompt, model)
         except EmbeddingMergeError as error:
-            self._state.problem = str(say_way_out(error) if isinstance(error, UnsupportedHost) else error)
+            self._state.problem = _say(error)
             params.prompt = prompt
         if self._state.problem is not None:
             cut = find_cut_expression(typed, prompt, self.hooks.settings().brackets)
@@ -80,9 +80,14 @@ class TokenCounter(HookGroup):
     def mark_prompt_lengths(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stand in for the host's count of tokens, which gives a count and a limit that are shown as `count/limit`."""
         is_prepared = getattr(self._state, "is_prepared", False)
-        with self.hooks.counting() if is_prepared else contextlib.nullcontext():
-            counted = original(*args, **kwargs)
         problem = getattr(self._state, "problem", None)
+        try:
+            with self.hooks.counting() if is_prepared else contextlib.nullcontext():
+                counted = original(*args, **kwargs)
+        except EmbeddingMergeError as error:  # of what another extension has put into the text after us
+            problem = _say(error)
+            with self.hooks.taken_literally():
+                counted = original(*args, **kwargs)
         if not problem or not isinstance(counted, tuple) or not isinstance(counted[0], int):
             return counted
         return (_MarkedCount(counted[0], problem), *counted[1:])
@@ -95,6 +100,10 @@ class TokenCounter(HookGroup):
         known = shared.prompt_styles
         apply = known.apply_styles_to_prompt if params.is_positive else known.apply_negative_styles_to_prompt
         return apply(params.prompt, params.styles), []
+
+
+def _say(error: EmbeddingMergeError) -> str:
+    return str(say_way_out(error) if isinstance(error, UnsupportedHost) else error)
 
 
 class _MarkedCount(int):

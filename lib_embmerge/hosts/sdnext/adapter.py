@@ -38,6 +38,7 @@ from typing import Any
 
 import torch
 
+from ...errors import UnsupportedHost
 from ...families import ENCODER_NAMES, family_of
 from ...host_protocol import InstalledEmbedding
 from ...merge import MergeSettings
@@ -50,11 +51,12 @@ from ..pipeline.comments import blank_comments
 from ..pipeline.job import Mistakes
 from ..pipeline.read_beside import reading_hook
 from ..webui.language_text_model import LanguageTextModel
-from ..webui.running_host import Attachment, RunningHost
+from ..webui.running_host import Attachment, RunningHost, RunningTextModel
 from ..webui.settings import read_others
 from .found_encoders import FoundEncoder, find_text_encoders, other_tokenizers
 from .job import SDNextJob
 from .prompts import SDNextPrompts
+from .standing_tokenizers import can_stand
 
 __all__ = ["SDNext", "SDNextEncoder", "SDNextTextModel"]
 
@@ -230,6 +232,17 @@ class SDNext(RunningHost):
     def uses_words(self, sd_model: Any) -> bool:
         """Return whether a text encoder of a pipeline reads the words of expressions."""
         return not all(one.is_clip or self.gives_vectors(one) for one in find_text_encoders(sd_model))
+
+    def check_expressions_allowed(self, sd_model: Any, model: RunningTextModel) -> None:
+        """Raise as every host, and where an encoder would read neither vectors nor words.
+
+        Raises: UnsupportedHost.
+        """
+        super().check_expressions_allowed(sd_model, model)
+        if isinstance(model, SDNextTextModel) and not all(can_stand(one.tokenizer) for one in model.others):
+            raise UnsupportedHost(
+                "This model has a text encoder that embmerge cannot reach: expressions cannot be used with it."
+            )
 
     def note_used_embeddings(self, names: Sequence[str]) -> None:
         """Name the embeddings that expressions have read in the infotext's "Embeddings", as the host does its own.

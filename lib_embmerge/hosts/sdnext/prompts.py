@@ -41,6 +41,7 @@ from ...families import group_of
 from ...language.scan import find_islands, holds_expression
 from ...merge import Merged, MergeSettings, merge_prompts, read_as_words, replace_by_counts, replace_by_words
 from ...placeholders import PREFIX, count_name, find_names
+from ...prompts.way_out import say_way_out
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, answered
 from ..encoders.language_encoder import rows_in_prompts
 from ..pipeline.hooks import Hook, HookGroup, replaced
@@ -48,7 +49,7 @@ from ..pipeline.job import Mistakes
 from ..pipeline.signs import find_signs
 from ..pipeline.token_counter import make_mark
 from .borrowed_tokens import borrow_words, lent_rows
-from .standing_tokenizers import as_vectors, as_words, can_stand
+from .standing_tokenizers import as_vectors, as_words
 
 if TYPE_CHECKING:
     from .adapter import SDNext, SDNextTextModel
@@ -210,7 +211,7 @@ class SDNextPrompts(HookGroup):
                 words = self._as_words(texts)
                 return words.complete(original(p, model, *map(words.put_into, given), *args, **kwargs))
             lent, used = self._lend(texts, model)
-            self._refuse_words(lent)
+            self.host.check_expressions_allowed(model, lent.model)
             with self._encoding(lent, p, kwargs, getattr(self._running, "pass_", None) or alone):
                 arguments = original(p, model, *map(lent.put_into, given), *args, **kwargs)
             self.host.note_used_embeddings(used)
@@ -238,7 +239,7 @@ class SDNextPrompts(HookGroup):
                 given = map(self._as_words(texts).put_into, (prompts, negative_prompts))
                 return original(embedder, *given, steps, clip_skip, p, *args, **kwargs)
             lent, _ = self._lend(texts, model)
-            self._refuse_words(lent)
+            self.host.check_expressions_allowed(model, lent.model)
             given = map(lent.put_into, (prompts, negative_prompts))
             with self._encoding(lent, p, kwargs, alone):
                 return original(embedder, *given, steps, clip_skip, p, *args, **kwargs)
@@ -268,7 +269,7 @@ class SDNextPrompts(HookGroup):
         try:
             counted, problem = self._counted(text, model)
         except EmbeddingMergeError as error:
-            counted, problem = text, str(error)
+            counted, problem = text, str(say_way_out(error) if isinstance(error, UnsupportedHost) else error)
         shown = original(counted, *args, **kwargs)
         return shown if problem is None else _marked(shown, problem)
 
@@ -276,6 +277,7 @@ class SDNextPrompts(HookGroup):
         if self.host.model_of_vectors(model) is None:
             return read_as_words(text, self.settings()), None
         text_model = self.host.text_model(model)
+        self.host.check_expressions_allowed(model, text_model)
         if not text_model.clip:
             return self._counted_elsewhere(text, text_model)
         ((word, _),) = borrow_words(1, text_model.clip, [text])
@@ -330,18 +332,6 @@ class SDNextPrompts(HookGroup):
             merged=merged,
         )
         return lent, model.used
-
-    def _refuse_words(self, lent: Lent) -> None:
-        """Refuse a model of which an encoder reads words where the settings forbid it, or would read neither.
-
-        Raises: UnsupportedHost.
-        """
-        if not all(map(lent.model.gives_vectors, lent.model.others)):
-            self.host.check_words_allowed(any_clip=bool(lent.model.clip))
-        if not all(can_stand(one.tokenizer) for one in lent.model.others):
-            raise UnsupportedHost(
-                "This model has a text encoder that embmerge cannot reach: expressions cannot be used with it."
-            )
 
     @contextlib.contextmanager
     def _encoding(

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 
 from ...errors import ModelNotLoaded, UnsupportedHost
-from ...families import Family
+from ...families import CLIP, Family, group_of
 from ...files.installed_embeddings import EmbeddingFolder
 from ...host_protocol import InstalledEmbedding, TextModel, TextPieces
 from ...language.scan import Brackets
@@ -198,7 +198,7 @@ class RunningHost(ABC):
 
     def words_warning(self, sd_model: Any) -> str | None:
         """Return the sentence for a job whose expressions reach such an encoder as words."""
-        if not self.uses_words(sd_model):
+        if not (self.uses_words(sd_model) and allows_words(self.shared.opts)):
             return None
         return "Of each expression this model's T5 or language model reads the words, not the vectors."
 
@@ -251,10 +251,25 @@ class RunningHost(ABC):
     def without_comments(self, prompt: str) -> str:
         """Put blanks in the places of what the host cuts out of prompts."""
 
+    def check_expressions_allowed(self, sd_model: Any, model: RunningTextModel) -> None:
+        """Raise what a job raises for every expression, of the host's model object and its text model.
+
+        Raises: UnsupportedHost.
+        """
+        if self.uses_words(sd_model):
+            self.check_words_allowed(any_clip=any(group_of(e.name) == CLIP for e in model.encoders))
+
     def prompt_text_model(self) -> RunningTextModel | None:
-        """Return the text model of the model in memory, or None."""
-        model = self.loaded_model()
-        return None if model is None else self.text_model(model)
+        """Return the text model of the model in memory, or None.
+
+        Raises: UnsupportedHost where a job refuses that model's expressions, though the page can work with it.
+        """
+        sd_model = self.loaded_model()
+        if sd_model is None:
+            return None
+        found = self.text_model(sd_model)
+        self.check_expressions_allowed(sd_model, found)
+        return found
 
     def work_with(self, name: str) -> None:
         """Let the page work with a checkpoint of the list, read from its file; with the loaded one for no name.
@@ -265,7 +280,10 @@ class RunningHost(ABC):
 
     def loaded_text_model(self) -> TextModel | None:
         """Return what the page works with: the checkpoint that was taken, or the model in memory, or None."""
-        return self.prompt_text_model() if self._working is None else self._working
+        if self._working is not None:
+            return self._working
+        sd_model = self.loaded_model()
+        return None if sd_model is None else self.text_model(sd_model)
 
     def load_text_model(self) -> TextModel:
         """Return the same after loading the chosen checkpoint; waits for the picture that is being made.

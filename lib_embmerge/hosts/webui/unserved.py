@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from ...errors import UnsupportedHost
+from ...host_protocol import TextModel
 from ...merge import MergeSettings
 from ..host_modules import load_if_there
 from .running_host import Attachment, RunningHost
@@ -53,6 +54,13 @@ class UnservedHost(RunningHost):
         Raises: UnsupportedHost.
         """
         raise UnsupportedHost(self.refusal)
+
+    def loaded_text_model(self) -> TextModel:
+        """Return the checkpoint that was taken for the page.
+
+        Raises: UnsupportedHost where none was.
+        """
+        return self.prompt_text_model() if self._working is None else self._working
 
     def parts(self, settings: Callable[[], MergeSettings], callbacks: Any) -> Sequence[Attachment]:
         """Return nothing: the host stays as it is."""
