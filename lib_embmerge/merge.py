@@ -164,10 +164,12 @@ def replace_by_counts(
     return splice(prompt, islands, words, settings.brackets), problem
 
 
-def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> tuple[str, str | None]:
+def replace_by_words(
+    prompt: str, model: TextModel, settings: MergeSettings, *, has_attention: bool = True
+) -> tuple[str, str | None]:
     """Replace each expression by its literal texts, for a counter of an encoder that takes only text.
 
-    Gives what `replace_by_counts` gives; a broken expression has no words.
+    Gives what `replace_by_counts` gives; a broken expression has no words. Marks are as in `read_as_words`.
     """
     try:
         islands = _islands(prompt, model, settings)
@@ -175,23 +177,26 @@ def replace_by_words(prompt: str, model: TextModel, settings: MergeSettings) -> 
         return prompt, str(error)
     _, problem = _count_islands(prompt, islands, model, settings)
     words = [_words_of(island, prompt, settings.limits) for island in islands]
-    return _put_into_places(prompt, islands, words, settings), problem
+    return _put_into_places(prompt, islands, words, settings, has_attention), problem
 
 
-def read_as_words(prompt: str, settings: MergeSettings) -> str:
+def read_as_words(prompt: str, settings: MergeSettings, *, has_attention: bool = True) -> str:
     """Replace each expression by its literal texts, for a model of which no text encoder takes vectors.
 
-    Brackets and backslashes in them are text, no marks of attention.
+    Where what is made is read with marks of attention, brackets and backslashes in the texts are written as text.
 
     Raises: ExpressionError at the first mistake in writing.
     """
     islands = [island for island in _found(prompt, settings) if island.placeholder is None]
     texts = [literal_text(_parse_island(island, prompt, settings.limits)) for island in islands]
-    return _put_into_places(prompt, islands, [MARKS.sub(r"\\\g<0>", text) for text in texts], settings)
+    return _put_into_places(prompt, islands, texts, settings, has_attention)
 
 
-def _put_into_places(prompt: str, islands: Sequence[Island], words: Sequence[str], settings: MergeSettings) -> str:
+def _put_into_places(
+    prompt: str, islands: Sequence[Island], texts: Sequence[str], settings: MergeSettings, has_attention: bool
+) -> str:
     """Put words in the places of expressions, with the blanks around them as if typed."""
+    words = [MARKS.sub(r"\\\g<0>", text) if has_attention else text for text in texts]
     names = [count_name(number) for number in range(len(islands))]
     spliced = splice(prompt, islands, names, settings.brackets)
     return put_words(spliced, dict(zip(names, words, strict=True)))

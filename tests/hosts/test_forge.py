@@ -280,6 +280,14 @@ def test_the_counter_of_t5_counts_words_or_vectors(forge: FakeForge, kind: str, 
     assert "can only be multiplied" in forge.count("a <'x' * 'y'> <'cat'>")
 
 
+@NEWER
+def test_brackets_in_words_are_counted_as_text(forge: FakeForge, kind: str) -> None:
+    forge.opts.embmerge_vectors = False
+    forge.load(kind)
+    forge.webui().start()
+    assert forge.count("a <'(cat)'>") == forge.count(r"a \(cat\)") != forge.count("a cat")
+
+
 def test_a_warning_is_given_once_for_a_job(forge: FakeForge, capsys: pytest.CaptureFixture[str]) -> None:
     forge.opts.embmerge_vectors = False
     forge.load("flux")

@@ -462,6 +462,7 @@ def test_the_counter_counts_in_the_first_encoder(sdnext: FakeSDNext) -> None:
     for setting, plain in ((True, "a b a a a a a b"), (False, "a house b")):
         sdnext.opts.embmerge_vectors = setting
         assert update("a <'house'> b") == update(plain)
+    assert update("a <'(house)'>") == update("a (house)") != update("a house")
 
 
 def test_a_file_for_t5_is_found_by_its_name(sdnext: FakeSDNext) -> None:
@@ -480,6 +481,7 @@ def test_what_has_no_table_of_vectors_reads_words(sdnext: FakeSDNext) -> None:
     assert torch.equal(sdnext.generate("a <'cat' + 'dog'> on").output, sdnext.generate("a cat dog on").output)
     update = sdnext.modules.ui_common.update_token_counter
     assert update("a <'cat' + 'dog'>") == update("a cat dog")
+    assert update("a <'(cat)'>") == update("a (cat)") != update("a cat")
 
 
 def test_what_cannot_be_is_said(sdnext: FakeSDNext) -> None:

@@ -274,8 +274,8 @@ class SDNextPrompts(HookGroup):
         return shown if problem is None else _marked(shown, problem)
 
     def _counted(self, text: str, model: Any) -> tuple[str, str | None]:
-        if self.host.model_of_vectors(model) is None:
-            return read_as_words(text, self.settings()), None
+        if self.host.model_of_vectors(model) is None:  # the host counts what is typed, marks of attention too
+            return read_as_words(text, self.settings(), has_attention=False), None
         text_model = self.host.text_model(model)
         self.host.check_expressions_allowed(model, text_model)
         if not text_model.clip:
@@ -287,7 +287,7 @@ class SDNextPrompts(HookGroup):
         """Put what the first text encoder, whose tokens the host counts, reads into the places of expressions."""
         first = model.others[0]
         if not model.gives_vectors(first):
-            return replace_by_words(text, model, self.settings())
+            return replace_by_words(text, model, self.settings(), has_attention=False)
         group = group_of(str(first.key))
         return replace_by_counts(text, model, self.settings(), lambda n: " ".join([ONE_TOKEN] * n), group)
 

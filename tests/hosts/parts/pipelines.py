@@ -194,7 +194,7 @@ class Pipeline:
 def _make_part(key: str, seed: int) -> tuple[Any, Any]:
     """Make a text encoder with its tokenizer."""
     if key == "closed":
-        return ClosedModel(), object()
+        return ClosedModel(), SentenceTokenizer()
     if key == "t5":
         return T5Model(), T5Tokenizer()
     return ClipTextModel(key, make_table(key, seed)), TransformersTokenizer(padding_of(key))
@@ -528,11 +528,11 @@ def _weighed(choice: str) -> tuple[str, float]:
 def ui_common(modules: Modules) -> Mapping[str, Any]:
     def update_token_counter(text: str) -> Mapping[str, Any]:
         pipe = modules["modules.modeldata"].model_data.sd_model
-        clip = [] if pipe is None else pipe.clip_parts()
-        count = max((len(tokenizer([text])["input_ids"][0]) for _, tokenizer in clip), default=0)
-        limit = ROOM * max(1, -(-count // ROOM)) if clip else 0
+        tokenizer = getattr(pipe, "tokenizer", None)  # the first encoder's, whatever that is
+        count = len(tokenizer([text])["input_ids"][0]) if tokenizer else 0
+        limit = ROOM * max(1, -(-count // ROOM)) if tokenizer else 0
         shown = f"<div class='token-counter-totals'>{count}/{limit}</div>"
-        return {"value": shown, "visible": bool(clip), "__type__": "update"}
+        return {"value": shown, "visible": bool(tokenizer), "__type__": "update"}
 
     return {"update_token_counter": update_token_counter}
 
