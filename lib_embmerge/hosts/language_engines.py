@@ -34,9 +34,10 @@ from .encoders.beyond_vocabulary import (
     answered,
 )
 from .encoders.language_encoder import LanguageEncoder, cut_texts, find_key, rows_in_prompts, without_pictures
+from .encoders.token_table import PickedTable
 from .pipeline.hooks import replaced
 
-__all__ = ["LanguageEngine", "encoder_of", "find_language_engines", "lent_to"]
+__all__ = ["EngineEncoder", "LanguageEngine", "encoder_of", "find_language_engines", "lent_to"]
 
 GROUPS_BY_ROWS: Mapping[int, str] = {
     32128: "t5",
@@ -69,10 +70,21 @@ class LanguageEngine:
     """The input-embedding module of its model, None where it was not found."""
 
 
-def encoder_of(found: LanguageEngine) -> LanguageEncoder:
+class EngineEncoder(LanguageEncoder):
+    """The encoder of such an engine."""
+
+    def make_table(self, layer: Any) -> PickedTable:
+        """Return what reads rows by calling the layer with them alone: of GGUF it copies all of its rows each time.
+
+        Source: Forge Neo 5692d2d, backend/operations.py:110-150 `weights_manual_cast`.
+        """
+        return PickedTable(layer)
+
+
+def encoder_of(found: LanguageEngine) -> EngineEncoder:
     """Return the encoder of such an engine."""
     owner, attribute = next(_places(found.engine, TOKENIZERS))
-    return LanguageEncoder(getattr(owner, attribute), found.layer, key=str(found.key))
+    return EngineEncoder(getattr(owner, attribute), found.layer, key=str(found.key))
 
 
 def find_language_engines(sd_model: Any) -> list[LanguageEngine]:

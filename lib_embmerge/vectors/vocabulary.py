@@ -36,7 +36,7 @@ LONGEST_END_S = 5.0
 """How long the program's end waits for a timer that is at work."""
 KEPT_BYTES = 300_000_000
 """Rows of more than these bytes, in float32, never stay in memory: a language model's would take gigabytes."""
-CHUNK_NUMBERS = 8_000_000
+CHUNK_NUMBERS = 4_000_000
 """Numbers that are read at once at most: of a wide table fewer rows, so that no more than some 100 MB are needed."""
 BLOCK = 128
 """Rows that are added up at once: they fit into a processor's cache."""

@@ -22,13 +22,13 @@ from torch import Tensor
 
 from ...families import ENCODERS
 from ..encoders.encoder import HostEncoder
-from ..encoders.token_table import CalledTable
+from ..encoders.token_table import PickedTable
 from ..webui.settings import Others
 
 __all__ = ["ComfyEncoder", "ComfyTable", "cut", "find_encoders", "find_tokenizers", "takes_vectors", "with_tokenizers"]
 
 
-class ComfyTable(CalledTable):
+class ComfyTable(PickedTable):
     """A table whose rows come as the host reads them: by calling the layer, patches of the weights included.
 
     `device` is where the host calls it, or None for where its weights are. Newer versions leave weights on the CPU and
@@ -44,13 +44,14 @@ class ComfyTable(CalledTable):
         """Return what makes the same of the layer again, without holding it."""
         return partial(ComfyTable, device=self._device)
 
-    def rows(self, ids: Sequence[int]) -> Tensor:
-        """Gather rows: (len(ids), width), float32, on the CPU."""
-        device = self.layer.weight.device if self._device is None else self._device
-        places = torch.as_tensor(list(ids), dtype=torch.long, device=device)
-        with torch.inference_mode(False), torch.no_grad():
-            found: Tensor = self.layer(places, out_dtype=torch.float32)
-            return found.to(device="cpu", dtype=torch.float32, copy=True)
+    def call(self, layer: Any, ids: Tensor) -> Tensor:
+        """Return what a layer gives for ids in float32, as the host asks it."""
+        rows: Tensor = layer(ids, out_dtype=torch.float32)
+        return rows
+
+    def device(self) -> Any:
+        """Return where the layer is called."""
+        return self.layer.weight.device if self._device is None else self._device
 
 
 class _Cutter:

@@ -6,6 +6,7 @@ less than its values need (GGUF) is read by calling its layer, as the host itsel
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,11 +17,20 @@ from torch import Tensor
 from ...errors import ModelNotLoaded
 from ...vectors.vocabulary import Vocabulary
 
-__all__ = ["CalledTable", "HostTable", "find_layer"]
+__all__ = ["CalledTable", "HostTable", "PickedTable", "find_layer"]
 
 SAMPLED_ROWS = 64
 SAMPLED_COLUMNS = 4
 """How much of a table is looked at to tell it from another checkpoint's."""
+
+PATCHES = ("weight_function", "weight_lowvram_function", "forge_online_loras")
+"""Attributes of a layer that hold what is added to its weights at each call, LoRAs mostly.
+
+Source: Forge dfdcbab6, backend/operations.py:14-40; Forge Neo 5692d2d, backend/operations.py:45-57; ComfyUI 4f874c5e,
+comfy/ops.py:300-400.
+"""
+BROUGHT = "_v"
+"""An attribute of layers whose weights are brought to the GPU by a call. Source: ComfyUI 4f874c5e, comfy/ops.py."""
 
 
 def find_layer(outer: Any, *paths: str) -> Any | None:
@@ -112,15 +122,64 @@ class CalledTable(HostTable):
 
     def rows(self, ids: Sequence[int]) -> Tensor:
         """Gather rows: (len(ids), width), float32, on the CPU."""
-        device = "cpu" if self.layer.weight.is_meta else self.layer.weight.device
-        places = torch.as_tensor(list(ids), dtype=torch.long, device=device)
+        places = torch.as_tensor(list(ids), dtype=torch.long)
         with torch.inference_mode(False), torch.no_grad():
-            found: Tensor = self.layer(places)
-            return found.to(device="cpu", dtype=torch.float32)
+            layer, places = self.with_rows(places)
+            return self.call(layer, places.to(self.device())).to(device="cpu", dtype=torch.float32)
+
+    def with_rows(self, ids: Tensor) -> tuple[Any, Tensor]:
+        """Return a layer that has some rows of the table, and the ids that they have there."""
+        return self.layer, ids
+
+    def call(self, layer: Any, ids: Tensor) -> Tensor:
+        """Return what a layer gives for ids."""
+        rows: Tensor = layer(ids)
+        return rows
+
+    def device(self) -> Any:
+        """Return where the layer is called."""
+        return "cpu" if self.layer.weight.is_meta else self.layer.weight.device
 
     def is_absent(self) -> bool:
         """Return False: calling the layer brings it."""
         return False
+
+
+class PickedTable(CalledTable):
+    """A called table of a host whose layers copy or convert all of their rows at each call.
+
+    For a language model's table that is a gigabyte. So the rows that are asked for are put into a copy of the layer,
+    and that is called.
+    """
+
+    def with_rows(self, ids: Tensor) -> tuple[Any, Tensor]:
+        """Return a copy of the layer that has these rows alone; the layer itself where its rows are more than that."""
+        if not self.can_pick():
+            return super().with_rows(ids)
+        twin = copy.copy(self.layer)
+        twin.padding_idx = None  # an id of the whole table
+        rows = torch.nn.Parameter(self.picked(ids), requires_grad=False)
+        vars(twin)["_parameters"] = {**self.layer._parameters, "weight": rows}
+        return twin, torch.arange(len(ids))
+
+    def can_pick(self) -> bool:
+        """Return whether each row is what the table holds in its place, before the layer does anything to it."""
+        layer, weight = self.layer, self.layer.weight
+        return (
+            type(weight) is torch.nn.Parameter
+            and vars(layer)["_parameters"].get("weight") is weight
+            and weight.dtype.is_floating_point
+            and not weight.is_meta
+            and tuple(weight.shape) == (self.size, self.width)
+            and "forward" not in vars(layer)  # one that is put there belongs to the layer itself
+            and not any(getattr(layer, name, None) for name in PATCHES)
+            and not hasattr(layer, BROUGHT)
+        )
+
+    def picked(self, ids: Tensor) -> Tensor:
+        """Return rows as the table holds them."""
+        weight: Tensor = self.layer.weight
+        return _gathered(self.layer, weight, ids.to(weight.device))
 
 
 _VOCABULARIES: weakref.WeakKeyDictionary[Any, tuple[object, Vocabulary]] = weakref.WeakKeyDictionary()
