@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -112,12 +112,13 @@ class FileFacts:
     """What the loaders look at in a file.
 
     `tensors` is in the file's order; of a trainer's pickle (`is_trained`) the entries of `string_to_param`, of a list
-    of rows (`container` "list") the first row's. `form` is what the file is whatever its ending, `ending` that as it is
-    written. `globals` are the names that a pickle asks for, `protocol` its version, `entries` an archive's with their
-    bytes, `is_plain` whether its keys are texts and a list's items dicts of tensors. `words` are the embeddings of a
-    file that holds several, `made_for` the encoders that its vectors are read for.
+    of rows (`container` "list") one of each width. `form` is what the file is whatever its ending, `ending` that as it
+    is written. `globals` are the names that a pickle asks for, `protocol` its version, `entries` an archive's with
+    their bytes, `is_plain` whether its keys are texts and a list's items dicts of tensors. `words` are the embeddings
+    of a file that holds several, `made_for` the encoders that its vectors are read for.
 
-    `others` are the keys of a dict's entries that are no tensors, where it is no trainer's.
+    `order` are the keys of all that stands where the tensors do, in the file's order, `keys` those of the outermost
+    dict; each of them the tensors' where none are given.
 
     `neighbours` are the names of the other embeddings that are installed, `twins` the files beside it that differ by
     extension only. `repaired` are the files that converting would make, by what has to be asked of it; where it would
@@ -148,7 +149,22 @@ class FileFacts:
     made_for: frozenset[str] = frozenset()
     repaired: Mapping[Repair, tuple[FileFacts, ...]] = field(default_factory=dict, repr=False)
     refusal: str = ""
-    others: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The keys of what stands beside the tensors and is none."""
+        return tuple(key for key in self.order if key not in self.tensors)
+
+    @property
+    def first(self) -> str | None:
+        """The key of what stands first where the tensors do, be it a tensor or not."""
+        return next(iter(self.order or self.tensors), None)
+
+    def has(self, key: str) -> bool:
+        """Return whether the outermost dict has a key, with a tensor or anything else under it."""
+        return key in (self.keys or self.tensors)
 
     @property
     def length(self) -> int:
@@ -233,7 +249,7 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         name=path.stem,
         extension=path.suffix.lower(),
         tensors=_tensors_of(content),
-        is_trained="string_to_param" in content.values,
+        is_trained=isinstance(content.values.get("string_to_param"), Mapping),
         has_string_to_token="string_to_token" in content.values,
         inner_name=inner if isinstance(inner, str) else None,
         is_finite=all(_is_finite(tensor) for tensor in vectors),
@@ -254,7 +270,8 @@ def describe_file(path: Path, *, neighbours: Iterable[str] = ()) -> FileFacts:
         made_for=frozenset(key for files in repaired.values() for one in files for key in one.made_for),
         repaired=repaired,
         refusal=refusal,
-        others=_others_of(content),
+        order=tuple(map(str, _where_tensors_stand(content))),
+        keys=tuple(map(str, content.values)),
     )
 
 
@@ -272,33 +289,41 @@ def _find_repaired(content: Content) -> tuple[dict[Repair, tuple[FileFacts, ...]
     """Return the facts of the files that converting would make, for the first treatment that it does not refuse.
 
     Where it refuses all of them, also the sentence that it says.
+    Raises: FileError where the file has no vectors, or none of an encoder's width: no program loads those, either.
     """
-    refusal = ""
+    first: FileError | NotFinite | None = None
     for repair, how in _TREATMENTS.items():
         try:
             made = clean_embeddings(content, how)
         except (FileError, NotFinite) as error:
-            refusal = refusal or str(error)
+            first = first or error
             continue
         return {repair: tuple(describe_vectors(one.name, one.vectors) for one in made)}, ""
-    return {}, refusal
+    if isinstance(first, FileError) and not first.alternatives:
+        raise first
+    return {}, str(first or "")
 
 
 def _tensors_of(content: Content) -> dict[str, TensorFacts]:
-    trained = content.values.get("string_to_param")
-    items = trained if isinstance(trained, Mapping) else content.rows[0] if content.rows else content.values
     return {
         str(key): TensorFacts(value.shape, value.dtype, value.is_parameter, value.is_array)
-        for key, value in items.items()
+        for key, value in _where_tensors_stand(content).items()
         if isinstance(value, Stored)
     }
 
 
-def _others_of(content: Content) -> tuple[str, ...]:
-    """Return the keys of what stands beside the tensors of a dict that is no trainer's."""
-    if "string_to_param" in content.values or not content.tensors:
-        return ()
-    return tuple(str(key) for key, value in content.values.items() if not isinstance(value, Stored))
+def _where_tensors_stand(content: Content) -> Mapping[Any, Any]:
+    """Return the dict that programs look for the tensors in; of a list of rows one of each key and width."""
+    trained = content.values.get("string_to_param")
+    if isinstance(trained, Mapping):
+        return trained
+    if not content.rows:
+        return content.values
+    found: dict[str, Stored] = {}
+    for key, value in (pair for row in content.rows for pair in row.items() if isinstance(pair[1], Stored)):
+        if value.width not in {one.width for one in found.values()}:
+            found[key if key not in found else f"{key}, {len(found)}"] = value
+    return found
 
 
 def describe_vectors(

@@ -23,7 +23,7 @@ from .programs.comfyui import COMFYUI, SWARMUI
 from .programs.diffusers import DIFFUSERS
 from .programs.invokeai import INVOKEAI
 from .programs.sdnext import SDNEXT
-from .programs.shared import Program, has_vectors
+from .programs.shared import Program
 from .verdicts import Problem, Verdict
 
 __all__ = ["PROGRAMS", "check_file", "judge"]
@@ -65,7 +65,7 @@ def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remar
 def _find_problems(program: Program, facts: FileFacts, model: str) -> Iterator[Problem]:
     is_deep = not facts.tensors and not program.is_site
     # the first of a program's rules says for which families it takes any
-    rules = (program.deeper, program.rules[0]) if is_deep else (has_vectors, program.shapes, *program.rules)
+    rules = (program.deeper, program.rules[0]) if is_deep else (program.shapes, *program.rules)
     for rule in rules:
         problem = rule(facts, model)
         if problem is not None:
@@ -111,7 +111,7 @@ def _split_helps(program: Program, facts: FileFacts, model: str) -> bool:
     if any(problem.splits for problem in _find_problems(program, facts, model)):
         return True
     parts = ({"emb_params" if key in ("clip_l", "clip_h") else key: facts.tensors[key]} for key in clip)
-    return any(_takes(program, replace(facts, tensors=part, lengths=()), model) for part in parts)
+    return any(_takes(program, replace(facts, tensors=part, lengths=(), order=(), keys=()), model) for part in parts)
 
 
 def _common_remarks(facts: FileFacts) -> list[Remark]:

@@ -95,11 +95,23 @@ def find_embeddings(content: Content) -> list[Held]:
         raise FileError(f"{name} is {kind}, not an embedding.")
     tensors = content.tensors
     if not tensors:
-        parts = [shorten(key) for key, value in content.values.items() if isinstance(value, (Mapping, list, tuple))]
+        parts = [_say_part(key, value) for key, value in content.values.items() if isinstance(value, _DEEPER)]
         inside = f" where an embedding has them; it has {', '.join(parts[:3])}" if parts else ""
         raise FileError(f"{name} holds no tensors{inside}.")
     shown = ", ".join(shorten(key) for key in sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
     raise FileError(f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding.")
+
+
+_DEEPER = (Mapping, list, tuple)
+
+
+def _say_part(key: str, value: Any) -> str:
+    """Return the name of what stands in a tensor's place, and of a list of tensors why it is no list of vectors."""
+    if isinstance(value, Mapping) or not value or not all(isinstance(piece, Stored) for piece in value):
+        return shorten(key)
+    shapes = list(dict.fromkeys(str(list(piece.shape)) for piece in value))
+    kinds = "" if all(piece.is_floating for piece in value) else ", not all of fractions"
+    return f"{shorten(key)}, a list of tensors of shape {' and '.join(shapes[:3])}{kinds}"
 
 
 def _with_values(content: Content, values: Mapping[Any, Any]) -> Content:
@@ -113,18 +125,25 @@ def _joined_pieces(value: Any) -> Any:
         value = list(value.values())
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(piece, Stored) for piece in value):
         return value
-    kinds = {(piece.width, piece.dtype, piece.is_floating, len(piece.shape) in (1, 2)) for piece in value}
-    width, dtype, *is_plain = next(iter(kinds))
-    if len(kinds) > 1 or not all(is_plain) or any(piece.reason for piece in value):
+    widths = {piece.width for piece in value}
+    is_plain = all(piece.is_floating and len(piece.shape) in (1, 2) and not piece.reason for piece in value)
+    if len(widths) > 1 or not is_plain:
         return value
+    width = widths.pop()
+    dtype = _common_format({piece.dtype for piece in value})
     rows = sum(piece.shape[0] if len(piece.shape) == 2 else 1 for piece in value)
-    return Stored((rows, width), dtype, partial(_read_pieces, value, width))
+    return Stored((rows, width), dtype, partial(_read_pieces, value, width, dtype))
 
 
-def _read_pieces(pieces: Sequence[Stored], width: int) -> Tensor:
+def _common_format(dtypes: set[str]) -> str:
+    """Return the number format that tensors are joined in: their own, or the one that holds all of theirs."""
+    return dtypes.copy().pop() if len(dtypes) == 1 else "float64" if "float64" in dtypes else "float32"
+
+
+def _read_pieces(pieces: Sequence[Stored], width: int, dtype: str) -> Tensor:
     import torch
 
-    return torch.cat([piece.read().reshape(-1, width) for piece in pieces])
+    return torch.cat([piece.read().reshape(-1, width).to(getattr(torch, dtype)) for piece in pieces])
 
 
 def is_output(key: str) -> bool:
@@ -163,7 +182,9 @@ def _said_beside(content: Content) -> tuple[dict[str, str], list[str]]:
         text = _as_text(value) if key in SAID else ""
         if text:
             said[key] = text
-        elif value is not None and key != "string_to_param" and not _has_tensors(value, depth=MOST_DEEP):
+        elif value is not None and not (key == "string_to_param" and _has_trained(content)) and not _has_tensors(
+            value, depth=MOST_DEEP
+        ):
             left.append(f"{content.path.name}: {shorten(key)} was left out.")
     return said, left[:5] + ([f"{content.path.name}: {len(left) - 5} more were left out."] if len(left) > 5 else [])
 
@@ -186,7 +207,8 @@ def _as_text(value: Any) -> str:
 
 def _as_number(value: Any) -> str | int | float | None:
     """Return a text or a number, also one that stands in a tensor; None for anything else."""
-    if isinstance(value, Stored) and value.shape in ((), (1,)) and value.dtype in ITEM_SIZES and not value.reason:
+    is_one = isinstance(value, Stored) and value.shape in ((), (1,)) and not value.reason
+    if is_one and value.dtype in ITEM_SIZES and value.dtype != "bool":
         number = value.read().item()
         return number if isinstance(number, (int, float)) else None
     return value if isinstance(value, (str, int, float)) else None
@@ -194,6 +216,8 @@ def _as_number(value: Any) -> str | int | float | None:
 
 def _find_rows(content: Content) -> list[Held]:
     """Take a list of dicts of one row each, as ComfyUI does: by width. Source: ComfyUI comfy/sd1_clip.py load_embed."""
+    if _is_lora_in_pairs([item for row in content.rows for item in row.values()]):
+        raise FileError(f"{content.path.name} is a LoRA, not an embedding.")
     columns: dict[str, list[Stored]] = {}
     others: dict[str, None] = {}
     for row in content.rows:
@@ -205,6 +229,22 @@ def _find_rows(content: Content) -> list[Held]:
     if not columns:
         raise FileError(f"{content.path.name} holds no vectors.")
     return [Held("a list of rows", columns, notes=tuple(others)[:5])]
+
+
+def _is_lora_in_pairs(items: Sequence[Any]) -> bool:
+    """Return whether a list has two matrices of low rank after each other throughout, to be multiplied.
+
+    Source: cloneofsimo/lora lora_diffusion/lora.py save_lora_weight, which gives them no names.
+    """
+    pairs = list(zip(items[::2], items[1::2], strict=False))
+    return bool(pairs) and 2 * len(pairs) == len(items) and all(_is_low_rank(*pair) for pair in pairs)
+
+
+def _is_low_rank(up: Any, down: Any) -> bool:
+    if not isinstance(up, Stored) or not isinstance(down, Stored) or min(len(up.shape), len(down.shape)) < 2:
+        return False
+    rank = up.shape[1]
+    return rank == down.shape[0] and rank < min(up.shape[0], down.shape[1])
 
 
 def _find_bundles(content: Content) -> list[Held]:
@@ -263,7 +303,13 @@ def _spelled(key: str) -> str:
 
 
 def _named(content: Content) -> dict[str, Stored]:
-    return {key: value for key, value in content.tensors.items() if _spelled(key)}
+    """Return the tensors that an encoder's name stands for; those without vectors only where nothing has any."""
+    may_hold = {key: value for key, value in content.tensors.items() if _may_hold_vectors(value)}
+    return {key: value for key, value in (may_hold or content.tensors).items() if _spelled(key)}
+
+
+def _may_hold_vectors(tensor: Stored) -> bool:
+    return bool(tensor.shape) and tensor.is_floating and 0 not in tensor.shape
 
 
 def _find_named(content: Content) -> list[Held]:
@@ -304,7 +350,7 @@ def _behind(file: str, outputs: Sequence[str]) -> str:
 def _inputs(content: Content) -> dict[str, Stored]:
     """The tensors that may be an embedding: not for behind the encoder, and no single number where there are others."""
     found = {key: tensor for key, tensor in content.tensors.items() if not is_output(key)}
-    return {key: tensor for key, tensor in found.items() if tensor.shape and tensor.is_floating} or found
+    return {key: tensor for key, tensor in found.items() if _may_hold_vectors(tensor)} or found
 
 
 def _single(content: Content) -> dict[str, Stored]:

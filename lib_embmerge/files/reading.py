@@ -161,7 +161,9 @@ def _read_safetensors(path: Path) -> Content:
         dtype = DTYPES[entry.dtype][0] if entry.dtype in DTYPES else entry.dtype.lower()
         return Stored(entry.shape, dtype, lambda: file.read(name))
 
-    return Content(path, "safetensors", {name: stored(name) for name in file.tensors}, file.metadata)
+    # programs that take the first tensor take the one whose numbers come first, whatever order the header has
+    names = sorted(file.tensors, key=lambda name: file.tensors[name].start)
+    return Content(path, "safetensors", {name: stored(name) for name in names}, file.metadata)
 
 
 _FORMS = {"safetensors": _read_safetensors, "pickle": read_pickle, "picture": read_picture}
@@ -221,6 +223,8 @@ def _read_rows(name: str, pieces: Sequence[Stored]) -> tuple[Tensor, list[str]]:
 
 def count_rows(tensor: Stored) -> int:
     """Return how many vectors a tensor is read as."""
+    if tensor.shape and not tensor.width:
+        return 0
     return tensor.shape[1] if _is_turned(tensor) else math.prod(tensor.shape[:-1])
 
 

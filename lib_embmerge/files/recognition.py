@@ -49,7 +49,8 @@ _TEXTS: tuple[tuple[bytes, str], ...] = (
 """How texts begin that stand in a file's place."""
 
 _OTHERS: tuple[tuple[str, str], ...] = (
-    (r"^(unet|text_encoder):\d+:(up|down)$|(^|\.)lora_|[._]lora[._](up|down|A|B|embedding)\b", "a LoRA"),
+    (r"^(unet|text_encoder):\d+:(up|down)$|(^|\.)lora_([^.]*\.|[abAB]$)", "a LoRA"),
+    (r"[._]lora[._](up|down|A|B|embedding)\b", "a LoRA"),
     (r"\.((hada|lokr)_w\d|oft_|on_input$|diff(_b)?$|dora_scale$)", "a LoRA"),
     (r"^control_model\.|^controlnet_|\.zero_convs\.", "a ControlNet"),
     (r"^(model\.diffusion_model|cond_stage_model|conditioner\.embedders)\.|^state_dict$", "a checkpoint"),

@@ -128,6 +128,21 @@ def raw_header(header: bytes, size: int) -> bytes:
     return struct.pack("<Q", len(header)) + header + bytes(size)
 
 
+def ordered(tensors: dict[str, torch.Tensor], order: str) -> bytes:
+    """A safetensors file whose header names tensors in another order than their numbers stand in."""
+    start, places, data = 0, {}, b""
+    for key in order:
+        piece = tensors[key].contiguous().numpy().tobytes()
+        places[key] = [start, start := start + len(piece)]
+        data += piece
+    entries = {
+        key: {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": places[key]}
+        for key, tensor in tensors.items()
+    }
+    header = json.dumps(entries).encode()
+    return raw_header(header + b" " * (-len(header) % 8), 0) + data
+
+
 def picture_of(content: dict) -> bytes:
     return png((b"tEXt", b"sd-ti-embedding\0" + base64.b64encode(as_json(content))))
 
@@ -304,6 +319,51 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     "two_folders.pt": lambda: repacked(old_torch(trained(L)), more="__MACOSX/._archive"),
     "pair_new_torch.pt": lambda: new_torch(PAIR),
     "emb_params_new_torch.pt": lambda: new_torch({"emb_params": L}),
+    # tensors called as trainers call other things
+    "param_tensor.safetensors": lambda: save({"string_to_param": L}),
+    "param_tensor_sd2.safetensors": lambda: save({"string_to_param": H}),
+    "param_tensor_1d.safetensors": lambda: save({"string_to_param": L[0]}),
+    "param_tensor_half.safetensors": lambda: save({"string_to_param": L.half()}),
+    "param_tensor_beside.safetensors": lambda: save({"emb_params": L, "string_to_param": G}),
+    "param_and_token_tensors.safetensors": lambda: save({"string_to_param": L, "string_to_token": torch.tensor(265)}),
+    "param_tensor.pt": lambda: old_torch({"string_to_param": L}),
+    "param_tensor_named.pt": lambda: old_torch({"string_to_param": L, "name": "token"}),
+    "param_tensor_and_token.pt": lambda: old_torch({"string_to_token": {"*": 265}, "string_to_param": L}),
+    "param_list_beside.pt": lambda: old_torch({"string_to_param": [1], "<x>": L}),
+    "param_with_number.pt": lambda: old_torch({"string_to_param": {"*": L, "count": 2}}),
+    "param_behind_number.pt": lambda: old_torch(trained(L) | {"string_to_param": {"count": 2, "*": L}}),
+    "token_tensor.safetensors": lambda: save({"string_to_token": L[0]}),
+    "token_tensor_beside.safetensors": lambda: save({"emb_params": L, "string_to_token": torch.tensor(265)}),
+    "token_tensor_and_pair.safetensors": lambda: save({**PAIR, "string_to_token": torch.tensor(265)}),
+    "token_and_params.pt": lambda: old_torch({"emb_params": L, "string_to_token": {"*": 265}}),
+    "token_before_word.bin": lambda: old_torch({"string_to_token": {"*": 265}, "<x>": L}),
+    "name_tensor.safetensors": lambda: save({"name": L}),
+    "step_tensor.safetensors": lambda: save({"step": L}),
+    "lora_word.safetensors": lambda: save({"lora_style": L}),
+    "state_beside.safetensors": lambda: save({"emb_params": L, "state_dict": torch.tensor(1)}),
+    "large_param.safetensors": lambda: save({"String_To_Param": L}),
+    "table_of_words.safetensors": lambda: save({"text_model.embeddings.token_embedding.weight": L}),
+    # what stands first, and what is beside
+    "numbers_in_other_order.safetensors": lambda: ordered({"b": L, "a": G}, "ab"),
+    "header_in_other_order.safetensors": lambda: ordered({"a": G, "b": L}, "ba"),
+    "vector_behind_matrix.safetensors": lambda: ordered({"b": L[0], "a": H}, "ab"),
+    "dict_before_word.bin": lambda: old_torch({"about": {"*": 1}, "<x>": L}),
+    "text_before_word.bin": lambda: old_torch({"about": "cat", "<x>": L}),
+    "nothing_before_word.bin": lambda: old_torch({"about": None, "<x>": L}),
+    "no_rows_beside.safetensors": lambda: save({"<x>": L, "<y>": L[:0]}),
+    "no_rows_of_g.safetensors": lambda: save({"<x>": L, "clip_g": L[:0]}),
+    "no_width_first.safetensors": lambda: ordered({"a": torch.zeros(0), "b": L}, "ab"),
+    "flag_beside.safetensors": lambda: save({"emb_params": L, "step": torch.tensor(True)}),
+    "number_as_g.safetensors": lambda: save({"emb_params": L, "clip_g": torch.tensor([1])}),
+    "number_as_large_l.safetensors": lambda: save({**PAIR, "CLIP_L": torch.tensor(1)}),
+    "ten_tensors.safetensors": lambda: save({"emb_params": L} | {f"x{n}": torch.tensor(1) for n in range(9)}),
+    "ten_words.safetensors": lambda: save({f"<{n}>": L[0] * n for n in range(1, 11)}),
+    "g_of_sd2_1d.safetensors": lambda: save({"clip_g": H[0]}),
+    "as_many_as_wide.safetensors": lambda: save({"<x>": rows("l", 768).half()}),
+    "list_of_formats.pt": lambda: old_torch([L, L.half()]),
+    "list_of_formats_for_a_word.bin": lambda: old_torch({"<x>": [L, L.bfloat16()]}),
+    "list_second_encoder.pt": lambda: old_torch([{"emb2": G[0].clone()}, {"emb": L[0].clone()}]),
+    "ordered_three.pt": lambda: old_torch(OrderedDict({**PAIR, "t5xxl": T5})),
     # names and endings
     "Mixed.SafeTensors": lambda: save({"emb_params": L}),
     "UPPER.BIN": lambda: old_torch({"<cat-toy>": L}),
@@ -508,6 +568,16 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "lora_diffusers.safetensors": (lambda: save({"unet.x.to_k_lora.down.weight": L}), "a LoRA"),
     "lora_processor.bin": (lambda: old_torch({"down_blocks.0.processor.to_q_lora.down.weight": L}), "a LoRA"),
     "lora_ia3.safetensors": (lambda: save({"lora_unet_x.on_input": L > 0, "lora_unet_x.weight": L}), "a LoRA"),
+    "lora_in_pairs.pt": (lambda: old_torch([wide(4, 320), wide(768, 4)] * 3), "a LoRA"),
+    "lora_of_rank_one.pt": (lambda: old_torch([wide(1, 768), wide(768, 1)] * 3), "a LoRA"),
+    "lora_of_convolutions.pt": (
+        lambda: old_torch([wide(4, 320)[..., None, None], wide(9, 256).view(4, 64, 3, 3)]),
+        "a LoRA",
+    ),
+    "of_each_layer.pt": (lambda: old_torch({"<x>": wide(768, 32).view(16, 2, 768)}), "shape [16, 2, 768]"),
+    "of_each_layer.safetensors": (lambda: save({"<x>": wide(768, 32).view(16, 2, 768)}), "shape [16, 2, 768]"),
+    "list_of_widths.bin": (lambda: old_torch({"<x>": [L, G]}), "of shape [2, 768] and [2, 1280]"),
+    "list_of_numbers.bin": (lambda: old_torch({"<x>": [L.long()]}), "not all of fractions"),
     "lora_loha.safetensors": (lambda: save({"lora_unet_x.hada_w1_a": L}), "a LoRA"),
     "lora_only_outputs.safetensors": (
         lambda: save({"bundle_emb.word.clip_l_out": L, **LORA}),
@@ -516,6 +586,8 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "header_mark.safetensors": (lambda: raw_header(b"\xef\xbb\xbf{}", 8), "damaged"),
     "header_broken.safetensors": (lambda: raw_header(b'{"a":1,,}', 8), "broken header"),
     "no_tensor.safetensors": (lambda: save({}), "no tensors"),
+    "no_numbers.safetensors": (lambda: save({"emb_params": torch.zeros(0)}), "no vectors"),
+    "no_width.safetensors": (lambda: save({"<x>": torch.zeros(2, 0)}), "no vectors"),
     "nothing_in_list.pt": (lambda: old_torch([{"step": torch.tensor(1)}]), "no vectors"),
     "twice.safetensors": (lambda: save({"clip_l": L, "text_encoders_0": L}), "twice"),
 }

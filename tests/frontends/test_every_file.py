@@ -67,6 +67,21 @@ def test_what_is_answered(name: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert answers(path, tmp_path / "new", capsys) == ANSWERS[name]
 
 
+ASKED = ((), ("--drop-bad",), ("--unequal", "pad"), ("--as", "t5xxl"), ("--as", "qwen3_4b"))
+"""What people may add to `convert`, where it asks for it."""
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_check_and_convert_agree_on_what_is_no_embedding(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(MADE[name]())
+    is_refused = run(capsys, "check", path)[0] == 2
+    statuses = [run(capsys, "convert", *more, "--overwrite", "--dir", tmp_path / "new", path)[0] for more in ASKED]
+    assert is_refused == (min(statuses) == 2)
+
+
 class Planted:
     """Writes a file where it is unpickled by what runs pickles."""
 

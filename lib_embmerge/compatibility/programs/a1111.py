@@ -51,10 +51,10 @@ def _check(facts: FileFacts, _model: str) -> Problem | None:
 
 def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
     """Take one tensor of any name, or a plain dict with both clip_l and clip_g, in which more tensors do no harm."""
-    if facts.is_trained:
-        if len(facts.tensors) == 1:
+    if facts.is_trained or facts.has("string_to_param"):
+        if facts.is_trained and len(facts.tensors) == 1 and not facts.others:
             return None
-        return Problem("string_to_param must hold exactly one tensor.")
+        return Problem("string_to_param must be a dict with exactly one tensor.")
     if facts.container != "dict":
         kinds = {"Tensor": "a bare tensor", "list": "a list", "tuple": "a tuple", "OrderedDict": "an OrderedDict"}
         return Problem(f"It takes a plain dict; the file holds {kinds[facts.container]}.")

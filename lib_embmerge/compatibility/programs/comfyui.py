@@ -7,12 +7,13 @@ T2IModelHandler.cs and T2IPromptHandling.cs, read and not run.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ...families import GROUPS, group_of
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem
-from .shared import Program, first_word, lies_deeper, lines_up, other_width, plain_only, serves
+from .shared import Program, dimensions_of_one, first_word, lies_deeper, lines_up, other_width, plain_only, serves
 
 __all__ = ["COMFYUI", "SWARMUI"]
 
@@ -91,9 +92,12 @@ def _deeper(facts: FileFacts, model: str) -> Problem | None:
 
 
 def _tensor(facts: FileFacts, encoder: str) -> TensorFacts | None:
-    """Return the tensor that an encoder takes: by name, of a LoRA's bundle, by width of a list, else the first."""
+    """Return the tensor that an encoder takes: by name, of a LoRA's bundle, by width of a list, else the first.
+
+    None where what it takes is no tensor.
+    """
     if facts.is_trained:
-        return next(iter(facts.tensors.values()))
+        return _first(facts)
     if facts.container == "list":
         return next((tensor for tensor in facts.tensors.values() if tensor.width == ALL_WIDTHS[encoder]), None)
     if encoder in facts.tensors:
@@ -103,12 +107,45 @@ def _tensor(facts: FileFacts, encoder: str) -> TensorFacts | None:
             bundled = [tensor for key, tensor in facts.tensors.items() if key.endswith(ending)]
             if bundled:
                 return bundled[0]
-    return next(iter(facts.tensors.values()), None)
+    return _first(facts)
+
+
+def _first(facts: FileFacts) -> TensorFacts | None:
+    return None if facts.first is None else facts.tensors.get(facts.first)
 
 
 def _takes(facts: FileFacts, encoder: str) -> bool:
     tensor = _tensor(facts, encoder)
-    return tensor is not None and tensor.width == ALL_WIDTHS[encoder] and len(tensor.shape) < 3
+    return tensor is not None and tensor.width == ALL_WIDTHS[encoder] and 0 not in tensor.shape
+
+
+def _fails(facts: FileFacts, model: str) -> Problem | None:
+    """Refuse what one of a family's tokenizers fails at, which ends the whole prompt."""
+    if facts.has("string_to_param") and not facts.is_trained:
+        return Problem("It fails at string_to_param that is no dict.")
+    if plain_only(facts, model) is not None:
+        return None  # it takes the bytes, whatever stands where
+    for encoder in MODELS[model].encoders:
+        tensor = _tensor(facts, encoder)
+        if tensor is None and facts.container == "list":
+            return Problem(f"It fails at a list without vectors of {ALL_WIDTHS[encoder]} numbers, for {encoder}.")
+        if tensor is None:
+            return Problem(f"It takes what stands first in the file, {facts.first}, and fails: that is no tensor.")
+        if not tensor.shape or (not tensor.width and tensor.shape != (0, 0)):
+            return Problem(f"It takes what stands first in the file, {facts.first}, and fails: that holds no vectors.")
+    return None
+
+
+def _shapes(facts: FileFacts, model: str) -> Problem | None:
+    """Refuse no vectors, and more dimensions than it reads, in what it takes alone."""
+    for encoder in MODELS[model].encoders:
+        tensor = _tensor(facts, encoder)
+        if tensor is None or tensor.width != ALL_WIDTHS[encoder]:
+            continue
+        taken = {key: one for key, one in facts.by_encoder.items() if one is tensor} or {"The tensor": tensor}
+        if (problem := dimensions_of_one(replace(facts, tensors=taken), model)) is not None:
+            return problem
+    return None
 
 
 def _widths(facts: FileFacts, model: str) -> Problem | None:
@@ -181,12 +218,13 @@ def _swarm_name(facts: FileFacts, _model: str) -> Problem | None:
     return None
 
 
-_FORMS = (_form, _container, _raw)
+_FORMS = (_form, _container, _raw, _fails)
 
 COMFYUI = Program(
     "ComfyUI",
     (serves(*MODELS), *_FORMS, _name, _widths),
     (_ending, _not_all, _new, _twins, _unequal, _bundles, first_word),
+    shapes=_shapes,
     deeper=_deeper,
 )
 
@@ -194,5 +232,6 @@ SWARMUI = Program(
     "SwarmUI",
     (serves(*MODELS), _swarm_listed, *_FORMS, _swarm_name, _name, _widths),
     (_not_all, _new, _twins, _unequal, _bundles, first_word),
+    shapes=_shapes,
     deeper=_deeper,
 )

@@ -32,7 +32,7 @@ def _matrix(facts: FileFacts, _model: str) -> Problem | None:
 def _widths(facts: FileFacts, model: str) -> Problem | None:
     """Every tensor counts, its name does not: the widths must be the encoders', one each."""
     wanted = MODELS[model].widths
-    widths = facts.widths[:1] if facts.is_trained else facts.widths
+    widths = facts.widths[:1] if facts.extension == ".pt" else facts.widths
     if sorted(widths) == wanted:
         return None
     if facts.convertible_widths == wanted:

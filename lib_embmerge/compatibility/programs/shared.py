@@ -20,7 +20,6 @@ __all__ = [
     "ending_fits",
     "extension_in",
     "first_word",
-    "has_vectors",
     "is_no_preview",
     "lies_deeper",
     "lines_up",
@@ -83,7 +82,7 @@ def serves(*models: str) -> Rule:
     return rule
 
 
-def has_vectors(facts: FileFacts, _model: str) -> Problem | None:
+def _has_vectors(facts: FileFacts) -> Problem | None:
     """Refuse what some loaders take and none can use: no vectors, or what is no tensor."""
     for key, tensor in facts.by_encoder.items():
         if 0 in tensor.shape:
@@ -94,7 +93,9 @@ def has_vectors(facts: FileFacts, _model: str) -> Problem | None:
 
 
 def two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
-    """Refuse more dimensions than [vectors, width], which some loaders take and none can use."""
+    """Refuse no vectors, and more dimensions than [vectors, width], which some loaders take and none can use."""
+    if (problem := _has_vectors(facts)) is not None:
+        return problem
     for key, tensor in facts.by_encoder.items():
         if len(tensor.shape) > 2:
             return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].")
@@ -104,7 +105,7 @@ def two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
 def dimensions_of_one(facts: FileFacts, model: str) -> Problem | None:
     """Take further dimensions of 1 behind the first: each vector is assigned to a row, which drops them."""
     if all(set(tensor.shape[1:-1]) <= {1} for tensor in facts.by_encoder.values()):
-        return None
+        return _has_vectors(facts)
     return two_dimensions(facts, model)
 
 
