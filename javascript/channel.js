@@ -154,6 +154,41 @@
         return asked;
     }
 
+    // --- Past the button -----------------------------------------------------------------------------------------
+
+    // Ask by the address that gradio's own page uses: nothing is drawn, no other question waits, and the login holds.
+    // Gives null where that is not to be had, undefined while nobody answers.
+    embmerge.glance = async (kind) => {
+        const event = eventOf("embmerge_ask");
+        if (event === undefined) {
+            return null;
+        }
+        const address = new URL(`.${window.gradio_config.api_prefix ?? ""}/run/predict`, location.href);
+        const body = JSON.stringify({ data: [JSON.stringify({ kind, id: 0 })], fn_index: event });
+        const headers = { "Content-Type": "application/json" };
+        const response = await fetch(address, { method: "POST", headers, body }).catch(() => undefined);
+        return response === undefined ? undefined : readGlance(response);
+    };
+
+    async function readGlance(response) {
+        try {
+            return response.ok ? JSON.parse((await response.json()).data[0]) : null;
+        } catch (error) {
+            return null; // it answers in another way
+        }
+    }
+
+    // The number of the event that a click on a button sets off. gradio 3 writes a target as an id, later ones with
+    // what happens to it.
+    function eventOf(elemId) {
+        const { components = [], dependencies = [] } = window.gradio_config ?? {};
+        const button = components.find(({ props }) => props?.elem_id === elemId);
+        const place = dependencies.findIndex(
+            ({ targets, backend_fn: isAnswered }) => isAnswered && targets.some((target) => [target].flat()[0] === button?.id),
+        );
+        return place < 0 ? undefined : (dependencies[place].id ?? place);
+    }
+
     // Call a function when a box has been left alone for `ms`, unless it is cancelled before.
     embmerge.debounce = (action, ms) => {
         let timer = null;
@@ -184,6 +219,19 @@
 
     // What is chosen of the radio buttons in the component with that elem_id.
     embmerge.chosen = (id) => embmerge.root().querySelector(`#${id} input[type=radio]:checked`)?.value ?? "";
+
+    // On a narrow screen the line of a mistake is longer than its place: it is scrolled to its caret.
+    embmerge.showCarets = (place) => {
+        for (const source of place.querySelectorAll(".embmerge-source")) {
+            const lines = source.textContent.split("\n");
+            const caret = lines.find((line) => /^ *\^+$/.test(line)) ?? "";
+            const letter = source.scrollWidth / Math.max(...lines.map((line) => line.length));
+            if (caret.length * letter > source.clientWidth) {
+                const middle = (caret.indexOf("^") + caret.length) / 2;
+                source.scrollLeft = middle * letter - source.clientWidth / 2;
+            }
+        }
+    };
 
     // Show a component that style.css hides without this class.
     embmerge.reveal = (id, isShown) => {

@@ -25,6 +25,7 @@
         message.setAttribute("role", "alert");
         block.replaceChildren(message);
         block.dataset.embmerge = "shown";
+        window.embmerge?.showCarets(block);
     }
 
     onUiUpdate(() => gradioApp().querySelectorAll("div.error").forEach(showCaret));

@@ -78,9 +78,32 @@
             show(id, text, "");
             return;
         }
-        const deliver = ({ slots }) => show(id, text, slots.lines || slots.error || "");
+        const deliver = ({ slots, state }) => {
+            note(id, state.model);
+            show(id, text, slots.lines || slots.error || "");
+        };
         embmerge.ask(purposeOf(id), "prompt_lines", { text, caret }, deliver);
     }
+
+    // The model that the lines of a box are of.
+    function note(id, model) {
+        const known = seen.get(id);
+        if (known !== undefined) {
+            known.model = model;
+        }
+    }
+
+    const isShown = (id) => (find(id)?.offsetParent ?? null) !== null && find(id).innerHTML !== "";
+
+    (embmerge.modelWatchers = embmerge.modelWatchers || []).push({
+        isShown: () => BOXES.some(isShown),
+        tell: ({ prompts }) => {
+            const isOther = (model) => model !== undefined && model !== prompts;
+            if (prompts) {
+                BOXES.filter((id) => isShown(id) && isOther(seen.get(id)?.model)).forEach(askAgain);
+            }
+        },
+    });
 
     const purposeOf = (id) => `lines of ${id}`;
 
@@ -183,6 +206,7 @@
         const detail = detailOf(lines, chip);
         if (detail !== null) {
             detail.hidden = !isUnfolded;
+            embmerge.showCarets(detail);
         }
     }
 

@@ -20,6 +20,7 @@
                 .querySelectorAll(`[data-embmerge-slot="${name}"]`)
                 .forEach((slot) => put(slot, html));
         }
+        embmerge.showCarets(root());
         embmerge.markPlaces();
         root()
             .querySelectorAll("[data-embmerge-send]")
@@ -128,6 +129,7 @@
     // Called when "Save" has been answered. The name that was just saved needs no warning that it exists.
     embmerge.saved = () => {
         markResult(false);
+        tellOtherModel();
         fill({});
         root().querySelector("#embmerge_save_row")?.scrollIntoView?.({ block: "nearest" });
         if (root().querySelector("#embmerge_result .embmerge-saved") === null) {
@@ -277,37 +279,34 @@
 
     // --- Another checkpoint --------------------------------------------------------------------------------------
 
-    // The host tells nobody on the page that it has loaded another model, so an open tab looks when somebody comes to
-    // it, and now and then. Not often: gradio 3 draws all of a WebUI's page anew with every answer.
-    const FOLLOW_MS = 2000;
-    const FOLLOW_IDLE_MS = 10000;
-    let followed = 0;
-
     const isOpen = () => {
         const page = root().querySelector("#embmerge_page");
-        return page !== null && page.offsetParent !== null && document.visibilityState === "visible";
+        return page !== null && page.offsetParent !== null;
     };
 
-    function follow(afterMs) {
-        if (Date.now() - followed < afterMs || !isOpen()) {
+    // While no model is in memory one is being loaded, or was unloaded on purpose: what is shown may be of another one.
+    function follow({ model: loaded }) {
+        if (model === null || loaded === undefined) {
             return;
         }
-        followed = Date.now();
-        embmerge.ask("follow", "follow", {}, ({ state }) => {
-            if (model !== null && state.model !== undefined && state.model !== model) {
-                embmerge.opened();
-            }
-        });
+        root()
+            .querySelector('[data-embmerge-slot="summary"]')
+            ?.classList.toggle("embmerge-awaiting", loaded === "" && model !== "");
+        if (loaded !== "" && loaded !== model) {
+            embmerge.opened();
+        }
     }
 
-    setInterval(() => follow(FOLLOW_IDLE_MS), FOLLOW_MS);
-    window.addEventListener("focus", () => follow(FOLLOW_MS));
-    document.addEventListener("visibilitychange", () => follow(FOLLOW_MS));
-    document.addEventListener("pointerover", ({ target, relatedTarget }) => {
-        if (isIn(target, "embmerge_page") && !isIn(relatedTarget, "embmerge_page")) {
-            follow(FOLLOW_MS);
-        }
-    });
+    (embmerge.modelWatchers = embmerge.modelWatchers || []).push({ isShown: isOpen, tell: follow, mayAsk: true });
+
+    // A file is computed with the model that is loaded then.
+    function tellOtherModel() {
+        root()
+            .querySelectorAll("[data-embmerge-computed]")
+            .forEach((node) => {
+                node.hidden = model === null || node.dataset.embmergeComputed === model;
+            });
+    }
 
     // --- Buttons in answers --------------------------------------------------------------------------------------
 

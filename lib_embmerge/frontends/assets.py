@@ -12,7 +12,7 @@ from ..errors import FileError
 
 __all__ = ["read_javascript", "read_style"]
 
-SCRIPTS = ("channel", "tab", "folds", "jobs", "many", "help", "keys")
+SCRIPTS = ("channel", "model", "tab", "folds", "jobs", "many", "help", "keys")
 """Files of javascript/ that the tab needs, in this order."""
 
 

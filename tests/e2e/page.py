@@ -13,8 +13,8 @@ SDNEXT_TABS = {"txt2img": "Text"}
 PATIENCE_MS = 240_000
 """How long anything is awaited: SD.Next's page has 9,600 components, and gradio 3 draws all anew with each answer."""
 
-HOST_TROUBLES = ("ERR_NAME_NOT_RESOLVED", "reading 'props'")
-"""What a host's own page logs without us: fonts and scripts from the internet, and a slip of gradio's."""
+HOST_TROUBLES = ("ERR_NAME_NOT_RESOLVED", "reading 'props'", "/internal/ping", "/webui-assets/")
+"""What a host's own page logs without us: fonts and scripts from the internet, a slip of gradio's, and waiting."""
 
 
 class Page:
@@ -25,9 +25,12 @@ class Page:
         self.page.set_default_timeout(PATIENCE_MS)
         self.url = url
         self.troubles: list[str] = []
-        page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: self._note_said(said) if said.type == "error" else None)
         page.on("pageerror", lambda error: self._note(str(error)))
         self.open()
+
+    def _note_said(self, said: Any) -> None:
+        self._note(f"{said.text} {said.location.get('url', '')}")
 
     def _note(self, text: str) -> None:
         if not any(known in text for known in HOST_TROUBLES):
@@ -55,6 +58,15 @@ class Page:
     def write(self, box: str, text: str) -> None:
         """Type into the box with that elem_id."""
         self.page.fill(f"#{box} textarea, #{box} input[type=text], textarea#{box}", text)
+
+    def paste(self, box: str, text: str) -> None:
+        """Put a text in the place of what stands in the box, as a paste does."""
+        self.page.focus(f"#{box} textarea")
+        self.page.evaluate(
+            "([box, text]) => { document.querySelector(`#${box} textarea`).select();"
+            " document.execCommand('insertText', false, text); }",
+            [box, text],
+        )
 
     def read(self, box: str) -> str:
         """Give what stands in the box with that elem_id."""

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ SD1, SDXL = "tiny-sd1", "tiny-sdxl"
 EXPRESSION = "'cat' - 'adult' + 'child'"
 NAME = "embmergetabtest"
 FOLDER = "embmerge tests"
+PROMPT_S = 10
+"""How soon another checkpoint is seen on a busy machine; a look comes every 2 s."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
@@ -101,8 +104,22 @@ def test_the_preview_follows_a_change_of_checkpoint(webui: WebUI, page: Page) ->
     load(webui, SD1)
     assert "Made with tiny-sd1" in page.preview(EXPRESSION)
     load(webui, SDXL)
+    began = time.monotonic()
     page.page.wait_for_selector("#embmerge_summary >> text=Made with tiny-sdxl")
+    assert time.monotonic() - began < PROMPT_S
     assert "clip_g" in page.summary()
+
+
+def test_the_lines_under_a_prompt_follow_a_change_of_checkpoint(webui: WebUI, page: Page) -> None:
+    load(webui, SDXL)
+    page.show("txt2img")
+    page.write("txt2img_prompt", "a <clip_g('dog')>")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=1 vector")
+    load(webui, SD1)
+    began = time.monotonic()
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=mistake")
+    assert time.monotonic() - began < PROMPT_S
+    page.write("txt2img_prompt", "")
 
 
 def test_a_mistake_shows_its_caret_and_saves_nothing(webui: WebUI, page: Page) -> None:
@@ -163,8 +180,14 @@ def test_after_reload_ui_all_is_there_again(webui: WebUI, page: Page) -> None:
     page.show(OURS)
     page.write("embmerge_folder", "")
     page.preview(EXPRESSION)
+    page.show("txt2img")
+    page.write("txt2img_prompt", f"a <{EXPRESSION}>")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=1 vector")
     page.reload_ui()
-    page.troubles.clear()
+    page.write("txt2img_prompt", f"a <{EXPRESSION}>")
+    page.page.wait_for_selector("#embmerge_lines_txt2img_prompt >> text=1 vector")
+    assert page.page.locator(".embmerge-prompt-lines").count() == 1
+    page.write("txt2img_prompt", "")
     assert "1 vector" in page.preview(EXPRESSION)
     assert f"{NAME}.safetensors" in page.save(NAME)
     assert webui.picture(f"a {NAME}").pixels == webui.picture(f"a <{EXPRESSION}>").pixels
@@ -209,6 +232,19 @@ def test_the_counter_counts_vectors_and_marks_a_mistake(webui: WebUI, page: Page
     page.page.wait_for_function("document.querySelector('#txt2img_token_counter').innerText.includes('9/75')")
     page.write("txt2img_prompt", "a <'cat' + >")
     page.page.wait_for_selector("#txt2img_token_counter .embmerge-broken")
+    page.write("txt2img_prompt", "")
+
+
+def test_after_quick_pastes_the_counter_counts_the_last_text(webui: WebUI, page: Page) -> None:
+    load(webui, SD1)
+    page.show("txt2img")
+    for pause_ms in (30, 300, 900):
+        for text in ("a cat", "a photo of <'black cat', 'hat'> on a mat", " ".join(["dog"] * 11)):
+            page.paste("txt2img_prompt", text)
+            page.page.wait_for_timeout(pause_ms)
+        page.page.wait_for_function("document.querySelector('#txt2img_token_counter').innerText.includes('11/75')")
+        page.page.wait_for_timeout(1500)
+        assert page.counter() == "11/75"
     page.write("txt2img_prompt", "")
 
 

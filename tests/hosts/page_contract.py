@@ -10,6 +10,7 @@ import pytest
 
 from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import ModelNotLoaded, UnsupportedHost
+from lib_embmerge.frontends.page.build.preview import answer_follow, answer_preview
 from lib_embmerge.frontends.page.prompt.lines import answer_prompt_lines
 from lib_embmerge.frontends.page.question import Question
 from lib_embmerge.host_protocol import PageHost
@@ -120,6 +121,20 @@ class PageContract:
         assert [e.name for e in second.encoders] == ["clip_l", "clip_g"]
         assert first.identity != second.identity
         assert first.title != second.title
+
+    def test_every_answer_names_its_model_and_another_model_has_another_name(self, host: Any, page: PageHost) -> None:
+        seen = []
+        for seed in (1, 2):
+            host.load("sd1", seed=seed)
+            names = answer_follow(Question(1, "follow", {}), page).state
+            question = Question(1, "asked", {"text": "<'cat'>"})
+            assert answer_preview(question, page).state["model"] == names["model"]
+            assert answer_prompt_lines(question, page).state["model"] == names["prompts"]
+            seen.append(names)
+        assert seen[0]["model"] != seen[1]["model"]
+        assert seen[0]["prompts"] != seen[1]["prompts"]
+        self.unload(host)
+        assert answer_follow(Question(1, "follow", {}), page).state == {"model": "", "prompts": ""}
 
     def test_no_model_is_loaded_by_looking(self, host: Any, page: PageHost) -> None:
         self.unload(host)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { ASK_BUTTON, cases, Page } from "./page.js";
+import { ASK_BUTTON, cases, Page, Server } from "./page.js";
 
 const HTML = `
     ${ASK_BUTTON}
@@ -11,7 +11,7 @@ const HTML = `
 const PROMPT = "#txt2img_prompt textarea";
 const LINES = "#embmerge_lines_txt2img_prompt";
 
-const open = (html = HTML, globals = {}) => new Page(html, ["channel", "prompts"], globals);
+const open = (html = HTML, globals = {}) => new Page(html, ["channel", "model", "prompts"], globals);
 
 describe("a prompt", () => {
     const ASKED = {
@@ -49,6 +49,27 @@ describe("a prompt", () => {
         await page.answer({ slots: { lines: "1 vector" } });
         await page.clock.advance(5000);
         assert.deepEqual(page.asked.map(({ text }) => text), ["<'cat'>"]);
+    });
+
+    test("is asked about again when another model was loaded", async () => {
+        const server = new Server({ prompts: "one" });
+        const page = open(HTML, server.globals());
+        page.find(PROMPT).value = "<'cat'>";
+        await page.clock.advance(1000);
+        await page.answer({ slots: { lines: "1 vector" }, state: { model: "one" } });
+        await page.clock.advance(5000);
+        for (const [prompts, asked] of [["one", 1], ["", 1], ["two", 2]]) {
+            server.state = { prompts };
+            await page.clock.advance(3000);
+            assert.equal(page.asked.length, asked, prompts);
+        }
+        await page.answer({ slots: { lines: "2 vectors" }, state: { model: "two" } });
+        await page.clock.advance(5000);
+        assert.equal(page.asked.length, 2);
+        page.find("#txt2img_prompt_row").parentNode.hidden = true;
+        const before = server.asked.length;
+        await page.clock.advance(5000);
+        assert.equal(server.asked.length, before);
     });
 
     test("has its lines below its row, which say for whom they are", async () => {

@@ -48,6 +48,23 @@ describe("an error of ours on the host's page", () => {
     });
 });
 
+describe("the line of a mistake", () => {
+    const long = `${"a".repeat(60)}\n${" ".repeat(40)}^^^^`;
+    const SCROLLED = {
+        "goes to its caret where it is longer than its place": [long, 600, 200, 320],
+        "stays where the caret is in sight": [long, 600, 500, 0],
+        "stays where all is": [long, 600, 600, 0],
+        "stays without a caret": ["a".repeat(60), 600, 200, 0],
+    };
+    cases(test, SCROLLED, (text, scrollWidth, clientWidth, expected) => {
+        const page = new Page(`<div id="place"><pre class="embmerge-source">${text}</pre></div>`, ["channel"]);
+        const source = page.find("pre");
+        Object.defineProperties(source, { scrollWidth: { value: scrollWidth }, clientWidth: { value: clientWidth } });
+        page.embmerge.showCarets(page.find("#place"));
+        assert.equal(source.scrollLeft, expected);
+    });
+});
+
 describe("a page's job", () => {
     test("has one id, and another page another one", () => {
         const [one, other] = [1, 2].map(() => new Page("", ["jobs"]));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { ASK_BUTTON, cases, Page } from "./page.js";
+import { ASK_BUTTON, cases, Page, Server } from "./page.js";
 
 const HTML = `
     ${ASK_BUTTON}
@@ -29,7 +29,7 @@ const NAME = "#embmerge_name textarea";
 
 // A page on which the first preview and the first look at the name have been answered.
 async function open(html = HTML, globals = {}) {
-    const page = new Page(html, ["channel", "tab"], globals);
+    const page = new Page(html, ["channel", "model", "tab"], globals);
     await page.clock.advance(100);
     await page.answer({ state: { model: "one" } });
     await page.answer();
@@ -301,26 +301,102 @@ describe("tabs", () => {
 });
 
 describe("another model", () => {
-    test("is looked for now and then, and all is asked anew", async () => {
+    const summary = (page) => page.find('[data-embmerge-slot="summary"]').classList;
+
+    test("is looked for past gradio, and all is asked anew", async () => {
+        const server = new Server({ model: "one" });
+        const page = await open(HTML, server.globals());
+        await page.clock.advance(2500);
+        assert.equal(page.asked.length, 2);
+        assert.deepEqual(server.asked.at(-1), ["http://localhost/run/predict", 1, { kind: "follow", id: 0 }]);
+        server.state = { model: "two" };
+        await page.clock.advance(2500);
+        assert.equal(page.lastAsked.kind, "preview");
+    });
+
+    const NEWER = [
+        { id: 7, backend_fn: true, targets: [[3, "click"]] },
+        { id: 5, backend_fn: true, targets: [[4, "click"]] },
+    ];
+
+    test("is looked for by a newer gradio's address and number", async () => {
+        const server = new Server({ model: "one" });
+        const page = await open(HTML, server.globals({ api_prefix: "/gradio_api", dependencies: NEWER }));
+        await page.clock.advance(2500);
+        assert.deepEqual(server.asked.at(-1).slice(0, 2), ["http://localhost/gradio_api/run/predict", 5]);
+    });
+
+    const TOUCHES = {
+        "a click": [(page) => page.find(NAME).click()],
+        "a key": [(page) => page.type(NAME, "x")],
+        "coming to a box": [(page) => page.find(NAME).focus()],
+        "coming back to the window": [(page) => page.window.dispatchEvent(new page.window.Event("focus"))],
+    };
+    cases(test, TOUCHES, async (touch) => {
+        const server = new Server({ model: "one" });
+        const page = await open(HTML, server.globals());
+        await page.clock.advance(3000);
+        const before = server.asked.length;
+        await page.clock.advance(600);
+        assert.equal(server.asked.length, before);
+        await touch(page);
+        await page.clock.advance(150);
+        assert.equal(server.asked.length, before + 1);
+    });
+
+    test("that is the same one changes nothing", async () => {
+        const server = new Server({ model: "one" });
+        const page = await open(HTML, server.globals());
+        await page.clock.advance(30_000);
+        assert.equal(page.asked.length, 2);
+    });
+
+    test("is waited for while it is being loaded, and none is loaded for it", async () => {
+        const server = new Server({ model: "" });
+        const page = await open(HTML, server.globals());
+        await page.clock.advance(2500);
+        assert.equal(page.asked.length, 2);
+        assert.ok(summary(page).contains("embmerge-awaiting"));
+        server.state = { model: "one" };
+        await page.clock.advance(2500);
+        assert.equal(page.asked.length, 2);
+        assert.ok(!summary(page).contains("embmerge-awaiting"));
+    });
+
+    test("is looked for again once somebody answers again", async () => {
+        const server = new Server({ model: "one" });
+        const page = await open(HTML, server.globals());
+        server.isGone = true;
+        await page.clock.advance(5000);
+        server.isGone = false;
+        server.state = { model: "two" };
+        await page.clock.advance(2500);
+        assert.equal(page.lastAsked.kind, "preview");
+    });
+
+    test("is asked for through gradio where nothing else answers, seldom", async () => {
         const page = await open();
         await page.clock.advance(3000);
+        assert.equal(page.asked.length, 2);
+        await page.clock.advance(8000);
         assert.equal(page.lastAsked.kind, "follow");
         await page.answer({ state: { model: "two" } });
         assert.equal(page.lastAsked.kind, "preview");
     });
 
-    test("that is the same one changes nothing", async () => {
+    const COMPUTED = { "with the model that the page spoke of": ["one", true], "with another one": ["two", false] };
+    cases(test, COMPUTED, async (computed, isHidden) => {
         const page = await open();
-        await page.clock.advance(3000);
-        const before = page.asked.length;
-        await page.answer({ state: { model: "one" } });
-        assert.equal(page.asked.length, before);
+        page.find("#embmerge_result").innerHTML = `<p data-embmerge-computed="${computed}" hidden></p>`;
+        page.embmerge.saved();
+        assert.equal(page.find("[data-embmerge-computed]").hidden, isHidden);
     });
 
     test("is not looked for while nobody sees the tab", async () => {
         const page = await open();
         page.find("#embmerge_page").hidden = true;
         const before = page.asked.length;
+        page.find(NAME).click();
         await page.clock.advance(60_000);
         assert.equal(page.asked.length, before);
     });

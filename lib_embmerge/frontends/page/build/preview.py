@@ -6,7 +6,6 @@ with the second one, `nearest`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from ....language import is_unfinished
 from ....limits import CHUNK, Limits
 from ....vectors.embedding import describe_lengths
 from ..html import draw, draw_error
+from ..model_name import REFUSED, name_model, name_models
 from ..prompt.view import COLOURS, preview_prompt
 from ..question import Answer, Question
 from ..repairs import repair_error, repair_remark
@@ -32,10 +32,6 @@ EXAMPLES = (
     ("'a photo of', normalize('old' + 'car')", "several vectors, one after the other"),
 )
 """What fills the empty box on a click, and what it shows."""
-
-
-REFUSED = "none"
-"""What stands in the place of a model's identity for one that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def answer_preview(question: Question, host: PageHost) -> Answer:
     except UnsupportedHost as refused:
         return _refuse(refused)
     found = _preview(question.text("text"), model, host)
-    found.state["model"] = _identity(model)
+    found.state["model"] = name_model(model)
     return found
 
 
@@ -115,11 +111,11 @@ def answer_load(question: Question, host: PageHost) -> Answer:
 
 
 def answer_follow(question: Question, host: PageHost) -> Answer:
-    """Answer which model is loaded: where the preview is of another one, the page asks for everything again."""
-    try:
-        return Answer(state={"model": _identity(host.loaded_text_model())})
-    except UnsupportedHost:
-        return Answer(state={"model": REFUSED})
+    """Answer which model is loaded: where the page shows something of another one, it asks for everything again.
+
+    `model` is what the tab works with, `prompts` what prompts are encoded with; empty where none is in memory.
+    """
+    return Answer(state=name_models(host))
 
 
 def _refuse(refused: UnsupportedHost) -> Answer:
@@ -127,10 +123,6 @@ def _refuse(refused: UnsupportedHost) -> Answer:
     emptied = dict.fromkeys(("judged", "summary", "nearest", "table", "pictures", "loads"), "")
     said = draw_error(refused) + draw("build/refused")
     return Answer(slots={"messages": said, **emptied}, state={"broken": True, "model": REFUSED})
-
-
-def _identity(model: TextModel | None) -> str:
-    return "" if model is None else hashlib.sha256(model.identity.encode()).hexdigest()
 
 
 def _empty(model: TextModel | None) -> Answer:

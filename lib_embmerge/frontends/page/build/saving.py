@@ -22,6 +22,7 @@ from ....remarks import Action, Remark
 from ....saving import Long, Saved, SaveOptions, TooLong, save_expression
 from ...save_form import SaveForm
 from ..html import draw, draw_error
+from ..model_name import name_model
 from ..question import Answer, Question
 from ..repairs import repair_error
 
@@ -192,7 +193,10 @@ def draw_saved(saved: Sequence[Saved], model: TextModel, *, replaced: Collection
     `replaced` are the files that were there before.
     """
     # The time tells this answer from the one before, where the same file is saved twice.
-    return draw("build/saved", saved=saved, replaced=replaced, model=model, time=time.strftime("%H:%M:%S"))
+    now = time.strftime("%H:%M:%S")
+    return draw(
+        "build/saved", saved=saved, replaced=replaced, model=model, model_name=name_model(model), time=now
+    )
 
 
 def check_ticks(

@@ -13,6 +13,7 @@ from ....prompts.comments import name_comment
 from ....prompts.layout import Found, count_found, find_expressions
 from ....prompts.way_out import say_way_out
 from ..html import draw
+from ..model_name import REFUSED, name_model
 from ..question import Answer, Question
 from .view import COLOURS, LONGEST_LINE, ExpressionLine, view_lines
 
@@ -49,6 +50,8 @@ class PromptLine:
 def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
     """Answer the lines of the prompt in the field `text`, in the slot `lines`; empty where it has no expression.
 
+    The state `model` is the name of the model that they are of.
+
     The field `caret` says where in the box somebody is writing. No model is loaded for it: without one, mistakes in
     writing are shown and nothing is counted.
     """
@@ -73,7 +76,7 @@ def answer_prompt_lines(question: Question, host: PageHost) -> Answer:
         told=TOLD_CHIPS,
         refusal=refusal,
     )
-    return Answer(slots={"lines": drawn})
+    return Answer(slots={"lines": drawn}, state={"model": name_model(model) if refusal is None else REFUSED})
 
 
 def read_prompt_lines(
