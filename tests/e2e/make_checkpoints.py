@@ -16,7 +16,8 @@ Forge and its forks do.  ``README.md`` says what a host has to be told so that i
 The shortened OpenCLIP towers are architectures that ``open_clip`` does not know.  Their
 descriptions are written to ``OUTDIR/open_clip``: hand them to ``open_clip.add_model_config`` or
 copy them into that package's ``model_configs`` before the ``sd2``, ``sdxl`` and ``refiner`` kinds
-are loaded.  The CLIP-L tower keeps its twelve layers and needs nothing of the sort.
+are loaded.  The CLIP-L tower keeps its twelve layers; its tokenizer and ``config.json`` are written to
+``OUTDIR/openai/clip-vit-large-patch14``, for a WebUI that would download them.
 
 The ``comfy-…`` kinds are for ComfyUI, which reads no configuration: their denoisers are recognized by the measures of
 the real ones. Of the larger text encoders it has to be told that they are shortened: ``num_hidden_layers`` is 4 in its
@@ -30,6 +31,7 @@ Equal arguments give equal files: each tensor has its own seed, made of the kind
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import zlib
 from collections.abc import Callable
@@ -43,6 +45,8 @@ from safetensors.torch import save_file
 Config = dict[str, Any]
 
 VOCABULARY = 49408
+MERGES = Path(__file__).parents[2] / "lib_embmerge" / "models" / "clip_merges.txt.gz"
+CLIP_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 CONTEXT = 77
 TOKEN_STD = 0.014
 POSITION_STD = 0.007
@@ -952,6 +956,31 @@ def write_open_clip_architectures(directory: Path) -> None:
         _write_json(directory / f"{name}.json", open_clip_architecture(tower))
 
 
+def write_clip_l(directory: Path) -> None:
+    """Write CLIP-L's tokenizer and configuration as transformers reads them, which A1111 builds its model from."""
+    directory.mkdir(parents=True, exist_ok=True)
+    merges = gzip.decompress(MERGES.read_bytes()).decode("utf-8").strip().split("\n")
+    letters = _letters_of_bytes()
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *(merge.replace(" ", "") for merge in merges)]
+    ids = {token: place for place, token in enumerate([*tokens, *CLIP_SPECIAL])}
+    assert len(ids) == VOCABULARY
+    _write_json(directory / "vocab.json", ids)
+    (directory / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+    start, end = CLIP_SPECIAL
+    special = {"bos_token": start, "eos_token": end, "pad_token": end, "unk_token": end}
+    _write_json(directory / "tokenizer_config.json", {**special, "model_max_length": CONTEXT, "do_lower_case": True})
+    measures = {"hidden_size": CLIP_L.width, "intermediate_size": 4 * CLIP_L.width, "num_hidden_layers": CLIP_L.layers}
+    measures |= {"num_attention_heads": 12, "projection_dim": CLIP_L.width}
+    text_config = {"model_type": "clip_text_model", **measures}
+    _write_json(directory / "config.json", {"model_type": "clip", "text_config": text_config})
+
+
+def _letters_of_bytes() -> list[str]:
+    """Return the letters that stand for bytes in CLIP's vocabulary: those that show, then others for the rest."""
+    shown = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    return [chr(byte) for byte in shown] + [chr(256 + place) for place in range(256 - len(shown))]
+
+
 def _write_json(path: Path, content: Config) -> None:
     """Write JSON, which every YAML reader takes as well."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -972,6 +1001,7 @@ def main() -> None:
     parser.add_argument("--kinds", type=_kinds, default=list(KINDS), metavar="KIND,...")
     arguments = parser.parse_args()
     write_open_clip_architectures(arguments.outdir / "open_clip")
+    write_clip_l(arguments.outdir / "openai" / "clip-vit-large-patch14")
     for name in arguments.kinds:
         path = write_checkpoint(name, arguments.outdir)
         print(f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
