@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from lib_embmerge.errors import FileError
 from lib_embmerge.files.reading import load_embedding
+from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.models.checkpoint import open_model
 from lib_embmerge.models.language_tokenizers import spell_piece
 from lib_embmerge.saving import SaveOptions, rebuild, save_expression
@@ -174,6 +175,15 @@ def test_no_tokenizer_is_guessed(t5: Path) -> None:
     elsewhere.write_text("{}")
     with pytest.raises(FileError, match="cannot be read as a tokenizer"):
         open_model(t5, tokenizer=elsewhere)
+
+
+def test_the_app_opens_a_checkpoint_with_the_tokenizer_that_is_named(t5: Path, tmp_path: Path) -> None:
+    named = (t5.parent / "tokenizer.json").rename(t5.parent / "mine.json")
+    host = AppHost(t5, tmp_path / "embeddings", None, tokenizer=named)
+    assert [one.name for one in host.load_text_model().encoders] == ["t5xxl"]
+    chosen = AppHost(None, tmp_path / "embeddings", None, tokenizer=named)
+    chosen.choose_named(str(t5), str(chosen.embeddings_folder))
+    assert [one.name for one in chosen.load_text_model().encoders] == ["t5xxl"]
 
 
 def words_for_numbers(content: dict[str, Any]) -> None:

@@ -34,12 +34,15 @@ class AppHost:
         embeddings: Path,
         checkpoints: Path | None,
         limits: Limits | None = None,
+        tokenizer: Path | None = None,
     ) -> None:
         """Open the checkpoint.
 
+        `tokenizer` is the file of its T5's or language model's tokenizer, or that of any where there is no checkpoint.
         Raises: FileError as `choose`.
         """
         self._checkpoints = checkpoints
+        self._tokenizer, self._tokenizer_of = tokenizer, checkpoint
         self.limits = limits or Limits()
         self.choose(checkpoint, embeddings)
 
@@ -57,7 +60,11 @@ class AppHost:
             raise FileError(f"{embeddings} is not a folder.")
         embeddings = full_path(embeddings)  # people are to see where their files are
         model = open_model(
-            checkpoint, embeddings=EmbeddingFolder(embeddings), checkpoints=self._checkpoints, opens_paths=False
+            checkpoint,
+            embeddings=EmbeddingFolder(embeddings),
+            checkpoints=self._checkpoints,
+            tokenizer=self._tokenizer if self._tokenizer_of in (None, checkpoint) else None,
+            opens_paths=False,
         )
         is_first = not hasattr(self, "model")
         self.model: CheckpointModel = model

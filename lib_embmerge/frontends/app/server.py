@@ -42,7 +42,8 @@ def run_app(options: argparse.Namespace) -> Report:
     """
     name = _read_name(options.host)
     _check_address(name, options.port)
-    host = AppHost(options.checkpoint, options.embeddings or Path("embeddings"), options.checkpoints, options.limits)
+    embeddings = options.embeddings or Path("embeddings")
+    host = AppHost(options.checkpoint, embeddings, options.checkpoints, options.limits, options.tokenizer)
     give_large_blocks_back()
     signal.signal(signal.SIGTERM, _stop)
     if not is_loopback(name):

@@ -13,17 +13,21 @@ import torch
 
 from lib_embmerge.entered import read_expression
 from lib_embmerge.errors import FileError, NameProblem, UnsupportedHost
-from lib_embmerge.files.reading import read_embedding
+from lib_embmerge.files.layouts import ALL_WIDTHS
+from lib_embmerge.files.reading import load_embedding, read_embedding
 from lib_embmerge.files.writing import write_embedding
 from lib_embmerge.frontends.app.host import AppHost
 from lib_embmerge.frontends.page.inspect.comparing import compare_from_page
-from lib_embmerge.frontends.page.inspect.inspecting import inspect_from_page
+from lib_embmerge.frontends.page.inspect.inspecting import inspect_from_page, inspect_source
 from lib_embmerge.frontends.page.inspect.rebuilding import list_rebuildable, rebuild_from_page
 from lib_embmerge.frontends.page.inspect.verifying import verify
 from lib_embmerge.frontends.page.jobs import Jobs
 from lib_embmerge.frontends.page.source import KINDS, LOADED, Choice, find_file, list_checkpoints, list_files
+from lib_embmerge.frontends.source import StoredFile
 from lib_embmerge.models.checkpoint import open_model
+from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.saving import SaveOptions, save_expression
+from lib_embmerge.vectors.embedding import Embedding
 from tests.files.builders import SDXL_G, SDXL_L, header_bytes, sd1, sdxl
 
 EXPRESSION, FILE, UPLOAD = KINDS
@@ -190,6 +194,29 @@ def test_a_file_of_another_family_is_shown_with_a_warning(real, tmp_path):
     assert "It does not say what it was made of." in drawn
     assert "Norms and words are compared with those of one." in drawn
     assert "Made with" not in drawn
+
+
+FITTING = [
+    ("clip_l", "clip_l t5xxl", True),
+    ("t5xxl", "clip_l t5xxl", True),
+    ("clip_l t5xxl", "clip_l t5xxl", True),
+    ("clip_l clip_g", "clip_l clip_g t5xxl", True),
+    ("clip_l", "clip_l clip_g", False),
+    ("clip_l", "clip_l clip_g t5xxl", False),
+    ("clip_l t5xxl", "clip_l", False),
+    ("clip_h", "clip_l t5xxl", False),
+    ("t5xxl", "clip_l", False),
+]
+
+
+@pytest.mark.parametrize(("own", "encoders", "fits"), FITTING)
+def test_a_file_fits_a_model_whose_clip_it_serves_whole_or_not_at_all(tmp_path, own, encoders, fits):
+    vectors = {encoder: torch.ones(1, ALL_WIDTHS[encoder]) for encoder in own.split()}
+    path = write_embedding(vectors, tmp_path, "x", metadata={})
+    model = MemoryModel([MemoryEncoder(encoder, width=ALL_WIDTHS[encoder]) for encoder in encoders.split()])
+    found = load_embedding(path)
+    warnings = inspect_source(StoredFile(found, Embedding(found.all_vectors)), model).warnings
+    assert any("does not fit the loaded model" in warning for warning in warnings) != fits
 
 
 def test_a_file_is_shown_without_a_model_and_without_one_that_takes_embeddings(real, monkeypatch):

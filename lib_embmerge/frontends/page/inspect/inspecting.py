@@ -10,7 +10,7 @@ import torch
 
 from ....errors import EmbeddingMergeError
 from ....evaluation import remark_on_norms
-from ....families import DEMONSTRATION
+from ....families import DEMONSTRATION, ENCODER_WIDTHS
 from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
 from ....inspection import Neighbour, find_neighbours, group_by_vector, measure_embedding
@@ -185,12 +185,13 @@ def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
 
 
 def _find_misfit(source: StoredFile, model: TextModel | None) -> list[str]:
-    """Return a sentence where a file and the model do not have the same encoders."""
+    """Return a sentence where the model lacks one of the file's encoders, or the file one of the model's for CLIP."""
     if model is None:
         return []
     own, others = list(source.vectors), [encoder.name for encoder in model.encoders]
-    if set(own) == set(others):
-        return []
+    clip = set(own) & set(ENCODER_WIDTHS)
+    if set(own) <= set(others) and clip in (set(), set(others) & set(ENCODER_WIDTHS)):
+        return []  # what T5 or a language model lacks is words or zeros there
     return [
         f"{source.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}:"
         " it does not fit the loaded model."
