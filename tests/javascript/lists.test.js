@@ -51,6 +51,21 @@ describe("what others list", () => {
         assert.equal(times, 1);
     });
 
+    const PLACES = '<div id="place" hidden><div id="txt2img_textual_inversion_cards"></div></div>';
+
+    test("of cards is read once somebody sees them, and once", async () => {
+        const page = open({}, HTML + PLACES);
+        assert.deepEqual(await save(page, '<p class="embmerge-saved"></p>'), [CARDS[1], "refresh_tac_refreshTempFiles"]);
+        await page.clock.advance(60_000);
+        assert.ok(!page.pressed.includes(CARDS[0]));
+        page.find("#place").hidden = false;
+        page.find("#place").click();
+        await page.clock.advance(150);
+        assert.equal(page.pressed.at(-1), CARDS[0]);
+        await page.clock.advance(60_000);
+        assert.equal(page.pressed.filter((id) => id === CARDS[0]).length, 1);
+    });
+
     test("may not be there at all", async () => {
         const page = open({}, `${ASK_BUTTON}<div id="embmerge_result"></div>`);
         assert.deepEqual(await save(page, '<p class="embmerge-saved"></p>'), []);
