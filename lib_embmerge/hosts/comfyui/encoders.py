@@ -49,9 +49,36 @@ class ComfyTable(PickedTable):
         rows: Tensor = layer(ids, out_dtype=torch.float32)
         return rows
 
+    def holds_rows(self, weight: Any) -> bool:
+        """Return whether a weight is the table's rows: as floats, or as the bytes of a GGUF file."""
+        return super().holds_rows(weight) or _packed_rows(weight, self.size) is not None
+
+    def picked(self, ids: Tensor) -> Tensor:
+        """Return rows as the table holds them."""
+        weight: Any = self.layer.weight
+        packed = _packed_rows(weight, self.size)
+        if packed is None:
+            return super().picked(ids)
+        rows = packed.index_select(0, ids.to(packed.device))
+        shape = torch.Size((len(ids), self.width))
+        picked: Tensor = type(weight)(rows, tensor_type=weight.tensor_type, tensor_shape=shape)
+        return picked
+
     def device(self) -> Any:
         """Return where the layer is called."""
         return self.layer.weight.device if self._device is None else self._device
+
+
+def _packed_rows(weight: Any, size: int) -> Tensor | None:
+    """Return a table's bytes by row, as the nodes for GGUF files keep them; None where it is none of theirs.
+
+    Source: city96/ComfyUI-GGUF 795e451, ops.py `GGMLTensor`: each row is made of whole blocks.
+    """
+    if getattr(weight, "tensor_type", None) is None or not hasattr(weight, "tensor_shape"):
+        return None
+    stored: Tensor = weight.as_subclass(Tensor)
+    is_by_row = stored.dim() == 2 and len(stored) == size
+    return stored if is_by_row and not getattr(weight, "patches", None) else None
 
 
 class _Cutter:

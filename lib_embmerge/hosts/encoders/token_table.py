@@ -166,14 +166,20 @@ class PickedTable(CalledTable):
         """Return whether each row is what the table holds in its place, before the layer does anything to it."""
         layer, weight = self.layer, self.layer.weight
         return (
-            type(weight) is torch.nn.Parameter
-            and vars(layer)["_parameters"].get("weight") is weight
-            and weight.dtype.is_floating_point
+            vars(layer)["_parameters"].get("weight") is weight
             and not weight.is_meta
-            and tuple(weight.shape) == (self.size, self.width)
             and "forward" not in vars(layer)  # one that is put there belongs to the layer itself
             and not any(getattr(layer, name, None) for name in PATCHES)
             and not hasattr(layer, BROUGHT)
+            and self.holds_rows(weight)
+        )
+
+    def holds_rows(self, weight: Any) -> bool:
+        """Return whether a weight is the table's rows as floats, one below the other."""
+        return (
+            type(weight) is torch.nn.Parameter
+            and weight.dtype.is_floating_point
+            and tuple(weight.shape) == (self.size, self.width)
         )
 
     def picked(self, ids: Tensor) -> Tensor:
