@@ -130,6 +130,6 @@ def _common_remarks(facts: FileFacts) -> list[Remark]:
     if any(tensor.dtype == "float64" for tensor in facts.tensors.values()):
         said = "It is kept in float64, which is twice the size and rejected by some sites; convert it."
         remarks["number format"] = said
-    if facts.extension != ".safetensors":
+    if facts.form == "pickle" or (not facts.form and facts.extension != ".safetensors"):
         remarks["pickle"] = "It is a pickle: sites scan those, and some users refuse them; convert it."
     return [Remark(kind, text) for kind, text in remarks.items()]

@@ -24,6 +24,8 @@ from ..files.variants import VARIANTS
 
 TABLE = json.loads((Path(__file__).parent / "loaders.json").read_text())
 
+LONGEST_REASON = 190
+
 NO_INPUT = {"out_only.safetensors"}
 """Its vectors belong behind the encoder: whatever a program does with it, it is no embedding."""
 
@@ -60,6 +62,16 @@ def test_what_the_programs_did_is_what_is_said(made, name):
         for family in families.split()
     }
     assert {place: said[place].loads for place in did} == {place: loads(*place, done) for place, done in did.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in NO_INPUT])
+def test_no_reason_contradicts_itself(made, name):
+    facts = describe_file(made[name])
+    for verdict in judge(facts):
+        wanted, has = re.match(r"(?:.*of ([\d and]+) numbers; the file's have ([\d and]+)\.)?", verdict.reason).groups()
+        assert wanted is None or wanted != has, verdict.reason
+        assert len(verdict.reason) <= LONGEST_REASON, verdict.reason
+        assert facts.form == "pickle" or "pickle" not in {remark.kind for remark in verdict.remarks}
 
 
 @pytest.mark.parametrize("name", sorted(NO_INPUT))

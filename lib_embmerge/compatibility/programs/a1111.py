@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ...errors import shorten
 from ...files.layouts import ALL_WIDTHS
 from ..facts import BUNDLE, MODELS, FileFacts
 from ..verdicts import Problem
@@ -69,8 +70,10 @@ def _one_or_pair(facts: FileFacts, _model: str) -> Problem | None:
     if facts.single is not None:
         if facts.single.is_parameter:
             return Problem("It takes a plain tensor; the file holds an nn.Parameter.")
-        return Problem(f"A second entry is an error to it; the file has {facts.others[0]}.") if facts.others else None
-    shown = ", ".join(list(facts.tensors)[:3]) + (", …" if len(facts.tensors) > 3 else "")
+        if not facts.others:
+            return None
+        return Problem(f"A second entry is an error to it; the file has {shorten(facts.others[0])}.")
+    shown = ", ".join(shorten(key) for key in list(facts.tensors)[:3]) + (", …" if len(facts.tensors) > 3 else "")
     return Problem(f"A second tensor is an error to it; the file has {shown}.")
 
 

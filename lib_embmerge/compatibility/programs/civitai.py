@@ -5,7 +5,7 @@ Source: FilesProvider.tsx.
 
 from __future__ import annotations
 
-from ..facts import FileFacts
+from ..facts import MODELS, FileFacts
 from ..verdicts import Problem
 from .shared import Program, extension_in, lines_up, other_width
 
@@ -14,7 +14,13 @@ __all__ = ["CIVITAI"]
 
 def _base(facts: FileFacts, model: str) -> Problem | None:
     """Sites check no shapes, but one version has one base model."""
-    return None if model in facts.families else other_width(facts, model)
+    if model in facts.families:
+        return None
+    if not facts.families:
+        return other_width(facts, model)
+    made_for = " and ".join(MODELS[family].title for family in facts.families[:3])
+    more = ", …" if len(facts.families) > 3 else ""
+    return Problem(f"The file is for {made_for}{more}, not for {MODELS[model].title}.")
 
 
 def _twins(_facts: FileFacts, _model: str) -> str | None:

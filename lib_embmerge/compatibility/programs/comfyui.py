@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ...errors import shorten
 from ...families import GROUPS, group_of
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts, TensorFacts
@@ -125,14 +126,15 @@ def _fails(facts: FileFacts, model: str) -> Problem | None:
         return Problem("It fails at string_to_param that is no dict.")
     if plain_only(facts, model) is not None:
         return None  # it takes the bytes, whatever stands where
+    first = f"It takes what stands first in the file, {shorten(facts.first or '')}, and fails"
     for encoder in MODELS[model].encoders:
         tensor = _tensor(facts, encoder)
         if tensor is None and facts.container == "list":
             return Problem(f"It fails at a list without vectors of {ALL_WIDTHS[encoder]} numbers, for {encoder}.")
         if tensor is None:
-            return Problem(f"It takes what stands first in the file, {facts.first}, and fails: that is no tensor.")
+            return Problem(f"{first}: that is no tensor.")
         if not tensor.shape or (not tensor.width and tensor.shape != (0, 0)):
-            return Problem(f"It takes what stands first in the file, {facts.first}, and fails: that holds no vectors.")
+            return Problem(f"{first}: that holds no vectors.")
     return None
 
 

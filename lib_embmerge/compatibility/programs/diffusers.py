@@ -5,6 +5,7 @@ Source: loaders/textual_inversion.py.
 
 from __future__ import annotations
 
+from ...errors import shorten
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts
 from ..verdicts import Problem
@@ -55,7 +56,7 @@ def _token(facts: FileFacts, _model: str) -> str | None:
     if facts.is_trained:
         return None
     key = next(iter(facts.tensors))
-    return None if key == facts.name else f"Without token=, the word for it is the tensor's name, {key}."
+    return None if key == facts.name else f"Without token=, the word for it is the tensor's name, {shorten(key)}."
 
 
 def _flux(_facts: FileFacts, model: str) -> str | None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from types import MappingProxyType
 
+from ...errors import shorten
 from ..facts import MODELS, FileFacts
 from ..verdicts import Problem
 from .shared import (
@@ -54,7 +55,7 @@ def _looks_like_one(facts: FileFacts, _model: str) -> Problem | None:
     if facts.is_trained or any(facts.has(key) for key in ("string_to_param", *_NAMED)):
         return None
     if facts.others:
-        return Problem(f"It takes a dict of tensors alone for an embedding; the file has {facts.others[0]}.")
+        return Problem(f"It takes a dict of tensors alone for an embedding; the file has {shorten(facts.others[0])}.")
     if len(facts.tensors) < 10:
         return None
     return Problem("It takes files of fewer than ten tensors for embeddings.")
@@ -92,19 +93,22 @@ def _read(facts: FileFacts) -> tuple[str | None, int | None]:
 def _layout(facts: FileFacts, model: str) -> Problem | None:
     key, width = _read(facts)
     tensor = None if key is None else facts.tensors.get(key)
-    if tensor is None:
-        return Problem(f"It looks at {facts.first}, which is no tensor that says a width.")
+    if key is None or tensor is None:
+        return Problem(f"It looks at {shorten(facts.first or '')}, which is no tensor that says a width.")
     if width not in _WIDTHS.values():
         if facts.convertible_widths != MODELS[model].widths:
             return other_width(facts, model)
-        return Problem(f"A matrix named {key} is unknown to it; it takes emb_params, or clip_g with clip_l.")
+        return Problem(f"A matrix named {shorten(key)} is unknown to it; it takes emb_params, or clip_g with clip_l.")
     if width != _WIDTHS.get(model):
-        return other_width(facts, model)
+        taken = next(MODELS[base].title for base, wide in _WIDTHS.items() if wide == width)
+        is_other = facts.convertible_widths != MODELS[model].widths
+        return other_width(facts, model) if is_other else Problem(f"It takes the file for {taken}, by {shorten(key)}.")
     is_matrix = facts.is_trained or key == "emb_params" or _is_pair(facts)
     if is_matrix and len(tensor.shape) == 1:
         return Problem("It takes the tensor for a matrix, and it has one dimension.")
     if tensor.width != width:
-        return Problem(f"It takes {key} of {tensor.width} numbers for {width}, and fails when the word is used.")
+        said = f"It takes {shorten(key)} of {tensor.width} numbers for {width}, and fails when the word is used."
+        return Problem(said)
     return None
 
 

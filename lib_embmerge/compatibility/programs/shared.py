@@ -128,6 +128,8 @@ def other_width(facts: FileFacts, model: str, widths: Sequence[int] | None = Non
     target = MODELS[model]
     wanted = " and ".join(str(ALL_WIDTHS[encoder]) for encoder in target.clip or target.encoders)
     has = " and ".join(str(width) for width in (facts.widths if widths is None else widths)[:4])
+    if has == wanted:
+        return Problem(f"{target.title} takes vectors of {wanted} numbers; the file has those under other names.")
     said = f"{target.title} takes vectors of {wanted} numbers; the file's have {has}."
     return Problem(said)
 
