@@ -32,6 +32,7 @@ from lib_embmerge.files.reading import read_embedding
 from lib_embmerge.frontends.nodes.lines import answer_line
 from lib_embmerge.frontends.nodes.nodes import KINDS, make_nodes
 from lib_embmerge.hosts.comfyui.adapter import STATE, ComfyUI
+from lib_embmerge.hosts.comfyui.answering import LOG as log_of_words  # noqa: N811
 from lib_embmerge.hosts.webui import settings as settings_table
 
 from .fake_comfyui import FakeComfyUI, installed
@@ -176,13 +177,52 @@ def test_what_t5_gets_is_a_setting(comfy: FakeComfyUI, host: ComfyUI, kind: str,
     comfy.set(**SETTINGS[others])
     clip = host.answering(comfy.clip(kind))
     assert encoded(clip, "a cat, on") == encoded(comfy.clip(kind), "a cat, on")
-    if others == "vectors" or (others == "words" and kind == "flux"):
-        assert encoded(clip, "a <'cat'>, on") == encoded(comfy.clip(kind), "a cat, on")
-        found = encoded(clip, "a <'dog' - 'dog' + 'cat'>, on") == encoded(comfy.clip(kind), "a cat, on")
-        assert found == (others == "vectors")
-    else:
+    if others == "refuse":
         with pytest.raises(UnsupportedHost, match="T5 or a language model"):
             clip.tokenize("a <'cat'>")
+        return
+    assert encoded(clip, "a <'cat'>, on") == encoded(comfy.clip(kind), "a cat, on")
+    found = encoded(clip, "a <'dog' - 'dog' + 'cat'>, on") == encoded(comfy.clip(kind), "a cat, on")
+    assert found == (others == "vectors")
+
+
+@pytest.mark.parametrize("others", ["vectors", "words"])
+def test_a_model_without_an_encoder_that_takes_vectors_reads_words(
+    comfy: FakeComfyUI, host: ComfyUI, others: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comfy.set(**SETTINGS[others])
+    clip = _unknown(comfy)
+    wanted = encoded(_unknown(comfy), "a dog cat, on"), encoded(_unknown(comfy), "a (cat:1.2) on")
+    said: list[str] = []
+    monkeypatch.setattr(log_of_words, "warning", lambda form, *given: said.append(form % given))
+    answering = host.answering(clip)
+    assert not said
+    assert encoded(answering, "a <'dog' + 'cat'>, on") == wanted[0]
+    assert encoded(answering, "a (<'cat'>:1.2) on") == wanted[1]
+    what = "reads the words of an expression" if others == "vectors" else "T5 or a language model"
+    assert all(what in line for line in said)
+    assert len(said) == 2
+    with pytest.raises(EmbeddingMergeError, match="not closed"):
+        answering.tokenize("a <'dog' + ('cat'>")
+    with pytest.raises(UnsupportedHost):
+        host.text_model(clip)
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_such_a_model_is_refused_where_the_settings_say_so(comfy: FakeComfyUI, host: ComfyUI, vectors: bool) -> None:
+    before = host.state(["a <'cat'>"])
+    comfy.set(vectors=vectors, words=False)
+    assert host.state(["a <'cat'>"]) != before
+    clip = host.answering(_unknown(comfy))
+    assert encoded(clip, "a cat") == encoded(_unknown(comfy), "a cat")
+    with pytest.raises(UnsupportedHost, match="switched off in the settings"):
+        clip.tokenize("a <'cat'>")
+
+
+def _unknown(comfy: FakeComfyUI) -> Any:
+    clip = comfy.clip("wan")
+    clip.tokenizer.umt5xxl.embedding_key = "pile_t5xl"
+    return clip
 
 
 def test_t5_gets_its_own_vectors(comfy: FakeComfyUI, host: ComfyUI) -> None:

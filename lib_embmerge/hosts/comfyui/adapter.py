@@ -26,7 +26,15 @@ from ...language.scan import holds_expression
 from ...merge import MergeSettings
 from ..encoders.installed_lookup import file_state, mentioned_states
 from ..webui.checkpoint_list import CheckpointList
-from ..webui.settings import Others, read_brackets, read_limits, read_others
+from ..webui.settings import (
+    Others,
+    allows_words,
+    read_brackets,
+    read_limits,
+    read_others,
+    refuse_model,
+    say_no_vectors,
+)
 from .answering import answering, every_clip, tokenize
 from .text_model import ComfyTextModel
 
@@ -170,7 +178,7 @@ class ComfyUI:
     def state_of_expressions(self, text: str) -> str:
         """Return the same for a text that is an expression."""
         others = self.checkpoints.states(text)
-        return _digest([self._states(text), sorted(others), repr(self.settings()), self.others()])
+        return _digest([self._states(text), sorted(others), repr(self.settings()), self.others(), self.allows_words()])
 
     def _states(self, text: str) -> str:
         files = {name: str(path) for name, paths in self.installed().paths().items() for path in paths}
@@ -190,6 +198,19 @@ class ComfyUI:
     def others(self) -> Others:
         """Read what is set for text encoders that are no CLIP's."""
         return read_others(SimpleNamespace(**self._saved()))
+
+    def allows_words(self) -> bool:
+        """Return whether a model without an encoder that takes vectors may read expressions as words."""
+        return allows_words(SimpleNamespace(**self._saved()))
+
+    def refused(self) -> UnsupportedHost:
+        """Return what is to be raised for a CLIP object none of whose encoders takes vectors."""
+        others = self.others()
+        if others == "vectors":
+            return refuse_model(SimpleNamespace(**self._saved()))
+        refused = UnsupportedHost(say_no_vectors(others, any_clip=False))
+        refused.reads_words = others == "words"
+        return refused
 
     def follow_settings(self) -> None:
         """Let every CLIP object answer expressions, or none, as the switch in the settings is."""

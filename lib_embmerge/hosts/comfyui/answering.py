@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import torch
 
 from ...errors import UnsupportedHost
 from ...language.scan import holds_expression
-from ...merge import Merged, merge_prompts
+from ...merge import Merged, merge_prompts, read_as_words
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, PlaceholderTokenizer, WordsTokenizer
 from ..pipeline.hooks import Hook
 from ..webui.settings import Others
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .adapter import ComfyUI
 
 __all__ = ["answering", "every_clip", "tokenize"]
+
+LOG = logging.getLogger(__name__)
 
 _RUNNING = threading.local()
 
@@ -48,6 +51,8 @@ def every_clip(kind: Any, host: ComfyUI) -> Hook:
 def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what `original(clip, text, …)` gives, with the vectors of the text's expressions in their places.
 
+    Where no encoder takes vectors and the settings allow it, with their words; that is said in the host's log.
+
     Raises: EmbeddingMergeError at the first mistake; UnsupportedHost where no tokenizer was asked about them.
     """
     if getattr(_RUNNING, "is_replaced", False):
@@ -59,7 +64,15 @@ def tokenize(host: ComfyUI, original: Callable[..., Any], clip: Any, text: Any, 
     host.note_clip(clip)
     if not holds_expression(text):
         return original(clip, text, *args, **kwargs)
-    model = host.text_model(clip)
+    try:
+        model = host.text_model(clip)
+    except UnsupportedHost as refused:
+        if not refused.reads_words:
+            raise
+        words = read_as_words(text, host.settings())
+        LOG.warning("embmerge: %s", refused.sentence)
+        with _replaced():
+            return original(clip, words, *args, **kwargs)
     # The host runs in torch's inference mode, but a table's statistics are kept for other uses.
     with torch.inference_mode(False), torch.no_grad():
         merged = merge_prompts([text], model, host.settings())

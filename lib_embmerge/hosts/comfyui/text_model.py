@@ -43,7 +43,7 @@ class ComfyTextModel:
     def __init__(self, clip: Any, host: ComfyUI, title: str | None = None) -> None:
         """Take the host's object, the adapter, and the name of the checkpoint where it is known.
 
-        Raises: UnsupportedHost where there is no text encoder that takes vectors.
+        Raises: UnsupportedHost where there is no text encoder that takes vectors, or the settings refuse another.
         """
         # The host runs nodes in torch's inference mode; what it loads meanwhile has to be of the mode it is used in.
         is_inference = torch.is_inference_mode_enabled()
@@ -58,8 +58,10 @@ class ComfyTextModel:
 
         others = host.others()
         found, has_words = find_encoders(clip, load, others)
-        if not found or (has_words and others == "refuse"):
-            raise UnsupportedHost(say_no_vectors(others, any_clip=bool(found)))
+        if not found:
+            raise host.refused()
+        if has_words and others == "refuse":
+            raise UnsupportedHost(say_no_vectors(others, any_clip=True))
         self.encoders: Sequence[ComfyEncoder] = sorted(found, key=lambda encoder: _ORDER.index(encoder.name))
         self.family = family_of((encoder.name for encoder in found), has_words=has_words)
         self.info = host.checkpoint_info(title) if title else None
