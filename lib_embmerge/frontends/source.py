@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
 from ..entered import Entered
 from ..evaluation import Analysis
+from ..families import ENCODER_WIDTHS
 from ..files.reading import EmbeddingFile, read_embedding
 from ..host_protocol import TextModel
 from ..vectors.embedding import Embedding
 
-__all__ = ["Computed", "Source", "StoredFile", "compute_source", "read_stored"]
+__all__ = ["Computed", "Source", "StoredFile", "compute_source", "fits_model", "read_stored"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,12 @@ def read_stored(path: Path, *, is_installed: bool = False) -> StoredFile:
     """
     file = read_embedding(path)
     return StoredFile(file, Embedding(file.all_vectors), is_installed)
+
+
+def fits_model(encoders: Iterable[str], model: TextModel) -> bool:
+    """Return whether a model has all encoders of a file, and the file vectors for all of its CLIP encoders or for none.
+
+    What T5 or a language model has no vectors for is words or zeros there.
+    """
+    own, others = set(encoders), {encoder.name for encoder in model.encoders}
+    return own <= others and own & set(ENCODER_WIDTHS) in (set(), others & set(ENCODER_WIDTHS))

@@ -17,7 +17,7 @@ from ...inspection import Neighbour, RowStatistics, group_by_vector
 from ...library import inspect
 from ...vectors.embedding import Embedding, bad_vectors, shapes_of
 from ..figures import align, name_neighbours
-from ..source import Computed, Source, compute_source, read_stored
+from ..source import Computed, Source, compute_source, fits_model, read_stored
 from .inputs import find_named_file, open_chosen_model, read_source
 from .report import Report, amount, describe_model, figure, seen_with
 
@@ -175,11 +175,11 @@ def _is(number: int) -> str:
 
 
 def _misfits(looked: Looked) -> list[str]:
-    """Return a sentence where a file and the model do not have the same encoders."""
+    """Return a sentence where the model lacks one of the file's encoders, or the file one of the model's for CLIP."""
     if isinstance(looked.source, Computed) or looked.model is None:
         return []
     own, others = sorted(looked.source.vectors), sorted(encoder.name for encoder in looked.model.encoders)
-    if own == others:
+    if fits_model(own, looked.model):
         return []
     return [f"{looked.source.title} holds {' and '.join(own)}; {looked.model.title} has {' and '.join(others)}."]
 

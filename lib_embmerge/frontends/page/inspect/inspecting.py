@@ -10,14 +10,14 @@ import torch
 
 from ....errors import EmbeddingMergeError
 from ....evaluation import remark_on_norms
-from ....families import DEMONSTRATION, ENCODER_WIDTHS
+from ....families import DEMONSTRATION
 from ....files.reading import EmbeddingFile
 from ....host_protocol import PageHost, TextModel
 from ....inspection import Neighbour, find_neighbours, group_by_vector, measure_embedding
 from ....limits import Limits
 from ....vectors.embedding import Embedding
 from ...figures import amount
-from ...source import Computed, Source, StoredFile
+from ...source import Computed, Source, StoredFile, fits_model
 from ..html import draw, draw_error
 from ..source import Choice, loaded_model, open_choice
 from .verifying import Verification, verify
@@ -189,9 +189,8 @@ def _find_misfit(source: StoredFile, model: TextModel | None) -> list[str]:
     if model is None:
         return []
     own, others = list(source.vectors), [encoder.name for encoder in model.encoders]
-    clip = set(own) & set(ENCODER_WIDTHS)
-    if set(own) <= set(others) and clip in (set(), set(others) & set(ENCODER_WIDTHS)):
-        return []  # what T5 or a language model lacks is words or zeros there
+    if fits_model(own, model):
+        return []
     return [
         f"{source.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}:"
         " it does not fit the loaded model."
