@@ -59,7 +59,8 @@ def installed(table: Mapping[str, Maker], folder: Path, **facts: Any) -> Iterato
     try:
         yield modules
     finally:
-        taken_away(FOREIGN)
+        for name in modules.found:
+            sys.modules.pop(name, None)
         sys.modules.update(kept)
 
 
@@ -76,6 +77,8 @@ def library_kept() -> Iterator[None]:
 
 def taken_away(packages: Sequence[str]) -> dict[str, Any]:
     """Forget the modules of packages; give them."""
+    if sys.modules.keys().isdisjoint(packages):
+        return {}
     beginnings = tuple(packages)  # most modules are told apart by that, and there are thousands
     found = [name for name in sys.modules if name.startswith(beginnings) and name.split(".")[0] in packages]
     return {name: sys.modules.pop(name) for name in found}
