@@ -110,6 +110,42 @@ class _Pursuit:
         return _energy(self.residuals[-1])
 
 
+class _Sums:
+    """Sums of a table's rows against a vector's part, of which the words are exchanged one by one.
+
+    What a row has in common with another is kept, because the same words come again and again. Rows may be nearly one
+    and the same, so it is in double precision.
+    """
+
+    def __init__(self, part: Tensor, rows: Tensor) -> None:
+        self.rows = rows.double()
+        self.fits = self.rows @ part.double()
+        self.energy = float(part.double().square().sum())
+        self.columns: dict[int, Tensor] = {}
+
+    def gains_beside(self, others: Sequence[int]) -> Tensor:
+        """Return how much of the part each row takes away in a sum with other rows."""
+        if not others:
+            return self.fits.square()
+        common = torch.stack([self._column(place) for place in others], dim=1)
+        inverse = torch.linalg.pinv(common[list(others)], hermitian=True)
+        left = self.fits - common @ (inverse @ self.fits[list(others)])
+        own = 1 - ((common @ inverse) * common).sum(dim=1)  # squared lengths of what is at right angles to the others
+        gains: Tensor = left.square() / own.clamp_min(WEIGHTLESS)
+        return gains
+
+    def left_of(self, words: Sequence[int]) -> float:
+        """Return what is left of the part's squared length without the sum of some rows that is nearest to it."""
+        common = torch.stack([self._column(place) for place in words], dim=1)[list(words)]
+        fits = self.fits[list(words)]
+        return self.energy - float(fits @ torch.linalg.pinv(common, hermitian=True) @ fits)
+
+    def _column(self, place: int) -> Tensor:
+        if place not in self.columns:
+            self.columns[place] = self.rows @ self.rows[place]
+        return self.columns[place]
+
+
 class _Search:
     """The search over some tables."""
 
@@ -158,6 +194,7 @@ class _Search:
         bases: list[list[Tensor]] = [[] for _ in self.tables]
         pursuit = _Pursuit([], [residual], [])
         chosen: list[int] = []
+        sums: list[_Sums] = []
         for _ in range(min(self.most + SPARE_STEPS, len(ids))):
             if pursuit.left < EXACT:
                 break
@@ -176,7 +213,8 @@ class _Search:
             pursuit.gains.append(best)
             pursuit.residuals.append(residual)
             if EXACT < pursuit.left < NEARLY_ALL:
-                whole = self._exchange(target, atoms, chosen)
+                sums = sums or [_Sums(part, rows) for part, rows in zip(target, atoms, strict=True)]
+                whole = self._exchange(sums, chosen)
                 if whole:
                     pursuit.ids = [ids[place] for place in whole]
                     pursuit.residuals[-1] = [torch.zeros_like(part) for part in target]
@@ -188,7 +226,7 @@ class _Search:
         preferred: list[int] = [place for place in near if self.is_preferred(ids[place])]
         return max(preferred or near, key=lambda place: float(gains[place]))
 
-    def _exchange(self, target: Sequence[Tensor], atoms: Sequence[Tensor], chosen: Sequence[int]) -> list[int]:
+    def _exchange(self, sums: Sequence[_Sums], chosen: Sequence[int]) -> list[int]:
         """Return words in the place of the chosen ones that are all of the vector; none where there are no such.
 
         Of rows that are nearly one and the same, as those of tokens that were never trained are, the others' part in
@@ -197,11 +235,10 @@ class _Search:
         words = list(chosen)
         for place in list(range(len(words))) * 2:
             others = words[:place] + words[place + 1 :]
-            gains = sum(_gains_beside(part, rows, others) for part, rows in zip(target, atoms, strict=True))
-            assert isinstance(gains, Tensor)
+            gains = torch.stack([one.gains_beside(others) for one in sums]).sum(dim=0)
             gains[others] = -1.0
             words[place] = int(gains.argmax())
-            if sum(_left_of(part, rows[words]) for part, rows in zip(target, atoms, strict=True)) < EXACT:
+            if sum(one.left_of(words) for one in sums) < EXACT:
                 return words
         return []
 
@@ -307,21 +344,6 @@ def _take_away(left: Tensor, row: Tensor, basis: list[Tensor]) -> Tensor:
         return left
     basis.append(direction / norm)
     return left - (left @ basis[-1]) * basis[-1]
-
-
-def _gains_beside(part: Tensor, rows: Tensor, others: Sequence[int]) -> Tensor:
-    """Return how much of a part each row takes away in a sum with other rows."""
-    basis: Tensor = torch.linalg.qr(rows[list(others)].T).Q
-    left = part - basis @ (basis.T @ part)
-    own = 1 - (rows @ basis).square().sum(dim=1)  # the squared length of what is at right angles to the others
-    gains: Tensor = (rows @ left).square() / own.clamp_min(WEIGHTLESS)
-    return gains
-
-
-def _left_of(part: Tensor, words: Tensor) -> float:
-    basis = torch.linalg.qr(words.T).Q
-    left = part - basis @ (basis.T @ part)
-    return float(left @ left)
 
 
 def _mean(shares: Sequence[float]) -> float:
