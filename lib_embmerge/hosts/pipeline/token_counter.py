@@ -18,7 +18,7 @@ from .hooks import Hook, HookGroup
 if TYPE_CHECKING:
     from .pipeline_host import PipelineHost
 
-__all__ = ["TokenCounter", "make_mark"]
+__all__ = ["TokenCounter", "counter_message", "make_mark"]
 
 
 class TokenCounter(HookGroup):
@@ -69,7 +69,7 @@ class TokenCounter(HookGroup):
         try:
             params.prompt, self._state.problem = self.hooks.count(prompt, model)
         except EmbeddingMergeError as error:
-            self._state.problem = _say(error)
+            self._state.problem = counter_message(error)
             params.prompt = prompt
         if self._state.problem is not None:
             cut = find_cut_expression(typed, prompt, self.hooks.settings().brackets)
@@ -85,7 +85,7 @@ class TokenCounter(HookGroup):
             with self.hooks.counting() if is_prepared else contextlib.nullcontext():
                 counted = original(*args, **kwargs)
         except EmbeddingMergeError as error:  # of what another extension has put into the text after us
-            problem = _say(error)
+            problem = counter_message(error)
             with self.hooks.taken_literally():
                 counted = original(*args, **kwargs)
         if not problem or not isinstance(counted, tuple) or not isinstance(counted[0], int):
@@ -102,7 +102,8 @@ class TokenCounter(HookGroup):
         return apply(params.prompt, params.styles), []
 
 
-def _say(error: EmbeddingMergeError) -> str:
+def counter_message(error: EmbeddingMergeError) -> str:
+    """Return what a token counter says of a mistake: of a model that is refused also the way out."""
     return str(say_way_out(error) if isinstance(error, UnsupportedHost) else error)
 
 

@@ -41,13 +41,12 @@ from ...families import group_of
 from ...language.scan import find_islands, holds_expression
 from ...merge import Merged, MergeSettings, merge_prompts, read_as_words, replace_by_counts, replace_by_words
 from ...placeholders import PREFIX, count_name, find_names
-from ...prompts.way_out import say_way_out
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, answered
 from ..encoders.language_encoder import rows_in_prompts
 from ..pipeline.hooks import Hook, HookGroup, replaced
 from ..pipeline.job import Mistakes
 from ..pipeline.signs import find_signs
-from ..pipeline.token_counter import make_mark
+from ..pipeline.token_counter import counter_message, make_mark
 from .borrowed_tokens import borrow_words, lent_rows
 from .standing_tokenizers import as_vectors, as_words
 
@@ -269,7 +268,7 @@ class SDNextPrompts(HookGroup):
         try:
             counted, problem = self._counted(text, model)
         except EmbeddingMergeError as error:
-            counted, problem = text, str(say_way_out(error) if isinstance(error, UnsupportedHost) else error)
+            counted, problem = text, counter_message(error)
         shown = original(counted, *args, **kwargs)
         return shown if problem is None else _marked(shown, problem)
 
