@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FileError, shorten
 from ..families import ENCODER_WIDTHS, OTHER_ENCODER_WIDTHS
 from .recognition import recognise_keys
+from .refusals import refuse_contents, tell_apart
 from .stored import ITEM_SIZES, Content, Stored
 
 if TYPE_CHECKING:
@@ -95,44 +96,31 @@ def find_embeddings(content: Content) -> list[Held]:
         raise FileError(f"{name} is {kind}, not an embedding.")
     tensors = content.tensors
     if not tensors:
-        parts = [_say_part(key, value) for key, value in content.values.items() if isinstance(value, _DEEPER)]
-        inside = f" where an embedding has them; it has {', '.join(parts[:3])}" if parts else ""
-        raise FileError(f"{name} holds no tensors{inside}.")
+        raise refuse_contents(name, content.values) if content.values else FileError(f"{name} holds no tensors.")
     shown = ", ".join(shorten(key) for key in sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
     raise FileError(f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding.")
 
 
-_DEEPER = (Mapping, list, tuple)
-
-
-def _say_part(key: str, value: Any) -> str:
-    """Return the name of what stands in a tensor's place, and of a list of tensors why it is no list of vectors."""
-    if isinstance(value, Mapping) or not value or not all(isinstance(piece, Stored) for piece in value):
-        return shorten(key)
-    shapes = list(dict.fromkeys(str(list(piece.shape)) for piece in value))
-    kinds = "" if all(piece.is_floating for piece in value) else ", not all of fractions"
-    return f"{shorten(key)}, a list of tensors of shape {' and '.join(shapes[:3])}{kinds}"
-
-
 def _with_values(content: Content, values: Mapping[Any, Any]) -> Content:
     """Return a file's content with these values, each by a text, and what lies in pieces as one."""
-    return replace(content, values={str(key): _joined_pieces(value) for key, value in values.items()})
+    return replace(content, values={key: _joined_pieces(value) for key, value in tell_apart(values).items()})
 
 
 def _joined_pieces(value: Any) -> Any:
     """Return a list of tensors, or a dict that numbers them, as the one tensor that they are; all else as it is."""
+    pieces = value
     if isinstance(value, Mapping) and [str(key) for key in value] == [str(number) for number in range(len(value))]:
-        value = list(value.values())
-    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(piece, Stored) for piece in value):
+        pieces = list(value.values())
+    if not isinstance(pieces, (list, tuple)) or not pieces or not all(isinstance(piece, Stored) for piece in pieces):
         return value
-    widths = {piece.width for piece in value}
-    is_plain = all(piece.is_floating and len(piece.shape) in (1, 2) and not piece.reason for piece in value)
+    widths = {piece.width for piece in pieces}
+    is_plain = all(piece.is_floating and len(piece.shape) in (1, 2) and not piece.reason for piece in pieces)
     if len(widths) > 1 or not is_plain:
         return value
     width = widths.pop()
-    dtype = _common_format({piece.dtype for piece in value})
-    rows = sum(piece.shape[0] if len(piece.shape) == 2 else 1 for piece in value)
-    return Stored((rows, width), dtype, partial(_read_pieces, value, width, dtype))
+    dtype = _common_format({piece.dtype for piece in pieces})
+    rows = sum(piece.shape[0] if len(piece.shape) == 2 else 1 for piece in pieces)
+    return Stored((rows, width), dtype, partial(_read_pieces, pieces, width, dtype))
 
 
 def _common_format(dtypes: set[str]) -> str:
@@ -160,9 +148,10 @@ def _has_trained(content: Content) -> bool:
 
 def _find_trained(content: Content) -> list[Held]:
     parameters = content.values["string_to_param"]
-    found = {str(key): value for key, value in parameters.items() if isinstance(value, Stored)}
+    parts = {key: _joined_pieces(value) for key, value in tell_apart(parameters).items()}
+    found = {key: value for key, value in parts.items() if isinstance(value, Stored)}
     if not found:
-        raise FileError(f"{content.path.name}: string_to_param holds no tensor.")
+        raise refuse_contents(f"{content.path.name}: string_to_param", parameters)
     beside = [key for key, value in content.values.items() if key != "string_to_param" and _has_tensors(value)]
     beside = [key for key in beside if key not in SAID or not _as_text(content.values[key])]
     notes = tuple(f"{content.path.name}: {shorten(key)} was left out." for key in beside[:5])
@@ -226,9 +215,10 @@ def _find_rows(content: Content) -> list[Held]:
                 columns.setdefault(str(value.width), []).append(value)
             else:
                 others[f"{content.path.name}: {shorten(key)} of each row was left out."] = None
+    notes = [f"{content.path.name}: {one} in the list was left out." for one in content.beside]
     if not columns:
         raise FileError(f"{content.path.name} holds no vectors.")
-    return [Held("a list of rows", columns, notes=tuple(others)[:5])]
+    return [Held("a list of rows", columns, notes=(*notes[:5], *list(others)[:5]))]
 
 
 def _is_lora_in_pairs(items: Sequence[Any]) -> bool:
@@ -448,7 +438,11 @@ def _words_with_encoders(content: Content) -> dict[str, Content]:
     """Return what a file holds by word, where each word has tensors by encoders' names, and there is nothing else."""
     parts = {key: _with_values(content, part) for key, part in content.values.items() if isinstance(part, Mapping)}
     is_all = len(parts) == len(content.values) > 1 and not content.rows
-    return parts if is_all and all(part.values.keys() == _named(part).keys() for part in parts.values()) else {}
+    return parts if is_all and all(_has_only_encoders(part) for part in parts.values()) else {}
+
+
+def _has_only_encoders(content: Content) -> bool:
+    return bool(content.values) and content.values.keys() == _named(content).keys()
 
 
 def _find_words_with_encoders(content: Content) -> list[Held]:

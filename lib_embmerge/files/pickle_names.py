@@ -6,6 +6,7 @@ those of its arrays.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAKERS",
-    "MENTIONED",
     "STORAGES",
+    "NotRead",
     "NumpyArray",
     "NumpyFormat",
     "PickledModule",
@@ -31,6 +32,8 @@ __all__ = [
     "as_key",
     "as_sizes",
     "as_text",
+    "fill_array",
+    "is_known_name",
     "tensor_of_array",
 ]
 
@@ -71,16 +74,22 @@ class NumpyFormat:
 
 @dataclass
 class NumpyArray:
-    """numpy's array, filled when its state comes."""
+    """numpy's array, filled when its state comes. `reason` says why its numbers cannot be read, where they cannot."""
 
     shape: tuple[int, ...] = ()
     dtype: str = ""
     data: bytes = b""
+    is_turned: bool = False
+    reason: str = ""
 
 
 @dataclass
 class UnknownObject:
-    """What a name would have made that is not in the table."""
+    """What a name would have made that is not in the table, or makes nothing that is read."""
+
+
+class NotRead(ValueError):  # noqa: N818 - a phrase that says what is wrong
+    """Something sound that is not read all the same; its text is the rest of a sentence that the file's name begins."""
 
 
 _NUMPY_FORMATS = MappingProxyType(
@@ -93,6 +102,9 @@ _NUMPY_FORMATS = MappingProxyType(
         "i2": ("int16", "<h"),
         "i1": ("int8", "<b"),
         "u1": ("uint8", "<B"),
+        "u2": ("uint16", "<H"),
+        "u4": ("uint32", "<I"),
+        "u8": ("uint64", "<Q"),
         "b1": ("bool", "<?"),
     }
 )
@@ -115,6 +127,7 @@ STORAGES = MappingProxyType(
         "Byte": "uint8",
         "Bool": "bool",
         "Untyped": "uint8",
+        "ComplexDouble": "complex128",
     }
 )
 
@@ -126,11 +139,12 @@ def as_text(value: Any) -> str:
     raise ValueError("something nested where a text belongs")
 
 
-def as_key(key: Any) -> str | int | float | bytes | None:
-    """Return a key of a dict: a text or a number, never something nested, whose hash can take years."""
-    if key is None or isinstance(key, (str, int, float, bytes)):
+def as_key(key: Any) -> Any:
+    """Return a key of a dict: a text, a number or a tuple of such, never more nested, whose hash can take years."""
+    parts = key if isinstance(key, tuple) and len(key) <= MOST_DIMENSIONS else (key,)
+    if all(part is None or isinstance(part, (str, int, float, bytes)) for part in parts):
         return key
-    raise ValueError("a key that is neither a text nor a number")
+    raise NotRead("has a key of a dict that is neither a text nor a number; it is not read.")
 
 
 def _ordered(*arguments: Any) -> OrderedDict[Any, Any]:
@@ -147,6 +161,8 @@ def _tensor(storage: Any, offset: int, shape: Any, stride: Any, *_rest: Any, dty
     if not all(type(n) is int and 0 <= n < 2**63 for n in (offset, *shape, *stride)) or len(shape) != len(stride):
         raise ValueError("a tensor of impossible sizes")
     dtype = dtype or storage.dtype
+    if dtype not in ITEM_SIZES:
+        return _unread(shape, f"holds numbers of the format {dtype}")
     item = ITEM_SIZES[dtype]
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) + 1 if 0 not in shape else 0
     raw = storage.find(last * item)
@@ -199,43 +215,71 @@ def tensor_of_array(array: NumpyArray) -> Stored:
 
     Raises: ValueError where its numbers are of another size than it says; KeyError for an unknown number format.
     """
+    if array.reason:
+        return _unread(array.shape, array.reason)
     dtype, _ = _NUMPY_FORMATS[array.dtype]
     strides = []
     step = 1
-    for length in reversed(array.shape):
+    for length in array.shape if array.is_turned else reversed(array.shape):
         strides.append(step)
         step *= length
+    if dtype not in ITEM_SIZES:
+        return _unread(array.shape, f"holds numbers of the format {dtype}")
     if step * ITEM_SIZES[dtype] != len(array.data):
         raise ValueError("an array of another size than it says")
-    data, shape, stride = array.data, array.shape, tuple(reversed(strides))
+    data, shape, stride = array.data, array.shape, tuple(strides if array.is_turned else reversed(strides))
     return Stored(shape, dtype, lambda: _read_tensor(bytearray(data), dtype, shape, stride, 0))
 
 
+def _items_of(items: Any = ()) -> list[Any]:
+    return list(items) if isinstance(items, (list, tuple)) else []
+
+
 def _scalar(dtype: Any, data: Any = b"") -> Any:
-    if not isinstance(dtype, NumpyFormat) or dtype.order not in "<|=" or not isinstance(data, bytes):
-        raise ValueError("a number of an unknown format")
+    if not isinstance(dtype, NumpyFormat) or not isinstance(data, bytes):
+        return UnknownObject()  # a number of numpy's other kinds; none that a file says of itself
+    if dtype.order not in "<|=" or (dtype.code[:1] != "U" and dtype.code not in _NUMPY_FORMATS):
+        return UnknownObject()
+    if dtype.code[:1] == "U":
+        return data.decode("utf-32-le").rstrip("\0")
     return struct.unpack(_NUMPY_FORMATS[dtype.code][1], data)[0]
 
 
 def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_axes: Any) -> NumpyArray:
     """Make an array as pickles of version 5 have it."""
-    is_known = isinstance(dtype, NumpyFormat) and dtype.order in "<|="
-    if not is_known or order != "C" or not isinstance(data, (bytes, bytearray)):
-        raise ValueError("an array in an unknown order")
-    return NumpyArray(as_sizes(shape), dtype.code, bytes(data))
+    array = NumpyArray()
+    fill_array(array, (1, shape, dtype, order == "F", bytes(data) if isinstance(data, (bytes, bytearray)) else data))
+    return array
+
+
+def fill_array(array: NumpyArray, state: Any) -> None:
+    """Set what a pickle says of an array: (version, shape, format, whether by columns, its numbers as bytes)."""
+    _, shape, dtype, is_turned, data = state
+    array.shape, array.is_turned = as_sizes(shape), bool(is_turned)
+    if not isinstance(dtype, NumpyFormat) or not isinstance(data, bytes) or dtype.code not in _NUMPY_FORMATS:
+        kind = f" ({dtype.code})" if isinstance(dtype, NumpyFormat) else ""
+        array.reason = f"holds an array of numpy of another kind{kind}"
+    elif dtype.order not in "<|=":
+        array.reason = "holds an array of numpy with another order of bytes"
+    else:
+        array.dtype, array.data = dtype.code, data
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise ValueError("bytes in an unknown encoding")
+        raise NotRead("holds bytes in an unknown encoding; it is not read.")
     return text.encode("latin-1")
 
 
 def _not_plain(*_arguments: Any) -> Stored:
+    return _unread((), "holds a sparse or quantized tensor, or one without its numbers")
+
+
+def _unread(shape: tuple[int, ...], reason: str) -> Stored:
     def read() -> NoReturn:
         raise ValueError("a tensor without plain numbers")
 
-    return Stored((), "", read, reason="holds a sparse or quantized tensor, or one without its numbers")
+    return Stored(shape, "", read, reason=reason)
 
 
 def _typed(_rebuild: Any, _type: Any, arguments: Any, *_state: Any) -> Any:
@@ -268,8 +312,8 @@ MAKERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "torch.Size": lambda sizes=(): as_sizes(sizes),
         "torch.device": lambda *_: None,
         "torch.serialization._get_layout": lambda *_: None,
-        "builtins.set": lambda *_: [],
-        "__builtin__.set": lambda *_: [],
+        **dict.fromkeys(("builtins.set", "__builtin__.set", "builtins.frozenset", "__builtin__.frozenset"), _items_of),
+        **{f"{module}.complex": lambda *_: UnknownObject() for module in ("builtins", "__builtin__")},
         "_codecs.encode": _encode,
         "numpy.dtype": lambda code="", *_: NumpyFormat(as_text(code)),
         **{
@@ -282,7 +326,7 @@ MAKERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 )
 """What each name makes that a torch file may ask for: descriptions only."""
 
-MENTIONED = frozenset(
+_MENTIONED = frozenset(
     ["numpy.ndarray", "builtins.object", "__builtin__.object", "torch.Tensor", "torch.nn.parameter.Parameter"]
     + ["torch._tensor.Tensor", "torch.serialization._get_layout"]
     + [f"torch.{kind}Storage" for kind in STORAGES]
@@ -290,3 +334,11 @@ MENTIONED = frozenset(
     + [f"torch.{dtype}" for dtype in (*ITEM_SIZES, "qint8", "quint8", "qint32", "sparse_coo", "strided", "jagged")]
 )
 """Names that stand beside those, as values."""
+
+_NUMBER_FORMAT = re.compile(r"torch\.(q?u?int\d+\w*|b?float\d\w*|complex\d+|bits\w+|bool)")
+"""torch's names of number formats, of which there are more with each of its versions."""
+
+
+def is_known_name(text: str) -> bool:
+    """Return whether a torch file may ask for a name, and opening it runs nothing for that."""
+    return text in MAKERS or text in _MENTIONED or _NUMBER_FORMAT.fullmatch(text) is not None

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, NoReturn
 from ..errors import FileError, printable, shorten
 from .pickle_names import (
     MAKERS,
-    MENTIONED,
     STORAGES,
+    NotRead,
     NumpyArray,
     NumpyFormat,
     PickledModule,
@@ -23,8 +23,9 @@ from .pickle_names import (
     PickledStorage,
     UnknownObject,
     as_key,
-    as_sizes,
     as_text,
+    fill_array,
+    is_known_name,
 )
 from .stored import ITEM_SIZES
 
@@ -134,6 +135,8 @@ class PickleMachine:
                 raise _too_many_parts(self.path)
             if opcode.name == "STOP":
                 break
+            if opcode.name not in _STEPS:
+                raise NotRead(f"takes a step of pickles that no embedding needs ({opcode.name}); it is not read.")
             _STEPS[opcode.name](self, argument)
         return self.stack.pop()
 
@@ -155,7 +158,7 @@ class PickleMachine:
     def name(self, text: str) -> PickledName:
         """Return a name; what is not in the tables is remembered as unknown."""
         self.named.add(text)
-        if text not in MAKERS and text not in MENTIONED:
+        if not is_known_name(text):
             self.unknown.append(text)
         return PickledName(text)
 
@@ -185,7 +188,7 @@ class PickleMachine:
         dtype, key = STORAGES[word], as_text(key)
         self.item_sizes[key] = ITEM_SIZES[dtype]
         if view and view[0] is not None and view[0][1] != 0:
-            raise ValueError("a storage that is a part of another")
+            raise NotRead("holds a storage of numbers that is a part of another; it is not read.")
         self.push(PickledStorage(dtype, count, lambda needed: self.find(key, count, needed)))
 
     def build(self, state: Any) -> None:
@@ -197,11 +200,7 @@ class PickleMachine:
         elif isinstance(top, NumpyFormat):
             top.order = state[1]
         elif isinstance(top, NumpyArray):
-            _, shape, dtype, is_fortran, data = state
-            is_known = isinstance(dtype, NumpyFormat) and dtype.order in "<|="
-            if is_fortran or not is_known or not isinstance(data, bytes):
-                raise ValueError("an array in an unknown order")
-            top.shape, top.dtype, top.data = as_sizes(shape), dtype.code, data
+            fill_array(top, state)
 
     def set_items(self, target: Any, items: list[Any]) -> None:
         """Put keys and values, one after the other, into a dict."""

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import FileError
-from .pickle_names import NumpyArray, PickledModule, as_text, tensor_of_array
+from .pickle_names import NotRead, NumpyArray, PickledModule, as_text, tensor_of_array
 from .pickle_steps import DAMAGED, LARGEST_PICKLE, PickleMachine, check_parts, refuse_names
 from .recognition import recognise_keys
+from .refusals import describe_value, refuse_contents, tell_apart
 from .stored import OUTSIDE, Content, Stored
 
 __all__ = ["read_pickle"]
@@ -51,6 +52,8 @@ def read_pickle(path: Path) -> Content:
             return _read_archive(path, file) if zipfile.is_zipfile(file) else _read_old(path, file)
     except FileError:
         raise
+    except NotRead as error:
+        raise FileError(f"{path.name} {error}") from error
     except _DAMAGED_ZIP as error:
         raise FileError(f"{path.name} is damaged or not a torch file.") from error
     except (MemoryError, RecursionError, OverflowError) as error:
@@ -209,18 +212,22 @@ def _content(path: Path, value: Any, machine: PickleMachine, entries: Mapping[st
     if isinstance(value, Stored):
         return made({"": value}, container="Tensor")
     if isinstance(value, (list, tuple)):
-        rows = tuple(_row(item) for item in value if isinstance(item, (dict, Stored)))
         is_plain = all(isinstance(item, dict) and all(map(_is_tensor, item.values())) for item in value)
-        return made({}, rows=rows, container=type(value).__name__, is_plain=is_plain)
+        items = [_plain(item) for item in value]
+        rows = tuple(_row(item) for item in items if isinstance(item, (dict, Stored)))
+        if not any(isinstance(part, Stored) for row in rows for part in row.values()):
+            raise refuse_contents(path.name, value[0] if len(value) == len(rows) == 1 else value)
+        beside = tuple(describe_value(item) for item in items if not isinstance(item, (dict, Stored)))[:5]
+        return made({}, rows=rows, container=type(value).__name__, is_plain=is_plain, beside=beside)
     if not isinstance(value, dict):
-        raise FileError(f"{path.name} holds no tensors.")
-    values = {str(name): _plain(one) for name, one in value.items()}
+        raise refuse_contents(path.name, value)
+    values = {name: _plain(one) for name, one in tell_apart(value).items()}
     container = "OrderedDict" if isinstance(value, OrderedDict) else "dict"
     return made(values, container=container, is_plain=all(isinstance(name, str) for name in value))
 
 
 def _row(item: dict[Any, Any] | Stored) -> dict[str, Any]:
-    return {"": item} if isinstance(item, Stored) else {str(key): _plain(one) for key, one in item.items()}
+    return {"": item} if isinstance(item, Stored) else {key: _plain(one) for key, one in tell_apart(item).items()}
 
 
 def _is_tensor(value: Any) -> bool:
@@ -236,4 +243,6 @@ def _plain(value: Any) -> Any:
         return replace(tensor_of_array(value), is_array=True)
     if isinstance(value, dict) and any(isinstance(one, NumpyArray) for one in value.values()):
         return type(value)((key, _plain(one)) for key, one in value.items())
+    if isinstance(value, (list, tuple)) and any(isinstance(one, NumpyArray) for one in value):
+        return [_plain(one) for one in value]
     return value

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["ITEM_SIZES", "OUTSIDE", "Content", "Stored"]
 
 ITEM_SIZES: Mapping[str, int] = {
+    "complex128": 16,
     **dict.fromkeys(("float64", "int64", "complex64"), 8),
     **dict.fromkeys(("float32", "int32"), 4),
     **dict.fromkeys(("float16", "bfloat16", "int16"), 2),
@@ -66,7 +67,7 @@ class Content:
     A list in a pickle is in `rows`, a tensor alone under the name "" of `values`. `globals` are the names of all that
     a pickle asks for, `entries` those of an archive without its folder's, with their bytes; `container` is what the
     outermost thing of a pickle is called, `protocol` the version of pickle that it is written in. `is_plain` says that
-    its keys are texts, and a list's items dicts of tensors.
+    its keys are texts, and a list's items dicts of tensors; `beside` is in words what else a list holds.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class Content:
     entries: Mapping[str, int] = field(default_factory=dict)
     protocol: int = 0
     is_plain: bool = True
+    beside: Sequence[str] = ()
 
     @property
     def tensors(self) -> dict[str, Stored]:

@@ -153,6 +153,8 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     # OneTrainer and ComfyUI, their keys
     "onetrainer_emp.safetensors": lambda: save({"emp_params": L}),
     "onetrainer_flux_both.safetensors": lambda: save({"clip_l": L, "clip_l_out": L * 2, "t5": T5, "t5_out": T5 * 2}),
+    "trained_list.pt": lambda: old_torch({"string_to_param": {"*": [L]}}),
+    "key_of_two.pt": lambda: old_torch({("a", "b"): L}),
     "onetrainer_sd3.safetensors": lambda: save({**PAIR, "t5": T5}),
     "onetrainer_hunyuan.safetensors": lambda: save({"clip_l": L, "llama": rows("t5")}),
     "onetrainer_sana.safetensors": lambda: save({"gemma": rows("gemma")}),
@@ -485,9 +487,12 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "numpy_pickle_5.pt": (lambda: pickle.dumps({"*": L.numpy()}, protocol=5), "not torch's"),
     "optimizer_state.pt": (
         lambda: old_torch({"state": {0: {"exp_avg": L.clone(), "exp_avg_sq": L.clone()}}, "param_groups": [{"lr": 1}]}),
-        "holds no tensors where an embedding has them; it has state, param_groups.",
+        "its tensors where no embedding has them; state is a dict with tensors in it, param_groups is a list of dicts.",
     ),
-    "numbered_deeper.pt": (lambda: old_torch({"a": {0: {"clip_l": L}}, "b": {1: 2}}), "it has a, b."),
+    "numbered_deeper.pt": (
+        lambda: old_torch({"a": {0: {"clip_l": L}}, "b": {1: 2}}),
+        "a is a dict with tensors in it, b is a dict.",
+    ),
     "plain_pickle.pt": (lambda: pickle.dumps({"a": [1, 2, 3]}), "not torch's"),
     "no_tensors.pt": (lambda: old_torch({"a": 1}), "no tensors"),
     "whole_numbers.safetensors": (lambda: save({"emb_params": torch.ones(2, 768, dtype=torch.int64)}), "whole numbers"),
@@ -561,8 +566,11 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "whole_numbers.pt": (lambda: old_torch(trained(torch.ones(2, 768, dtype=torch.int8))), "whole numbers"),
     "yes_and_no.safetensors": (lambda: save({"emb_params": L > 0}), "yes and no"),
     "sparse.pt": (lambda: packed({"<x>": L.to_sparse()}, "byteorder"), "a sparse or quantized tensor"),
-    "trained_list.pt": (lambda: old_torch({"string_to_param": {"*": [L]}}), "holds no tensor"),
-    "rows_by_number.pt": (lambda: old_torch({0: {"emb": L}, 1: {"emb": L}}), "it has 0, 1"),
+    "trained_numbers.pt": (
+        lambda: old_torch({"string_to_param": {"*": L.tolist()}}),
+        "string_to_param holds no tensors; * is a list of lists of numbers.",
+    ),
+    "rows_by_number.pt": (lambda: old_torch({0: {"emb": L}, 1: {"emb": L}}), "0 is a dict with tensors in it"),
     "novelai.pt": (lambda: old_torch({768: ({"linear1.weight": L},) * 2, 320: ({},)}), "a hypernetwork"),
     "lora_difference.safetensors": (lambda: save({"diffusion_model.x.diff_b": L[0]}), "a LoRA"),
     "lora_diffusers.safetensors": (lambda: save({"unet.x.to_k_lora.down.weight": L}), "a LoRA"),
