@@ -52,11 +52,12 @@ def judge(facts: FileFacts, *, is_vocabulary_word: Callable[[str], bool] | None 
 
 
 def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remark, ...]) -> Verdict:
-    problems = list(_find_problems(program, facts, model))
-    if problems:
-        is_served = all(problem.is_served for problem in problems)
-        repair = _find_repair(program, facts, model) if is_served else None
-        return Verdict(program.name, model, False, problems[0].reason, repair, is_served=is_served)
+    if model not in program.models:
+        reason = f"It takes no embeddings for {MODELS[model].title}."
+        return Verdict(program.name, model, False, reason, is_served=False)
+    problem = next(_find_problems(program, facts, model), None)
+    if problem is not None:
+        return Verdict(program.name, model, False, problem.reason, _find_repair(program, facts, model))
     said = (remark(facts, model) for remark in program.remarks)
     own = tuple(Remark("program", text) for text in (*said, _for_others(facts, model)) if text is not None)
     return Verdict(program.name, model, True, f"{program.name} loads it for {MODELS[model].title}.", None, own + common)
@@ -64,8 +65,7 @@ def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remar
 
 def _find_problems(program: Program, facts: FileFacts, model: str) -> Iterator[Problem]:
     is_deep = not facts.tensors and not program.is_site
-    # the first of a program's rules says for which families it takes any
-    rules = (program.deeper, program.rules[0]) if is_deep else (program.shapes, *program.rules)
+    rules = (program.deeper,) if is_deep else (program.shapes, *program.rules)
     for rule in rules:
         problem = rule(facts, model)
         if problem is not None:

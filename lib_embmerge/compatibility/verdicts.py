@@ -13,19 +13,18 @@ __all__ = ["Problem", "Verdict"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a program will not load a file; `is_served` says whether it takes any for the family.
-
-    `splits` says that it takes a file for each encoder instead.
-    """
+    """Why a program will not load a file; `splits` says that it takes a file for each encoder instead."""
 
     reason: str
     splits: bool = False
-    is_served: bool = True
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a program loads a file for a model family; why not, what helps, and what to know if it does."""
+    """Whether a program loads a file for a model family; why not, what helps, and what to know if it does.
+
+    `is_served` says whether the program takes any embedding for the family.
+    """
 
     program: str
     model: str

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from lib_embmerge.compatibility.facts import MODELS, describe_file
-from lib_embmerge.compatibility.judging import judge
 from lib_embmerge.errors import FileError
 
-from ..files.kinds import FILES, make
+from ..files.kinds import FILES
 from ..files.variants import VARIANTS
 
 TABLE = json.loads((Path(__file__).parent / "loaders.json").read_text())
@@ -28,11 +27,6 @@ LONGEST_REASON = 190
 
 NO_INPUT = {"out_only.safetensors"}
 """Its vectors belong behind the encoder: whatever a program does with it, it is no embedding."""
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("kinds"), {**FILES, **VARIANTS})
 
 
 def loads(program: str, family: str, did: str) -> bool:
@@ -53,8 +47,8 @@ def test_every_kind_was_tried():
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name not in NO_INPUT])
-def test_what_the_programs_did_is_what_is_said(made, name):
-    said = {(found.program, found.model): found for found in judge(describe_file(made[name]))}
+def test_what_the_programs_did_is_what_is_said(judged, name):
+    said = {(found.program, found.model): found for found in judged(name)[1]}
     did = {
         (program, family): done
         for program, outcomes in TABLE[name].items()
@@ -65,9 +59,9 @@ def test_what_the_programs_did_is_what_is_said(made, name):
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name not in NO_INPUT])
-def test_no_reason_contradicts_itself(made, name):
-    facts = describe_file(made[name])
-    for verdict in judge(facts):
+def test_no_reason_contradicts_itself(judged, name):
+    facts, verdicts = judged(name)
+    for verdict in verdicts:
         wanted, has = re.match(r"(?:.*of ([\d and]+) numbers; the file's have ([\d and]+)\.)?", verdict.reason).groups()
         assert wanted is None or wanted != has, verdict.reason
         assert len(verdict.reason) <= LONGEST_REASON, verdict.reason

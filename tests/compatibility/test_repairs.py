@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_embmerge.compatibility.facts import describe_file
-from lib_embmerge.compatibility.judging import check_file, judge
+from lib_embmerge.compatibility.judging import check_file
 from lib_embmerge.compatibility.view import REPAIRS
 from lib_embmerge.files.convert import Conversion, Treatment, convert_embeddings, split_file
 
@@ -42,16 +41,15 @@ CONVERTING = ("convert", "drop bad", "equal lengths")
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "out_only.safetensors"])
-def test_what_is_said_to_help_helps(name, tmp_path):
-    source = tmp_path / name
-    source.write_bytes(EVERY[name]())
-    promised = [verdict for verdict in judge(describe_file(source)) if verdict.repair in DONE]
+def test_what_is_said_to_help_helps(name, made, judged, tmp_path):
+    source = made[name]
+    promised = [verdict for verdict in judged(name)[1] if verdict.repair in DONE]
     for repair in {verdict.repair for verdict in promised}:
-        made = [one.path for one in DONE[repair](source, tmp_path / repair)]
-        loaded = [{(v.program, v.model) for v in check_file(path) if v.loads} for path in made]
+        mended = [one.path for one in DONE[repair](source, tmp_path / repair)]
+        loaded = [{(v.program, v.model) for v in check_file(path) if v.loads} for path in mended]
         needed = {(v.program, v.model) for v in promised if v.repair == repair}
         if repair == "split":
-            assert len(made) > 1
+            assert len(mended) > 1
             needed = {place for place in needed if place not in ONE_EACH}
             assert needed <= set().union(*loaded)
         else:

@@ -22,7 +22,6 @@ from .shared import (
     lines_up,
     one_folder,
     other_width,
-    serves,
 )
 
 __all__ = ["A1111", "FORGE", "takes_bundles"]
@@ -140,8 +139,8 @@ _OF_A1111 = (".safetensors", *PICKLES, *PICTURES)
 
 A1111 = Program(
     "A1111",
+    ("sd1", "sd2", "sdxl", "sd3"),
     (
-        serves("sd1", "sd2", "sdxl", "sd3"),
         extension_in(*_OF_A1111),
         is_no_preview,
         ending_fits,
@@ -156,8 +155,8 @@ A1111 = Program(
 
 FORGE = Program(
     "Forge",
+    ("sd1", "sd2", "sdxl", "sd3", "flux"),
     (
-        serves("sd1", "sd2", "sdxl", "sd3", "flux"),
         extension_in(*_OF_A1111),
         is_no_preview,
         ending_fits,

@@ -29,6 +29,7 @@ def _twins(_facts: FileFacts, _model: str) -> str | None:
 
 CIVITAI = Program(
     "Civitai",
+    tuple(MODELS),
     (extension_in(".ckpt", ".pt", ".safetensors", ".sft", ".bin", ".zip"), _base, lines_up),
     (_twins,),
     is_site=True,

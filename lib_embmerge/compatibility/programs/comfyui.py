@@ -7,14 +7,13 @@ T2IModelHandler.cs and T2IPromptHandling.cs, read and not run.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from ...errors import shorten
 from ...families import GROUPS, group_of
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem
-from .shared import Program, dimensions_of_one, first_word, lies_deeper, lines_up, other_width, plain_only, serves
+from .shared import Program, check_dimensions_of_one, first_word, lies_deeper, lines_up, other_width, plain_only
 
 __all__ = ["COMFYUI", "SWARMUI"]
 
@@ -145,7 +144,7 @@ def _shapes(facts: FileFacts, model: str) -> Problem | None:
         if tensor is None or tensor.width != ALL_WIDTHS[encoder]:
             continue
         taken = {key: one for key, one in facts.by_encoder.items() if one is tensor} or {"The tensor": tensor}
-        if (problem := dimensions_of_one(replace(facts, tensors=taken), model)) is not None:
+        if (problem := check_dimensions_of_one(taken)) is not None:
             return problem
     return None
 
@@ -224,7 +223,8 @@ _FORMS = (_form, _container, _raw, _fails)
 
 COMFYUI = Program(
     "ComfyUI",
-    (serves(*MODELS), *_FORMS, _name, _widths),
+    tuple(MODELS),
+    (*_FORMS, _name, _widths),
     (_ending, _not_all, _new, _twins, _unequal, _bundles, first_word),
     shapes=_shapes,
     deeper=_deeper,
@@ -232,7 +232,8 @@ COMFYUI = Program(
 
 SWARMUI = Program(
     "SwarmUI",
-    (serves(*MODELS), _swarm_listed, *_FORMS, _swarm_name, _name, _widths),
+    tuple(MODELS),
+    (_swarm_listed, *_FORMS, _swarm_name, _name, _widths),
     (_not_all, _new, _twins, _unequal, _bundles, first_word),
     shapes=_shapes,
     deeper=_deeper,

@@ -9,7 +9,7 @@ from ...errors import shorten
 from ...files.layouts import ALL_WIDTHS
 from ..facts import MODELS, FileFacts
 from ..verdicts import Problem
-from .shared import Program, dimensions_of_one, lines_up, other_width, plain_only, serves
+from .shared import Program, dimensions_of_one, lines_up, other_width, plain_only
 
 __all__ = ["DIFFUSERS"]
 
@@ -65,8 +65,8 @@ def _flux(_facts: FileFacts, model: str) -> str | None:
 
 DIFFUSERS = Program(
     "diffusers",
+    ("sd1", "sd2", "sdxl", "sd3", "flux"),
     (
-        serves("sd1", "sd2", "sdxl", "sd3", "flux"),
         _form,
         plain_only,
         _dict,

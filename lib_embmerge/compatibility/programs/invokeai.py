@@ -6,7 +6,6 @@ Source: InvokeAI 6 model_manager/configs/textual_inversion.py, model_on_disk.py,
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from types import MappingProxyType
 
 from ...errors import shorten
@@ -14,15 +13,14 @@ from ..facts import MODELS, FileFacts
 from ..verdicts import Problem
 from .shared import (
     Program,
+    check_two_dimensions,
     ending_fits,
     extension_in,
     first_word,
     lines_up,
     other_width,
     plain_only,
-    serves,
     small_letters,
-    two_dimensions,
 )
 
 __all__ = ["INVOKEAI"]
@@ -112,12 +110,12 @@ def _layout(facts: FileFacts, model: str) -> Problem | None:
     return None
 
 
-def _shapes(facts: FileFacts, model: str) -> Problem | None:
+def _shapes(facts: FileFacts, _model: str) -> Problem | None:
     """Refuse no vectors, and more dimensions than [vectors, width], of what it reads alone."""
     key, _ = _read(facts)
     keys = [*facts.by_encoder] if key is None or _is_pair(facts) else [key]
     read = {key or "The tensor": facts.tensors[key] for key in keys if key in facts.tensors}
-    return two_dimensions(replace(facts, tensors=read), model)
+    return check_two_dimensions(read)
 
 
 def _pair(facts: FileFacts, model: str) -> Problem | None:
@@ -131,8 +129,8 @@ def _pair(facts: FileFacts, model: str) -> Problem | None:
 
 INVOKEAI = Program(
     "InvokeAI",
+    ("sd1", "sd2", "sdxl"),
     (
-        serves("sd1", "sd2", "sdxl"),
         extension_in(".safetensors", ".bin", ".pt", ".ckpt", ".pth"),
         small_letters,
         ending_fits,

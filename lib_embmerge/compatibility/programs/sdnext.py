@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..facts import MODELS, FileFacts
 from ..verdicts import Problem
-from .shared import Program, ending_fits, extension_in, lines_up, other_width, plain_only, serves
+from .shared import Program, ending_fits, extension_in, lines_up, other_width, plain_only
 
 __all__ = ["SDNEXT"]
 
@@ -49,8 +49,8 @@ def _numbered(facts: FileFacts, _model: str) -> str | None:
 
 SDNEXT = Program(
     "SD.Next",
+    ("sd1", "sd2", "sdxl"),
     (
-        serves("sd1", "sd2", "sdxl"),
         extension_in(".safetensors", ".pt"),
         ending_fits,
         plain_only,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ...files.layouts import ALL_WIDTHS
 from ...files.stored import OUTSIDE
-from ..facts import MODELS, FileFacts
+from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem, ProgramRemark, Rule
 
 __all__ = [
     "PICKLES",
     "PICTURES",
     "Program",
+    "check_dimensions_of_one",
+    "check_two_dimensions",
     "dimensions_of_one",
     "ending_fits",
     "extension_in",
@@ -26,7 +28,6 @@ __all__ = [
     "one_folder",
     "other_width",
     "plain_only",
-    "serves",
     "small_letters",
     "two_dimensions",
 ]
@@ -72,19 +73,9 @@ def ending_fits(facts: FileFacts, _model: str) -> Problem | None:
     return Problem(f"It opens {facts.extension} as another kind of file than it is, a {facts.form}.")
 
 
-def serves(*models: str) -> Rule:
-    """Return the rule that the program takes embeddings for these families at all."""
-    def rule(_facts: FileFacts, model: str) -> Problem | None:
-        if model in models:
-            return None
-        return Problem(f"It takes no embeddings for {MODELS[model].title}.", is_served=False)
-
-    return rule
-
-
-def _has_vectors(facts: FileFacts) -> Problem | None:
+def _has_vectors(tensors: Mapping[str, TensorFacts]) -> Problem | None:
     """Refuse what some loaders take and none can use: no vectors, or what is no tensor."""
-    for key, tensor in facts.by_encoder.items():
+    for key, tensor in tensors.items():
         if 0 in tensor.shape:
             return Problem(f"{key} holds no vectors.")
         if tensor.is_array:
@@ -92,21 +83,31 @@ def _has_vectors(facts: FileFacts) -> Problem | None:
     return None
 
 
-def two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
+def check_two_dimensions(tensors: Mapping[str, TensorFacts]) -> Problem | None:
     """Refuse no vectors, and more dimensions than [vectors, width], which some loaders take and none can use."""
-    if (problem := _has_vectors(facts)) is not None:
+    if (problem := _has_vectors(tensors)) is not None:
         return problem
-    for key, tensor in facts.by_encoder.items():
+    for key, tensor in tensors.items():
         if len(tensor.shape) > 2:
             return Problem(f"{key} has the shape {list(tensor.shape)}; an embedding has [vectors, width].")
     return None
 
 
-def dimensions_of_one(facts: FileFacts, model: str) -> Problem | None:
+def check_dimensions_of_one(tensors: Mapping[str, TensorFacts]) -> Problem | None:
     """Take further dimensions of 1 behind the first: each vector is assigned to a row, which drops them."""
-    if all(set(tensor.shape[1:-1]) <= {1} for tensor in facts.by_encoder.values()):
-        return _has_vectors(facts)
-    return two_dimensions(facts, model)
+    if all(set(tensor.shape[1:-1]) <= {1} for tensor in tensors.values()):
+        return _has_vectors(tensors)
+    return check_two_dimensions(tensors)
+
+
+def two_dimensions(facts: FileFacts, _model: str) -> Problem | None:
+    """Check the dimensions of all tensors, strictly."""
+    return check_two_dimensions(facts.by_encoder)
+
+
+def dimensions_of_one(facts: FileFacts, _model: str) -> Problem | None:
+    """Check the dimensions of all tensors, with further ones of 1 taken."""
+    return check_dimensions_of_one(facts.by_encoder)
 
 
 def lies_deeper(_facts: FileFacts, _model: str) -> Problem:
@@ -176,13 +177,14 @@ def first_word(facts: FileFacts, _model: str) -> str | None:
 
 @dataclass(frozen=True)
 class Program:
-    """A program: the rules that a file must pass, in order, and the remarks for one that does.
+    """A program: the families that it takes embeddings for, the rules that a file must pass, in order, and remarks.
 
     `shapes` is the rule for its tensors' dimensions, `deeper` that for a file without tensors at the first level.
     `is_site` is one that people load files up to, which does not look into them.
     """
 
     name: str
+    models: tuple[str, ...]
     rules: tuple[Rule, ...]
     remarks: tuple[ProgramRemark, ...] = ()
     shapes: Rule = two_dimensions
