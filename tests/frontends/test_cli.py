@@ -934,11 +934,16 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="bytes as arguments")
 def test_bytes_that_are_no_text() -> None:
     root = Path(__file__).resolve().parents[2]
-    command = [os.fsencode(sys.executable), b"-m", b"lib_embmerge", b"save", b"x", b"'\xff'", b"--dir", b"out"]
+    command = [os.fsencode(sys.executable), b"-m", b"lib_embmerge", b"functions", b"'\xff'"]
     done = subprocess.run(command, capture_output=True, cwd=root, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"Traceback" not in done.stderr
-    assert not (root / "out").exists()
+
+
+def test_text_of_such_bytes_is_refused(run: Run, tmp_path: Path) -> None:
+    result = run("save", "x", os.fsdecode(b"'\xff'"), "--dir", tmp_path / "out")
+    assert (result.status, result.out) == (2, "")
+    assert not (tmp_path / "out").exists()
 
 
 def test_output_that_the_terminal_cannot_show() -> None:

@@ -16,7 +16,7 @@ from lib_embmerge.frontends.page.jobs import Jobs
 from lib_embmerge.frontends.page.source import FILE, LOADED, Choice
 from lib_embmerge.models.checkpoint import open_model
 from lib_embmerge.saving import SaveOptions, save_expression
-from tests.frontends.checkpoints import make_checkpoint
+from tests.frontends.checkpoints import KEYS_OF_SD1, make_checkpoint
 
 SUITED, IN_WORDS, RIDGE, _, SHARED = WISHED_WAYS
 
@@ -25,7 +25,7 @@ SUITED, IN_WORDS, RIDGE, _, SHARED = WISHED_WAYS
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     make_checkpoint(folder / "new.safetensors", seed=1)
-    make_checkpoint(folder / "old.safetensors", seed=2)
+    make_checkpoint(folder / "old.safetensors", seed=2, keys=KEYS_OF_SD1)
     return folder
 
 
@@ -45,7 +45,8 @@ def carried(host: AppHost, file: str, checkpoint: str = "old", way: str = IN_WOR
     return list(carry_from_page(host, Jobs(), "job", choice, way, **options))[-1]  # type: ignore[arg-type]
 
 
-def test_vectors_are_explained_one_by_one(host: AppHost) -> None:
+def test_vectors_are_explained_one_by_one(models: Path, tmp_path: Path) -> None:
+    host = AppHost(models / "old.safetensors", tmp_path, None)
     shown = explained(host, Choice("an expression", "('cat' - 'dog'), ('red' * 2)"))
     assert "2 of 2" in shown
     assert "These 2 words are all of it." in shown

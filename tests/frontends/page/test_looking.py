@@ -28,7 +28,7 @@ from lib_embmerge.models.checkpoint import open_model
 from lib_embmerge.models.memory import MemoryEncoder, MemoryModel
 from lib_embmerge.saving import SaveOptions, save_expression
 from lib_embmerge.vectors.embedding import Embedding
-from tests.files.builders import SDXL_G, SDXL_L, header_bytes, sd1, sdxl
+from tests.files.builders import SD1, SDXL_G, SDXL_L, header_bytes, sd1, sdxl
 
 EXPRESSION, FILE, UPLOAD = KINDS
 CAT, DOG = 2368, 1929
@@ -57,6 +57,15 @@ def real(tmp_path):
     sdxl(folder / "one.safetensors", rows={SDXL_L: {CAT: 0.5, DOG: 1.0}, SDXL_G: {CAT: 0.5, DOG: 1.0}})
     sdxl(folder / "two.safetensors", rows={SDXL_L: {CAT: 0.25, DOG: 1.0}, SDXL_G: {CAT: 0.25, DOG: 1.0}})
     sd1(folder / "old.safetensors")
+    return Host(folder / "one.safetensors", tmp_path / "embeddings", None)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The same in SD 1: what is looked at in one encoder is looked at in a third of the time."""
+    folder = tmp_path / "checkpoints"
+    sd1(folder / "one.safetensors", rows={SD1: {CAT: 0.5, DOG: 1.0}})
+    sd1(folder / "two.safetensors", rows={SD1: {CAT: 0.25, DOG: 1.0}})
     return Host(folder / "one.safetensors", tmp_path / "embeddings", None)
 
 
@@ -180,11 +189,11 @@ def test_a_file_shows_what_its_header_says(real):
     assert 'data-embmerge-text="&#39;cat&#39;"' in drawn
 
 
-def test_an_upload_is_shown_without_the_place_where_it_was_put(real, tmp_path):
-    path = save(real, "cat-x").rename(tmp_path / "cat-x.safetensors")
-    drawn = inspect_from_page(real, upload(path))
+def test_an_upload_is_shown_without_the_place_where_it_was_put(small, tmp_path):
+    path = save(small, "cat-x").rename(tmp_path / "cat-x.safetensors")
+    drawn = inspect_from_page(small, upload(path))
     assert "cat-x.safetensors" in drawn
-    assert str(tmp_path) not in drawn.replace(str(real.embeddings_folder), "")
+    assert str(tmp_path) not in drawn.replace(str(small.embeddings_folder), "")
 
 
 def test_a_file_of_another_family_is_shown_with_a_warning(real, tmp_path):
@@ -258,9 +267,9 @@ def test_of_a_very_long_file_the_first_vectors_are_shown(host, tmp_path):
     assert drawn.count("<tr>") < 160
 
 
-def test_a_file_is_not_kept_open(real, tmp_path):
-    path = save(real, "cat-x")
-    inspect_from_page(real, file("cat-x.safetensors"))
+def test_a_file_is_not_kept_open(small, tmp_path):
+    path = save(small, "cat-x")
+    inspect_from_page(small, file("cat-x.safetensors"))
     maps = Path("/proc/self/maps")
     if maps.exists():
         assert str(path) not in maps.read_text()
@@ -271,7 +280,7 @@ def test_a_file_is_not_kept_open(real, tmp_path):
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
 
-def test_nothing_in_a_file_is_markup(real, tmp_path):
+def test_nothing_in_a_file_is_markup(small, tmp_path):
     metadata = {
         "embmerge.expression": HOSTILE,
         "embmerge.resolved": HOSTILE,
@@ -281,11 +290,11 @@ def test_nothing_in_a_file_is_markup(real, tmp_path):
     }
     path = write_embedding({"clip_l": torch.ones(1, 768)}, tmp_path, "a'b", metadata=metadata)
     for drawn in (
-        inspect_from_page(real, upload(path)),
-        inspect_from_page(real, expression(HOSTILE)),
-        inspect_from_page(real, file(HOSTILE)),
-        compare_from_page(real, upload(path), expression("'<b>' + 'cat'")),
-        *rebuild_from_page(real, Jobs(), "1", [HOSTILE], False, HOSTILE),
+        inspect_from_page(small, upload(path)),
+        inspect_from_page(small, expression(HOSTILE)),
+        inspect_from_page(small, file(HOSTILE)),
+        compare_from_page(small, upload(path), expression("'<b>' + 'cat'")),
+        *rebuild_from_page(small, Jobs(), "1", [HOSTILE], False, HOSTILE),
     ):
         assert "<script" not in drawn
         assert "<img" not in drawn
@@ -369,14 +378,14 @@ def test_a_file_in_half_precision_is_exact_in_that(real):
     assert found.verdict == "one gives exactly this file, in float16."
 
 
-def test_another_checkpoint_gives_other_vectors_and_another_fingerprint(real):
-    path = save(real, "cat-x")
-    found = verify(read_embedding(path), real.model.checkpoint("two"))
+def test_another_checkpoint_gives_other_vectors_and_another_fingerprint(small):
+    path = save(small, "cat-x")
+    found = verify(read_embedding(path), small.model.checkpoint("two"))
     assert found.same_rows is False
     assert found.verdict == "two gives other vectors for these words."
-    assert [(one.mean_absolute, one.max_absolute) for one in found.differences] == [(0.25, 0.25)] * 2
-    real.model = real.model.checkpoint("two")
-    drawn = inspect_from_page(real, file("cat-x.safetensors"))
+    assert [(one.mean_absolute, one.max_absolute) for one in found.differences] == [(0.25, 0.25)]
+    small.model = small.model.checkpoint("two")
+    drawn = inspect_from_page(small, file("cat-x.safetensors"))
     assert "two gives other vectors for these words. The fingerprint differs" in drawn
     assert "<td>0.2500</td><td>0.2500</td><td>1.000000</td>" in drawn
 
@@ -406,23 +415,23 @@ def test_a_file_without_a_fingerprint_and_one_of_another_family(real):
 @pytest.mark.parametrize(
     "place", ["/etc/passwd", "//share/x.safetensors", r"\\share\x.safetensors", "../x.safetensors"]
 )
-def test_a_recipe_opens_no_checkpoint_by_its_path(real, place):
+def test_a_recipe_opens_no_checkpoint_by_its_path(small, place):
     made = {"embmerge.resolved": f"text('cat') @ '{place}'", "embmerge.expression": "'cat'"}
-    write_embedding({"clip_l": torch.ones(1, 768)}, real.embeddings_folder, "spy", metadata=made)
-    assert "by its path" in inspect_from_page(real, file("spy.safetensors"))
-    assert "by its path" in list(rebuild_from_page(real, Jobs(), "1", ["spy.safetensors"], False, "-2"))[-1]
+    write_embedding({"clip_l": torch.ones(1, 768)}, small.embeddings_folder, "spy", metadata=made)
+    assert "by its path" in inspect_from_page(small, file("spy.safetensors"))
+    assert "by its path" in list(rebuild_from_page(small, Jobs(), "1", ["spy.safetensors"], False, "-2"))[-1]
 
 
-def test_a_recipe_may_name_a_checkpoint_of_the_list(real):
-    save(real, "both", "'cat' @ two + 'dog'")
-    assert "gives exactly this file" in inspect_from_page(real, file("both.safetensors"))
+def test_a_recipe_may_name_a_checkpoint_of_the_list(small):
+    save(small, "both", "'cat' @ two + 'dog'")
+    assert "gives exactly this file" in inspect_from_page(small, file("both.safetensors"))
 
 
 @pytest.mark.parametrize("recipe", ["text('cat'", "pool(", "emb('gone')", "text('x') @ gone", "9" * 20000])
-def test_a_recipe_that_cannot_be_computed_leaves_the_rest(real, recipe):
+def test_a_recipe_that_cannot_be_computed_leaves_the_rest(small, recipe):
     made = {"embmerge.resolved": recipe}
-    write_embedding({"clip_l": torch.ones(1, 768)}, real.embeddings_folder, "odd", metadata=made)
-    drawn = inspect_from_page(real, file("odd.safetensors"))
+    write_embedding({"clip_l": torch.ones(1, 768)}, small.embeddings_folder, "odd", metadata=made)
+    drawn = inspect_from_page(small, file("odd.safetensors"))
     assert "Not verified." in drawn
     assert "[1,768]" in drawn
 
