@@ -102,6 +102,11 @@ class TensorFacts:
         return self.shape[-1] if self.shape else 0
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its numbers are whole ones, yes and no among them."""
+        return "int" in self.dtype or self.dtype == "bool"
+
+    @property
     def rows(self) -> int:
         """How many vectors it holds."""
         return self.shape[0] if len(self.shape) > 1 else 1

@@ -130,6 +130,9 @@ def _common_remarks(facts: FileFacts) -> list[Remark]:
     if any(tensor.dtype == "float64" for tensor in facts.tensors.values()):
         said = "It is kept in float64, which is twice the size and rejected by some sites; convert it."
         remarks["number format"] = said
+    whole = [tensor.dtype for tensor in facts.by_encoder.values() if tensor.is_whole]
+    if whole:
+        remarks["number format"] = f"Its numbers are whole ones ({whole[0]}), as no trainer writes them."
     if facts.form == "pickle" or (not facts.form and facts.extension != ".safetensors"):
         remarks["pickle"] = "It is a pickle: sites scan those, and some users refuse them; convert it."
     return [Remark(kind, text) for kind, text in remarks.items()]

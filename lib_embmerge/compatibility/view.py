@@ -62,11 +62,11 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
         lines.insert(0, f"It holds {len(facts.words)} embeddings; convert makes a file of each.")
     if not facts.families:
         lines.append(f"It fits no family of models{' as it is' if facts.refusal else ''}.")
-        lines += [facts.refusal] if facts.refusal else []
+    lines += [facts.refusal] if facts.refusal else []
     if facts.made_for == {"clip_g"}:
         lines.append("It serves clip_g alone; joined with a file for clip_l it serves SDXL.")
     lines += [] if facts.is_finite else [NOT_FINITE]
-    if facts.families and set(facts.tensors) & set(OTHER_ENCODER_WIDTHS):
+    if facts.families and any(OTHER_ENCODER_WIDTHS.get(key) == one.width for key, one in facts.tensors.items()):
         lines.append(f"Expressions read it in Forge, Forge Neo and SD.Next, too: <emb('{facts.name}')>.")
     return [*lines, ALL_ZERO] if facts.is_zero else lines
 

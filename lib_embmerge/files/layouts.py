@@ -91,14 +91,24 @@ def find_embeddings(content: Content) -> list[Held]:
             said, notes = _said_beside(content)
             return [replace(one, said=said, notes=(*one.notes, *notes)) for one in layout.find(content)]
     name = content.path.name
-    kind = recognise_keys(content.values)
-    if kind is not None:
-        raise FileError(f"{name} is {kind}, not an embedding.")
+    other = _other_kind(content)
+    if other is not None:
+        raise FileError(f"{name} is {other}, not an embedding.")
     tensors = content.tensors
     if not tensors:
         raise refuse_contents(name, content.values) if content.values else FileError(f"{name} holds no tensors.")
     shown = ", ".join(shorten(key) for key in sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
-    raise FileError(f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding.")
+    sentence = f"{name} holds {len(tensors):,} tensors ({shown}); it is not an embedding."
+    raise FileError(f"{sentence}{_first_is_taken(content)}")
+
+
+def _first_is_taken(content: Content) -> str:
+    """Say it where ComfyUI takes vectors from a file all the same. Source: comfy/sd1_clip.py load_embed."""
+    key, first = next(iter(content.tensors.items()))
+    is_taken = first.width in ALL_WIDTHS.values() and len(first.shape) <= 2 and 0 not in first.shape
+    if content.form != "safetensors" or not is_taken:
+        return ""
+    return f" ComfyUI takes the first, {shorten(key, 30)}, as it does of any file; nothing says that it is one."
 
 
 def _with_values(content: Content, values: Mapping[Any, Any]) -> Content:
@@ -266,8 +276,13 @@ def _by_encoder(file: str, tensors: Mapping[str, Stored]) -> tuple[dict[str, Seq
     """
     found: dict[str, Sequence[Stored]] = {}
     notes = []
+    rightly = [key for key, tensor in tensors.items() if ALL_WIDTHS.get(key) == tensor.width]
     for key, tensor in tensors.items():
         encoder, note = _encoder_of(key, tensor.width) if _spelled(key) else (key, "")
+        of_that_width = [one for one in rightly if ALL_WIDTHS[one] == tensor.width or one == encoder]
+        if key not in rightly and _spelled(key) and of_that_width:
+            notes.append(f"{file}: the tensor {shorten(key)} was left out, for {of_that_width[0]} has its own.")
+            continue
         if encoder in found:
             raise FileError(f"{file} holds vectors for {encoder} twice.")
         found[encoder] = [tensor]
@@ -299,7 +314,9 @@ def _named(content: Content) -> dict[str, Stored]:
 
 
 def _may_hold_vectors(tensor: Stored) -> bool:
-    return bool(tensor.shape) and tensor.is_floating and 0 not in tensor.shape
+    """Return whether a tensor may hold vectors; of whole numbers only one that is as wide as an encoder's."""
+    is_number = tensor.is_floating or (tensor.is_whole and tensor.width in ALL_WIDTHS.values())
+    return bool(tensor.shape) and is_number and 0 not in tensor.shape
 
 
 def _find_named(content: Content) -> list[Held]:
@@ -340,7 +357,8 @@ def _behind(file: str, outputs: Sequence[str]) -> str:
 def _inputs(content: Content) -> dict[str, Stored]:
     """The tensors that may be an embedding: not for behind the encoder, and no single number where there are others."""
     found = {key: tensor for key, tensor in content.tensors.items() if not is_output(key)}
-    return {key: tensor for key, tensor in found.items() if _may_hold_vectors(tensor)} or found
+    vectors = {key: tensor for key, tensor in found.items() if _may_hold_vectors(tensor)}
+    return {key: tensor for key, tensor in vectors.items() if tensor.is_floating} or vectors or found
 
 
 def _single(content: Content) -> dict[str, Stored]:
@@ -352,7 +370,16 @@ def _single(content: Content) -> dict[str, Stored]:
 
 def _may_be(content: Content) -> bool:
     """Return whether there are tensors, and none is called as those of other kinds of files are."""
-    return bool(content.tensors) and recognise_keys(content.values) is None
+    return bool(content.tensors) and _other_kind(content) is None
+
+
+def _other_kind(content: Content) -> str | None:
+    """Return what other kind of file its keys tell. A checkpoint's state_dict is a dict, never a tensor."""
+    return recognise_keys(key for key, value in content.values.items() if not _is_tensor_called(key, value))
+
+
+def _is_tensor_called(key: str, value: Any) -> bool:
+    return key == "state_dict" and isinstance(value, Stored)
 
 
 def _find_single(content: Content) -> list[Held]:
@@ -372,9 +399,10 @@ def _refuse_outputs(content: Content) -> list[Held]:
 
 
 def _only_behind(file: str, outputs: Sequence[str]) -> FileError:
+    shown = ", ".join(shorten(key, 30) for key in outputs[:3]) + (", …" if len(outputs) > 3 else "")
     return FileError(
-        f"{file} holds vectors for behind the text encoder only ({', '.join(outputs)});"
-        " no program puts such in, and they cannot be made into others."
+        f"{file} holds vectors for behind the text encoder only ({shown}), an input of no program."
+        " Those that take a tensor of any name load them, and they mean nothing there."
     )
 
 
@@ -382,6 +410,15 @@ def _is_by_width(content: Content) -> bool:
     widths = [tensor.width for tensor in _inputs(content).values()]
     known = all(width in ENCODER_WIDTHS.values() for width in widths)
     return bool(widths) and known and len(set(widths)) == len(widths)
+
+
+def _is_by_known_width(content: Content) -> bool:
+    """Return whether every tensor has another width, CLIP's and other encoders': whose those are has to be asked."""
+    inputs = _inputs(content)
+    widths = [tensor.width for tensor in inputs.values()]
+    is_known = set(widths) <= set(ALL_WIDTHS.values()) and bool(set(widths) & set(ENCODER_WIDTHS.values()))
+    is_plain = all(len(tensor.shape) <= 2 and not _PART.search(key) for key, tensor in inputs.items())
+    return is_known and is_plain and len(set(widths)) == len(widths)
 
 
 def _find_by_width(content: Content) -> list[Held]:
@@ -393,13 +430,13 @@ def _is_tokens(content: Content) -> bool:
     inputs = _inputs(content)
     return (
         all(
-            tensor.is_floating
+            _may_hold_vectors(tensor)
             and tensor.width in ENCODER_WIDTHS.values()
             and len(tensor.shape) <= 2
             and not _PART.search(key)
             for key, tensor in inputs.items()
         )
-        and recognise_keys(inputs) is None
+        and _other_kind(replace(content, values=inputs)) is None
     )
 
 
@@ -464,7 +501,7 @@ LAYOUTS: Sequence[Layout] = (
     Layout("a LoRA's bundle", lambda content: any(map(_BUNDLE.fullmatch, content.tensors)), _find_bundles),
     Layout(
         "words beside a LoRA",
-        lambda content: bool(_words_beside_lora(content)) and recognise_keys(content.values) == "a LoRA",
+        lambda content: bool(_words_beside_lora(content)) and _other_kind(content) == "a LoRA",
         _find_beside_lora,
     ),
     Layout("vectors behind the encoder only", _only_outputs, _refuse_outputs),
@@ -478,6 +515,11 @@ LAYOUTS: Sequence[Layout] = (
     Layout("one tensor", lambda content: len(_single(content)) == 1 and _may_be(content), _find_single),
     Layout(
         "one tensor for each width", lambda content: _may_be(content) and _is_by_width(content), _find_by_width
+    ),
+    Layout(
+        "one tensor for each known width",
+        lambda content: _may_be(content) and _is_by_known_width(content),
+        _find_by_width,
     ),
     Layout("several words", lambda content: bool(content.tensors) and _is_tokens(content), _find_tokens),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from .layouts import ALL_WIDTHS, JOINED, Held, find_embeddings
 from .pickles import read_pickle
 from .pictures import read_picture
 from .recognition import recognise
-from .safetensors_reader import DTYPES, open_safetensors
+from .safetensors_reader import DTYPES, OTHER_FORMATS, open_safetensors
 from .stored import Content, Stored
 
 __all__ = [
@@ -158,11 +158,15 @@ def _read_safetensors(path: Path) -> Content:
 
     def stored(name: str) -> Stored:
         entry = file.tensors[name]
-        dtype = DTYPES[entry.dtype][0] if entry.dtype in DTYPES else entry.dtype.lower()
-        return Stored(entry.shape, dtype, lambda: file.read(name))
+        if entry.dtype in DTYPES:
+            return Stored(entry.shape, DTYPES[entry.dtype][0], lambda: file.read(name))
+        dtype = OTHER_FORMATS.get(entry.dtype, entry.dtype.lower())
+        plain = Stored(entry.shape, dtype, lambda: file.read_whole(name))
+        is_read = plain.is_whole or dtype.startswith("complex")
+        return plain if is_read else replace(plain, reason=f"holds numbers of the format {dtype}")
 
     # programs that take the first tensor take the one whose numbers come first, whatever order the header has
-    names = sorted(file.tensors, key=lambda name: file.tensors[name].start)
+    names = sorted(file.tensors, key=lambda name: (file.tensors[name].start, file.tensors[name].length))
     return Content(path, "safetensors", {name: stored(name) for name in names}, file.metadata)
 
 
@@ -211,14 +215,23 @@ def _read_rows(name: str, pieces: Sequence[Stored]) -> tuple[Tensor, list[str]]:
         raise FileError(f"{name} holds {count:,} vectors; an embedding has at most {MOST_ROWS:,}.")
     if count == 0:
         raise FileError(f"{name} holds no vectors.")
+    whole = list(dict.fromkeys(piece.dtype for piece in pieces if piece.is_whole))
+    notes = [f"{name}: the numbers are whole ones ({', '.join(whole)}), as no trainer writes them."] if whole else []
     if len(pieces) == 1 and _is_turned(pieces[0]):
-        return pieces[0].read().detach().T.contiguous(), [f"{name}: the vectors stood in columns; they are turned."]
-    rows = torch.cat([piece.read().detach().reshape(-1, piece.width) for piece in pieces])
+        notes.append(f"{name}: the vectors stood in columns; they are turned.")
+        return _as_floats(pieces[0]).T.contiguous(), notes
+    rows = torch.cat([_as_floats(piece).reshape(-1, piece.width) for piece in pieces])
     if len(pieces) > 1 or len(pieces[0].shape) == 2:
-        return rows, []
+        return rows, notes
     if len(pieces[0].shape) == 1:
-        return rows, [f"{name}: the vector had one dimension; it is read as one row."]
-    return rows, [f"{name}: the vectors had the shape {list(pieces[0].shape)}; they are read as {list(rows.shape)}."]
+        return rows, [*notes, f"{name}: the vector had one dimension; it is read as one row."]
+    was, is_now = list(pieces[0].shape), list(rows.shape)
+    return rows, [*notes, f"{name}: the vectors had the shape {was}; they are read as {is_now}."]
+
+
+def _as_floats(tensor: Stored) -> Tensor:
+    read = tensor.read().detach()
+    return read if tensor.is_floating else read.float()
 
 
 def count_rows(tensor: Stored) -> int:
@@ -242,15 +255,11 @@ def _checked(name: str, tensors: Sequence[Stored]) -> Sequence[Stored]:
     for tensor in tensors:
         if tensor.reason:
             raise FileError(f"{name} {tensor.reason}; only plain ones are read.")
-        if not tensor.is_floating:
-            raise FileError(f"{name} holds {_NUMBERS.get(tensor.dtype, 'whole numbers')}, not vectors.")
+        if not tensor.is_floating and not tensor.is_whole:
+            raise FileError(f"{name} holds complex numbers, not vectors.")
         if tensor.size > SIZE_LIMIT:
             raise FileError(f"{name} claims a tensor of {list(tensor.shape)} numbers, far more than an embedding has.")
     return tensors
-
-
-_NUMBERS = {"bool": "yes and no", "complex64": "complex numbers", "complex128": "complex numbers"}
-"""What some number formats hold that are no fractions."""
 
 
 def _check_shape(name: str, tensor: Stored) -> None:

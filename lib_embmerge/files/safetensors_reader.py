@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DTYPES",
     "HEADER_LIMIT",
+    "OTHER_FORMATS",
     "SafetensorsFile",
     "TensorEntry",
     "TensorFile",
@@ -54,6 +55,22 @@ DTYPES: Mapping[str, tuple[str, int]] = MappingProxyType(
     }
 )
 """The number formats that a table or an embedding can be read in: torch's name and bytes per number."""
+
+OTHER_FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        "I64": "int64",
+        "I32": "int32",
+        "I16": "int16",
+        "I8": "int8",
+        "U8": "uint8",
+        "BOOL": "bool",
+        "U64": "uint64",
+        "U32": "uint32",
+        "U16": "uint16",
+        "C64": "complex64",
+    }
+)
+"""torch's names of the other number formats."""
 
 _OTHER_SIZES = {"I64": 8, "U64": 8, "C64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
@@ -107,6 +124,17 @@ class SafetensorsFile(TensorFile):
         entry = self.tensors[name]
         self._item_size(name)
         return self._as_tensor(entry, self._read_bytes([(entry.start, entry.length)])).view(entry.shape)
+
+    def read_whole(self, name: str) -> Tensor:
+        """Read a whole tensor of whole numbers, as float32.
+
+        Raises: FileError as `read`.
+        """
+        import torch
+
+        entry = self.tensors[name]
+        data = self._read_bytes([(entry.start, entry.length)])
+        return torch.frombuffer(data, dtype=getattr(torch, OTHER_FORMATS[entry.dtype])).view(entry.shape).float()
 
     def read_rows(self, name: str, ids: Sequence[int]) -> Tensor:
         """Read rows of a matrix: (len(ids), columns), in its own number format.

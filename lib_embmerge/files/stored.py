@@ -20,7 +20,7 @@ ITEM_SIZES: Mapping[str, int] = {
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8", "bool"), 1),
 }
 """Bytes per number of the number formats, by torch's names."""
-
+_WHOLE = frozenset(["int64", "int32", "int16", "int8", "uint8", "bool"])
 
 OUTSIDE = "/"
 """What begins the name of an archive's entry that is not in the folder of the others."""
@@ -53,6 +53,11 @@ class Stored:
         for length in self.shape:
             count *= length
         return count * ITEM_SIZES.get(self.dtype, 8)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its numbers are whole, yes and no among them: no trainer's, but programs read them as numbers."""
+        return self.dtype in _WHOLE
 
     @property
     def is_floating(self) -> bool:
