@@ -4,8 +4,9 @@ Several tables (the text encoders of one tokenizer) are fitted together: a word 
 weighs in each what fits best there.
 
 The pursuit itself runs over the rows that are most similar to a vector, a few thousand of them. Then one pass over the
-tables looks whether any other row would have been the better choice at any step; if so, the pursuit is run again with
-it. So the result is the pursuit's over the whole vocabulary, for two passes instead of one a word.
+tables looks whether any other row would have been the better choice at any step; if so, the pursuit is run again from
+that step with it. So the result is the pursuit's over the whole vocabulary, mostly for two or three passes instead of
+one a word.
 
 Source: Y. C. Pati, R. Rezaiifar, P. S. Krishnaprasad: Orthogonal Matching Pursuit, Asilomar 1993.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -30,10 +31,8 @@ SPARE_STEPS = 4
 """Steps beyond that, whose words may turn out to weigh nothing, or may make earlier ones weigh nothing."""
 SHORTLIST = 2048
 """Rows among which words are chosen at first."""
-MORE_ROWS = 64
-"""Rows that are added for each step at which a better one was found outside."""
-ROUNDS = 8
-"""Passes over the tables, at most; two are usual."""
+MORE_ROWS = 128
+"""Rows that are added for each step from the first on at which a better one was found outside."""
 BLOCK = 8
 """Vectors that share a pass."""
 EXACT = 1e-5
@@ -43,7 +42,9 @@ WEIGHTLESS = 1e-3
 NEARLY_EQUAL = 1e-4
 """Share by which a preferred row may fit worse and still be chosen."""
 NEARLY_ALL = 0.01
-"""What is left of a vector's squared length where one of its words may have been taken for a very similar one."""
+"""What is left of a vector's squared length where one of its words may have been taken for a similar one."""
+ALIKE = 0.25
+"""Squared cosine from which on rows are similar: one may have been taken for the other."""
 ABOVE_CHANCE = 1.5
 """How many times better than the best of as many random rows a word has to fit."""
 
@@ -95,19 +96,97 @@ def fit_words(
         yield from search.fit([rows[start : start + BLOCK].detach().to(torch.float32) for rows in vectors])
 
 
-@dataclass
+@dataclass(eq=False)
 class _Pursuit:
     """The words chosen for one vector, and what was left of it before each choice and after the last."""
 
-    ids: list[int]
-    residuals: list[list[Tensor]]
-    """By step and table."""
-    gains: list[float]
+    target: list[Tensor]
+    """By table, as all below."""
+    known: set[int]
+    """The rows to choose from."""
+    sure: int = 1
+    """Steps whose best row of all is known: of the first one from the beginning."""
+    ids: list[int] = field(default_factory=list)
+    gains: list[float] = field(default_factory=list)
+    """What the best row of a step takes away. The last step's may have been too little to choose it."""
+    directions: list[list[Tensor]] = field(default_factory=list)
+    """What each word has at right angles to those before it, at length 1; zero where that is nothing."""
+    residuals: list[list[Tensor]] = field(init=False)
+    exchanged: list[int] = field(default_factory=list)
+    """Words that were put in the place of the chosen ones and are all of the vector; none where none were."""
+
+    def __post_init__(self) -> None:
+        """Begin with the whole vector."""
+        self.residuals = [self.target]
+
+    @property
+    def words(self) -> list[int]:
+        """The words found."""
+        return self.exchanged or self.ids
 
     @property
     def left(self) -> float:
         """What is left of the squared length of 1."""
-        return _energy(self.residuals[-1])
+        return 0.0 if self.exchanged else _energy(self.residuals[-1])
+
+    def go_back(self) -> None:
+        """Forget the steps of which a better row may be known now."""
+        first = self.sure - 1
+        self.exchanged = []
+        for by_step in (self.ids, self.gains, self.directions):
+            del by_step[first:]
+        del self.residuals[first + 1 :]
+
+    def take(self, token: int, rows: Sequence[Tensor]) -> None:
+        """Choose a word, of which the rows are given by table."""
+        self.ids.append(token)
+        self.directions.append(
+            [_direction(row, [step[i] for step in self.directions]) for i, row in enumerate(rows)]
+        )
+        self.residuals.append(
+            [left - (left @ along) * along for left, along in zip(self.residuals[-1], self.directions[-1], strict=True)]
+        )
+
+
+class _Shortlist:
+    """The rows among which one pursuit chooses; a place is where a row stands among them."""
+
+    def __init__(self, tables: Sequence[WordTable], ids: Sequence[int]) -> None:
+        self.ids = ids
+        self.place_of = {token: place for place, token in enumerate(ids)}
+        self.rows = [table.rows(ids) for table in tables]
+        self.norms = [_divisors(table.vocabulary.norms[list(ids)]) for table in tables]
+        self._likeness = torch.zeros(len(ids))
+        self._compared = 0
+
+    def gains(self, residual: Sequence[Tensor]) -> Tensor:
+        """Return how much of a vector each row takes away."""
+        by_table = [
+            (rows @ left).div_(norms).square_()
+            for rows, norms, left in zip(self.rows, self.norms, residual, strict=True)
+        ]
+        return torch.stack(by_table).sum(dim=0)
+
+    def units(self, places: Sequence[int]) -> list[Tensor]:
+        """Return some of the rows at length 1, by table."""
+        return [unit_vectors(rows[list(places)]) for rows in self.rows]
+
+    def alike(self, places: Sequence[int]) -> list[int]:
+        """Return the places of the rows that may have been taken for some of them; these themselves, too.
+
+        The places are those of the call before, and more.
+        """
+        new = list(places[self._compared :])
+        self._compared = len(places)
+        by_table = [
+            (rows @ words.T).div_(norms[:, None]).square_()
+            for rows, norms, words in zip(self.rows, self.norms, self.units(new), strict=True)
+        ]
+        likeness = torch.stack(by_table).mean(dim=0).amax(dim=1)
+        likeness[new] = 1.0
+        self._likeness = torch.maximum(self._likeness, likeness)
+        found: list[int] = (self._likeness >= ALIKE).nonzero()[:, 0].tolist()
+        return found
 
 
 class _Sums:
@@ -159,20 +238,13 @@ class _Search:
         """Fit a block of vectors together."""
         targets = [_at_unit_length([rows[i] for rows in vectors]) for i in range(len(vectors[0]))]
         gains = self._gains([torch.stack(rows) for rows in zip(*targets, strict=True)])
-        count = min(SHORTLIST, self.size)
-        lists = [set(row.topk(count).indices.tolist()) for row in gains]
-        found: dict[int, _Pursuit] = {}
-        open_ones = list(range(len(targets)))
-        for _ in range(ROUNDS):
-            for i in open_ones:
-                found[i] = self._pursue(targets[i], sorted(lists[i]))
-            better = self._better_rows([found[i] for i in open_ones], [lists[i] for i in open_ones])
-            for i, rows in zip(open_ones, better, strict=True):
-                lists[i] |= rows
-            open_ones = [i for i, rows in zip(open_ones, better, strict=True) if rows]
-            if not open_ones:
-                break
-        return [self._weigh([rows[i] for rows in vectors], found[i]) for i in range(len(targets))]
+        pursuits = [_Pursuit(target, _best_rows(row, SHORTLIST)) for target, row in zip(targets, gains, strict=True)]
+        open_ones = pursuits
+        while open_ones:
+            for pursuit in open_ones:
+                self._pursue(pursuit)
+            open_ones = self._with_better_rows(open_ones)
+        return [self._weigh([rows[i] for rows in vectors], pursuit) for i, pursuit in enumerate(pursuits)]
 
     def _gains(self, targets: Sequence[Tensor]) -> Tensor:
         """Return how much of each target each row takes away: (n, size); -1 for rows that may not be chosen."""
@@ -180,45 +252,27 @@ class _Search:
         usable = torch.zeros(self.size, dtype=torch.bool)
         for table, rows in zip(self.tables, targets, strict=True):
             norms = table.vocabulary.norms[: self.size]
-            there = norms > 0  # NaN, of the excluded rows, is not
-            usable |= there
+            usable |= norms > 0  # NaN, of the excluded rows, is not
             products = table.vocabulary.products(rows)[:, : self.size]
-            cosines = products.div_(torch.where(there, norms, torch.inf).to(torch.float32))
-            total += cosines.square_()
+            total += products.div_(_divisors(norms)).square_()
         total.masked_fill_(~usable, -1.0)
         return total
 
-    def _pursue(self, target: Sequence[Tensor], ids: Sequence[int]) -> _Pursuit:
-        atoms = [unit_vectors(table.rows(ids)) for table in self.tables]
-        residual = list(target)
-        bases: list[list[Tensor]] = [[] for _ in self.tables]
-        pursuit = _Pursuit([], [residual], [])
-        chosen: list[int] = []
-        sums: list[_Sums] = []
-        for _ in range(min(self.most + SPARE_STEPS, len(ids))):
-            if pursuit.left < EXACT:
-                break
-            by_table = [(rows @ left).square() for rows, left in zip(atoms, residual, strict=True)]
-            gains = torch.stack(by_table).sum(dim=0)
-            gains[chosen] = -1.0
+    def _pursue(self, pursuit: _Pursuit) -> None:
+        """Choose words among the known rows, from the first step on at which a new one is the best."""
+        pursuit.go_back()
+        shortlist = _Shortlist(self.tables, sorted(pursuit.known))
+        while len(pursuit.ids) < self.most + SPARE_STEPS and pursuit.left >= EXACT and shortlist.ids:
+            gains = shortlist.gains(pursuit.residuals[-1])
+            gains[[shortlist.place_of[token] for token in pursuit.ids]] = -1.0
             best = float(gains.max())
-            if best <= 0:
-                break
-            place = self._best_place(gains, ids)
-            chosen.append(place)
-            residual = [
-                _take_away(left, rows[place], basis) for left, rows, basis in zip(residual, atoms, bases, strict=True)
-            ]
-            pursuit.ids.append(ids[place])
             pursuit.gains.append(best)
-            pursuit.residuals.append(residual)
+            if best <= 0 or (len(pursuit.ids) >= self.most and best < self._chance(pursuit.residuals[-1])):
+                return
+            place = self._best_place(gains, shortlist.ids)
+            pursuit.take(shortlist.ids[place], [rows[0] for rows in shortlist.units([place])])
             if EXACT < pursuit.left < NEARLY_ALL:
-                sums = sums or [_Sums(part, rows) for part, rows in zip(target, atoms, strict=True)]
-                whole = self._exchange(sums, chosen)
-                if whole:
-                    pursuit.ids = [ids[place] for place in whole]
-                    pursuit.residuals[-1] = [torch.zeros_like(part) for part in target]
-        return pursuit
+                pursuit.exchanged = self._exchange(pursuit, shortlist)
 
     def _best_place(self, gains: Tensor, ids: Sequence[int]) -> int:
         """Return where the best row stands, or one that fits as well and is preferred; of equal ones the first."""
@@ -226,43 +280,48 @@ class _Search:
         preferred: list[int] = [place for place in near if self.is_preferred(ids[place])]
         return max(preferred or near, key=lambda place: float(gains[place]))
 
-    def _exchange(self, sums: Sequence[_Sums], chosen: Sequence[int]) -> list[int]:
+    def _exchange(self, pursuit: _Pursuit, shortlist: _Shortlist) -> list[int]:
         """Return words in the place of the chosen ones that are all of the vector; none where there are no such.
 
         Of rows that are nearly one and the same, as those of tokens that were never trained are, the others' part in
         the vector may have made the wrong one look best. Beside all others the right one fits better.
         """
-        words = list(chosen)
-        for place in list(range(len(words))) * 2:
-            others = words[:place] + words[place + 1 :]
-            gains = torch.stack([one.gains_beside(others) for one in sums]).sum(dim=0)
-            gains[others] = -1.0
-            words[place] = int(gains.argmax())
-            if sum(one.left_of(words) for one in sums) < EXACT:
-                return words
-        return []
+        chosen = [shortlist.place_of[token] for token in pursuit.ids]
+        places = shortlist.alike(chosen)
+        if len(places) == len(chosen):
+            return []
+        sums = [_Sums(part, rows) for part, rows in zip(pursuit.target, shortlist.units(places), strict=True)]
+        words = _exchanged(sums, [places.index(place) for place in chosen])
+        return [shortlist.ids[places[word]] for word in words]
 
-    def _better_rows(self, pursuits: Sequence[_Pursuit], lists: Sequence[set[int]]) -> list[set[int]]:
-        """Return, for each pursuit, rows outside of its list that would have been chosen at one of its steps.
+    def _with_better_rows(self, pursuits: Sequence[_Pursuit]) -> list[_Pursuit]:
+        """Return the pursuits that have to be run again: of which a row they don't know is the best at some step.
 
-        Where its words are all of the vector no other ones are looked for.
+        They know it then, and those that are good at that step and the later ones: what is left there will be similar.
+        Where a pursuit's words are all of the vector no other ones are looked for.
         """
         steps = [
-            (i, step)
-            for i, pursuit in enumerate(pursuits)
-            if pursuit.left > EXACT or len(pursuit.ids) > self.most
-            for step in range(1, len(pursuit.ids))
+            (pursuit, step)
+            for pursuit in pursuits
+            if pursuit.left > EXACT or len(pursuit.words) > self.most
+            for step in range(pursuit.sure, len(pursuit.gains))
         ]
-        better: list[set[int]] = [set() for _ in pursuits]
-        if not steps or all(len(known) >= self.size for known in lists):
-            return better
-        residuals = [pursuits[i].residuals[step] for i, step in steps]
+        if not steps:
+            return []
+        residuals = [pursuit.residuals[step] for pursuit, step in steps]
         gains = self._gains([torch.stack(rows) for rows in zip(*residuals, strict=True)])
-        values, ids = gains.topk(min(MORE_ROWS, self.size))
-        for (i, step), tops, rows in zip(steps, values.tolist(), ids.tolist(), strict=True):
-            least = pursuits[i].gains[step] * (1 + 1e-4)  # float32 adds in another order in another shape
-            better[i] |= {row for row, gain in zip(rows, tops, strict=True) if gain > least and row not in lists[i]}
-        return better
+        again: list[_Pursuit] = []
+        for (pursuit, step), row in zip(steps, gains, strict=True):
+            best = _best_rows(row, MORE_ROWS)
+            least = pursuit.gains[step] * (1 + 1e-4)  # float32 adds in another order in another shape
+            is_first = pursuit not in again
+            if is_first and any(float(row[token]) > least for token in best - pursuit.known):
+                pursuit.sure = step + 1
+                pursuit.known = set(pursuit.ids[:step])
+                again.append(pursuit)
+            if pursuit in again:
+                pursuit.known |= best
+        return again
 
     def _weigh(self, vector: Sequence[Tensor], pursuit: _Pursuit) -> WordFit:
         """Find the weights of the words that say something of the vector."""
@@ -277,7 +336,7 @@ class _Search:
         ids, is_chance = self._kept_words(pursuit, solve)
         weights, _ = solve(ids)
         shares = self._shares(vector, ids, weights)
-        everything = pursuit.ids[: self.most]
+        everything = pursuit.words[: self.most]
         most = shares if everything == list(ids) else self._shares(vector, everything, solve(everything)[0])
         return WordFit(tuple(ids), weights, shares, _mean(most), is_chance)
 
@@ -286,12 +345,12 @@ class _Search:
     ) -> tuple[list[int], bool]:
         """Return the words to keep, and whether they fit no better than chance."""
         if pursuit.left < EXACT:  # all that weighs something, even where it took more steps than words
-            _, lengths = solve(pursuit.ids)
-            ids = [token for token, length in zip(pursuit.ids, lengths, strict=True) if length > WEIGHTLESS]
+            _, lengths = solve(pursuit.words)
+            ids = [token for token, length in zip(pursuit.words, lengths, strict=True) if length > WEIGHTLESS]
             if len(ids) <= self.most:
                 return ids, False
         count = min(self._count_above_chance(pursuit), self.most)
-        return (pursuit.ids[:count], False) if count else (pursuit.ids[: self.most], True)
+        return (pursuit.words[:count], False) if count else (pursuit.words[: self.most], True)
 
     def _shares(self, vector: Sequence[Tensor], ids: Sequence[int], weights: Tensor) -> tuple[float, ...]:
         return tuple(map(_share, vector, self._sums(ids, weights)))
@@ -333,17 +392,41 @@ def _at_unit_length(vector: Sequence[Tensor]) -> list[Tensor]:
     return [part / (norm * math.sqrt(count)) if norm else part for part, norm in zip(vector, norms, strict=True)]
 
 
-def _take_away(left: Tensor, row: Tensor, basis: list[Tensor]) -> Tensor:
-    """Return what is left without the part along a row, at right angles to all rows before, and add it to the basis."""
-    direction = row
-    for _ in range(2):  # the second time for what rounding has left
-        for known in basis:
-            direction = direction - (direction @ known) * known
-    norm = float(torch.linalg.vector_norm(direction))
-    if norm < WEIGHTLESS:  # it lies in the span of those before
-        return left
-    basis.append(direction / norm)
-    return left - (left @ basis[-1]) * basis[-1]
+def _exchanged(sums: Sequence[_Sums], chosen: Sequence[int]) -> list[int]:
+    """Return rows in the place of the chosen ones whose sum is all of the vector; none where there are no such."""
+    words = list(chosen)
+    for place in list(range(len(words))) * 2:
+        others = words[:place] + words[place + 1 :]
+        gains = torch.stack([one.gains_beside(others) for one in sums]).sum(dim=0)
+        gains[others] = -1.0
+        words[place] = int(gains.argmax())
+        if sum(one.left_of(words) for one in sums) < EXACT:
+            return words
+    return []
+
+
+def _best_rows(gains: Tensor, count: int) -> set[int]:
+    """Return so many rows that take most away; fewer where fewer may be chosen."""
+    best = gains.topk(min(count, len(gains)))
+    return set(best.indices[best.values >= 0].tolist())
+
+
+def _divisors(norms: Tensor) -> Tensor:
+    """Return rows' norms to divide by, float32: infinity for rows that are no words, of norm 0 or NaN."""
+    return torch.where(norms > 0, norms, torch.inf).to(torch.float32)
+
+
+def _direction(row: Tensor, before: Sequence[Tensor]) -> Tensor:
+    """Return the part of a row that is at right angles to all rows before, at length 1.
+
+    Edge: zeros where the row lies in the span of those before.
+    """
+    if before:
+        basis = torch.stack(list(before))
+        for _ in range(2):  # the second time for what rounding has left
+            row = row - (basis @ row) @ basis
+    norm = float(torch.linalg.vector_norm(row))
+    return row / norm if norm >= WEIGHTLESS else torch.zeros_like(row)
 
 
 def _mean(shares: Sequence[float]) -> float:

@@ -30,6 +30,8 @@ QUERIES = 256
 """Queries that are compared with a chunk of rows at once."""
 KEPT_CHUNK = 16_384
 """Rows that are compared at once where they are in memory: of more, the cosines alone would take 50 MB."""
+PRODUCT_ROWS = 1024
+"""Rows that are multiplied at once: of more, they and the products leave the processor's cache in between."""
 KEPT_SECONDS = 60.0
 """How long after a search the rows stay in memory, from the second search within that time on: while someone types."""
 LONGEST_END_S = 5.0
@@ -173,7 +175,11 @@ class Vocabulary:
         Shapes: vectors (n, width) to (n, size), float32.
         """
         queries = vectors.detach().to(torch.float32)
-        parts = [queries @ rows.to(torch.float32).T for _, rows in self._searched_chunks(keep=True)]
+        parts = [
+            queries @ some.to(torch.float32).T
+            for _, rows in self._searched_chunks(keep=True)
+            for some in torch.split(rows, PRODUCT_ROWS)
+        ]
         return torch.cat(parts, dim=1) if parts else torch.zeros((len(queries), 0))
 
     def nearest(self, vectors: Tensor, *, k: int, keep: bool = False) -> tuple[Tensor, Tensor]:

@@ -95,7 +95,6 @@ def test_it_is_the_pursuit_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> Non
     expected = plain_pursuit(vector.double().numpy(), rows[:-2].double().numpy(), 8)
     monkeypatch.setattr(sparse_fit, "SHORTLIST", 4)
     monkeypatch.setattr(sparse_fit, "MORE_ROWS", 2)
-    monkeypatch.setattr(sparse_fit, "ROUNDS", 50)
     assert list(fit([vector], rows).ids) == expected
 
 
