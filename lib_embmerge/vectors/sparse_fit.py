@@ -317,7 +317,6 @@ class _Search:
             is_first = pursuit not in again
             if is_first and any(float(row[token]) > least for token in best - pursuit.known):
                 pursuit.sure = step + 1
-                pursuit.known = set(pursuit.ids[:step])
                 again.append(pursuit)
             if pursuit in again:
                 pursuit.known |= best

@@ -32,6 +32,8 @@ KEPT_CHUNK = 16_384
 """Rows that are compared at once where they are in memory: of more, the cosines alone would take 50 MB."""
 PRODUCT_ROWS = 1024
 """Rows that are multiplied at once: of more, they and the products leave the processor's cache in between."""
+FEW_QUERIES = 4
+"""Queries that are few beside a table's width."""
 KEPT_SECONDS = 60.0
 """How long after a search the rows stay in memory, from the second search within that time on: while someone types."""
 LONGEST_END_S = 5.0
@@ -176,7 +178,7 @@ class Vocabulary:
         """
         queries = vectors.detach().to(torch.float32)
         parts = [
-            queries @ some.to(torch.float32).T
+            _products_of(queries, some.to(torch.float32))
             for _, rows in self._searched_chunks(keep=True)
             for some in torch.split(rows, PRODUCT_ROWS)
         ]
@@ -325,6 +327,11 @@ class Vocabulary:
             norms=torch.from_numpy(by_id),
             sorted_norms=torch.from_numpy(np.sort(all_norms)),
         )
+
+
+def _products_of(queries: Tensor, rows: Tensor) -> Tensor:
+    """Return the dot products: (n, rows). Of few queries the product the other way round takes half the time."""
+    return (rows @ queries.T).T if len(queries) <= FEW_QUERIES else queries @ rows.T
 
 
 def _norms_of_rows(rows: np.ndarray) -> np.ndarray:
