@@ -162,7 +162,7 @@ class FileFacts:
         """The keys of what stands beside the tensors and is none."""
         return tuple(key for key in self.order if key not in self.tensors)
 
-    @property
+    @cached_property
     def first(self) -> str | None:
         """The key of what stands first where the tensors do, be it a tensor or not."""
         return next(iter(self.order or self.tensors), None)
@@ -175,6 +175,12 @@ class FileFacts:
     def length(self) -> int:
         """How many vectors it has for the encoder that has most."""
         return max(self.lengths or [tensor.rows for tensor in self.tensors.values()], default=0)
+
+    @cached_property
+    def reachable_widths(self) -> frozenset[int]:
+        """Widths of its tensors, and of those that converting it would make."""
+        made = (file for files in self.repaired.values() for file in files)
+        return frozenset(width for file in (self, *made) for width in file.widths)
 
     @property
     def is_joined(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..families import ENCODER_WIDTHS
+from ..files.layouts import ALL_WIDTHS
 from ..files.names import remark_on_name
 from ..limits import CHUNK
 from ..remarks import ALL_ZERO, NOT_FINITE, Remark, RemarkKind
@@ -78,6 +79,8 @@ def _takes(program: Program, facts: FileFacts, model: str) -> bool:
 
 def _find_repair(program: Program, facts: FileFacts, model: str) -> Repair | None:
     """Return what helps: what makes files that the program loads; None where nothing does."""
+    if facts.reachable_widths.isdisjoint(ALL_WIDTHS[encoder] for encoder in MODELS[model].encoders):
+        return _make_anew(facts, model)
 
     def loads(files: Sequence[FileFacts]) -> bool:
         return bool(files) and all(_takes(program, one, model) for one in files)
@@ -93,6 +96,10 @@ def _find_repair(program: Program, facts: FileFacts, model: str) -> Repair | Non
     to_split = clean if facts.repaired else (facts,)
     if len(to_split) == 1 and _split_helps(program, to_split[0], model):
         return "split"
+    return _make_anew(facts, model)
+
+
+def _make_anew(facts: FileFacts, model: str) -> Repair | None:
     return "remake" if model not in facts.families and facts.length else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
 from textwrap import wrap
@@ -138,7 +137,7 @@ def _list_verdicts(path: Path, summary: list[str], found: Checked) -> list[str]:
 
 
 def _fields(verdict: Verdict) -> dict[str, object]:
-    return asdict(verdict) | {"remarks": [remark.text for remark in verdict.remarks]}
+    return {**vars(verdict), "remarks": [remark.text for remark in verdict.remarks]}
 
 
 def _remarks(verdicts: Sequence[Verdict]) -> list[str]:
