@@ -171,17 +171,18 @@ def refuse_few_words(
     if words.share < ENOUGH:
         raise FileError(
             f"Words are only {round(100 * words.share)} % of {file}; nothing was written.",
-            suggestion=f"Choose a way. {describe_ways(embedding, source, target)}",
+            suggestion="Choose a way:",
+            choices=describe_ways(embedding, source, target),
         )
 
 
-def describe_ways(embedding: Embedding, source: TextModel, target: TextModel) -> str:
-    """Return what each way reaches, as sentences."""
+def describe_ways(embedding: Embedding, source: TextModel, target: TextModel) -> list[str]:
+    """Return what each way reaches, a sentence each."""
     said = [f"words: {CARRY_WAYS['words']}, all the same."]
     for way in MAPS:
         with contextlib.suppress(ShapeMismatch):
             said.append(f"{way}: {CARRY_WAYS[way]}; {carry_map(embedding, source, target, way).reach}")
-    return " ".join([*said, f"shared: {CARRY_WAYS['shared']}."])
+    return [*said, f"shared: {CARRY_WAYS['shared']}."]
 
 
 def origin_of(way: str, source: str, file: str) -> dict[str, str]:

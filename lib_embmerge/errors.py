@@ -84,7 +84,8 @@ class EmbeddingMergeError(Exception):
     """A user's mistake: what is wrong, where, and what to write instead.
 
     `str()` of it is the whole message for a person, caret included; `message` is the sentence alone. Each of the
-    `alternatives` may stand in the source where `span` is; without a span they are names for what was asked for.
+    `alternatives` may stand in the source where `span` is; without a span they are names for what was asked for. The
+    `choices` are what can be done instead, in sentences that stand in a line each.
     """
 
     def __init_subclass__(cls) -> None:
@@ -99,6 +100,7 @@ class EmbeddingMergeError(Exception):
         span: Span | None = None,
         suggestion: str | None = None,
         alternatives: Iterable[str] = (),
+        choices: Iterable[str] = (),
     ) -> None:
         """Keep the parts; `span` is a stretch of `source`. Alternatives make a suggestion where none is given."""
         message = printable(message)
@@ -107,11 +109,12 @@ class EmbeddingMergeError(Exception):
         self.source = source
         self.span = span
         self.alternatives = tuple(alternatives)
+        self.choices = tuple(map(printable, choices))
         self._suggestion = suggestion and printable(suggestion)
 
     def __str__(self) -> str:
-        """Return the line with its carets, and below it the sentence with the suggestion."""
-        return "\n".join(part for part in (self.excerpt, self.sentence) if part)
+        """Return the line with its carets, below it the sentence with the suggestion, and each choice in a line."""
+        return "\n".join(part for part in (self.excerpt, self.sentence, *map("  {}".format, self.choices)) if part)
 
     @property
     def suggestion(self) -> str | None:
@@ -130,7 +133,8 @@ class EmbeddingMergeError(Exception):
     @property
     def in_a_row(self) -> str:
         """The sentence and what it is about, without carets: for where blanks and line ends count for nothing."""
-        return f"{self.sentence} In: {shorten(self.source, 2 * CONTEXT)}" if self.source else self.sentence
+        said = " ".join([self.sentence, *self.choices])
+        return f"{said} In: {shorten(self.source, 2 * CONTEXT)}" if self.source else said
 
     @property
     def sentence(self) -> str:

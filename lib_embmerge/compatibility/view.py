@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from ..errors import shorten
 from ..families import FAMILIES, OTHER_ENCODER_WIDTHS
 from ..remarks import ALL_ZERO, NOT_FINITE, Remark
 from .facts import BUNDLE, MODELS, FileFacts, Repair
@@ -74,7 +75,8 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
 def _say_bundles(facts: FileFacts) -> str:
     """Return what a LoRA carries, and which programs read that from it."""
     is_lora = not all(key.startswith(BUNDLE) for key in facts.tensors)
-    said = f"It {'is a LoRA that carries' if is_lora else 'holds, as LoRAs do,'} {', '.join(facts.words[:4])}"
+    words = ", ".join(shorten(word, 30) for word in facts.words[:4])
+    said = f"It {'is a LoRA that carries' if is_lora else 'holds, as LoRAs do,'} {words}"
     said += ", …" if len(facts.words) > 4 else ""
     if takes_bundles(facts):
         return f"{said}; A1111 reads that with the LoRA, ComfyUI from its embeddings folder."

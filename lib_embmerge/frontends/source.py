@@ -14,7 +14,7 @@ from ..files.reading import EmbeddingFile, read_embedding
 from ..host_protocol import TextModel
 from ..vectors.embedding import Embedding
 
-__all__ = ["Computed", "Source", "StoredFile", "compute_source", "fits_model", "read_stored"]
+__all__ = ["Computed", "Source", "StoredFile", "compute_source", "read_stored", "say_misfit"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,16 @@ def read_stored(path: Path, *, is_installed: bool = False) -> StoredFile:
     return StoredFile(file, Embedding(file.all_vectors), is_installed)
 
 
-def fits_model(encoders: Iterable[str], model: TextModel) -> bool:
+def say_misfit(source: StoredFile, model: TextModel) -> list[str]:
+    """Return a sentence where a model lacks one of a file's encoders, or the file one of the model's for CLIP."""
+    own, others = list(source.vectors), [encoder.name for encoder in model.encoders]
+    if _fits_model(own, model):
+        return []
+    said = f"{source.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}"
+    return [f"{said}: it does not fit that model."]
+
+
+def _fits_model(encoders: Iterable[str], model: TextModel) -> bool:
     """Return whether a model has all encoders of a file, and the file vectors for all of its CLIP encoders or for none.
 
     What T5 or a language model has no vectors for is words or zeros there.

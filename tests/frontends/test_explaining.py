@@ -76,7 +76,10 @@ def test_what_is_no_word_is_not_carried_in_silence(ask: Ask, tmp_path: Path, che
     save_file({"emb_params": torch.randn(1, 768, generator=torch.Generator().manual_seed(1))}, noise)
     where = ("--from", checkpoints[0], "--to", checkpoints[1], "--dir", tmp_path / "new")
     said = ask("carry", noise, *where, status=2)
-    assert said.startswith("Words are only 0 % of noise.safetensors; nothing was written. Choose a way.")
+    first, *ways = said.splitlines()
+    assert first == "Words are only 0 % of noise.safetensors; nothing was written. Choose a way:"
+    assert [way.partition(":")[0] for way in ways] == ["  words", "  shared"]
+    assert max(map(len, ways)) <= 200
     assert not (tmp_path / "new").exists()
     made = ask("carry", noise, *where, "--way", "shared")
     written = load_file(tmp_path / "new" / "noise.safetensors")

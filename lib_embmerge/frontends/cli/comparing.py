@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ...errors import EmbeddingMergeError
+from ...errors import EmbeddingMergeError, shorten
 from ...files.reading import read_embedding
 from ...inspection import Difference
 from ...library import compare, evaluate
@@ -22,6 +22,9 @@ __all__ = ["compare_two"]
 
 SHOWN_COSINES = 8
 """Cosines that a line shows; all of them are in the JSON."""
+
+LONGEST_NAME = 150
+"""Characters that are shown of each of the two."""
 
 
 def compare_two(options: argparse.Namespace) -> Report:
@@ -88,7 +91,7 @@ def _report(names: Sequence[str], values: Sequence[Embedding]) -> Report:
 
 
 def _table(names: Sequence[str], found: Sequence[Difference]) -> list[str]:
-    lines = [f"A  {names[0]}", f"B  {names[1]}", ""]
+    lines = [f"A  {shorten(names[0], LONGEST_NAME)}", f"B  {shorten(names[1], LONGEST_NAME)}", ""]
     if all(one.shape_a is None or one.shape_b is None for one in found):
         shapes = [[one.encoder, _shape(one.shape_a), _shape(one.shape_b)] for one in found]
         return [*lines, *align([["encoder", "A", "B"], *shapes]), "They have no text encoder in common."]

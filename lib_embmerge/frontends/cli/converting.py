@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from textwrap import wrap
 
@@ -30,7 +31,7 @@ from ...files.paths import exists, is_folder, list_folder
 from ...library import Checked, check
 from ..figures import align, count_conversions
 from .report import Progress, Report, amount, describe_error
-from .terminal import terminal_width
+from .terminal import fit_sentence, terminal_width
 
 __all__ = ["check_files", "convert_files"]
 
@@ -133,7 +134,8 @@ def _list_verdicts(path: Path, summary: list[str], found: Checked) -> list[str]:
     home = [verdict for verdict in verdicts if verdict.model in found.facts.families]
     home = home or [verdict for verdict in verdicts if verdict.loads or verdict.repair not in (None, "remake")]
     said = [remark for line in _remarks(home) for remark in wrap(line, terminal_width() - 2, subsequent_indent="  ")]
-    return [str(path), *(f"  {line}" for line in [*summary, "", *table, LEGEND, "", *said])]
+    fitted = chain.from_iterable(map(fit_sentence, summary))
+    return [str(path), *(f"  {line}" for line in [*fitted, "", *table, LEGEND, "", *said])]
 
 
 def _fields(verdict: Verdict) -> dict[str, object]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 import torch
 
-from ...errors import FileError
+from ...errors import FileError, shorten
 from ...evaluation import Analysis, remark_on_norms
 from ...families import DEMONSTRATION
 from ...files.reading import EmbeddingFile
@@ -17,9 +18,10 @@ from ...inspection import Neighbour, RowStatistics, group_by_vector
 from ...library import inspect
 from ...vectors.embedding import Embedding, bad_vectors, shapes_of
 from ..figures import align, name_neighbours
-from ..source import Computed, Source, compute_source, fits_model, read_stored
+from ..source import Computed, Source, compute_source, read_stored, say_misfit
 from .inputs import find_named_file, open_chosen_model, read_source
 from .report import Report, amount, describe_model, figure, seen_with
+from .terminal import fit_sentence
 
 __all__ = ["Looked", "inspect_vectors", "list_nearest", "odd_numbers", "open_looked"]
 
@@ -33,6 +35,9 @@ HEADER = {
     "date": "modelspec.date",
 }
 """What is shown of a file's header, and how it is called."""
+
+LONGEST_FACT = 150
+"""Characters of what a header says, where it is nothing to be copied; --json has all of it."""
 
 LEFT = ("encoder", "text", "nearest words")
 """Columns of words."""
@@ -114,11 +119,16 @@ def _headlines(looked: Looked) -> list[str]:
         return [shapes]
     file = looked.source.file
     known = file.metadata
-    texts = [[label, _one_line(known[key])] for label, key in HEADER.items() if key in known]
-    texts += [[label.replace("_", " "), _one_line(text)] for label, text in file.trainer_says.items()]
+    texts = [[label, _fact(label, known[key])] for label, key in HEADER.items() if key in known]
+    texts += [[label.replace("_", " "), _fact(label, text)] for label, text in file.trainer_says.items()]
     dtypes = sorted({str(rows.dtype).removeprefix("torch.") for rows in file.all_vectors.values()})
     own = [["file", str(file.path)], ["holds", f"{shapes}, {', '.join(dtypes)}"], *texts]
-    return [*align(own, left=(0, 1)), *file.notes]
+    return [*align(own, left=(0, 1)), *chain.from_iterable(map(fit_sentence, file.notes))]
+
+
+def _fact(label: str, text: str) -> str:
+    """Return what a header says, in one line; what is meant to be copied stays whole, --json has the rest."""
+    return _one_line(text) if label == "expression" else shorten(_one_line(text), LONGEST_FACT)
 
 
 def _table(rows: Sequence[RowStatistics], near: Sequence[Neighbour], by: str) -> list[str]:
@@ -175,13 +185,9 @@ def _is(number: int) -> str:
 
 
 def _misfits(looked: Looked) -> list[str]:
-    """Return a sentence where the model lacks one of the file's encoders, or the file one of the model's for CLIP."""
     if isinstance(looked.source, Computed) or looked.model is None:
         return []
-    own, others = sorted(looked.source.vectors), sorted(encoder.name for encoder in looked.model.encoders)
-    if fits_model(own, looked.model):
-        return []
-    return [f"{looked.source.title} holds {' and '.join(own)}; {looked.model.title} has {' and '.join(others)}."]
+    return say_misfit(looked.source, looked.model)
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import EmbeddingMergeError, closest_names, printable
-from .terminal import fit_help, paint, shows_colours, terminal_width
+from .terminal import fit_help, fit_sentence, paint, shows_colours, terminal_width
 
 if TYPE_CHECKING:
     from .report import Report
@@ -114,7 +114,7 @@ def _say(text: str, *, is_safe: bool = False) -> None:
     """Write one or several lines, carets in red; what would steer a terminal is made visible."""
     lines = text.split("\n")
     lines = lines if is_safe else [_underline(printable(line)) for line in lines]
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join(fitted for line in lines for fitted in fit_sentence(line)), file=sys.stderr)
 
 
 def _underline(line: str) -> str:

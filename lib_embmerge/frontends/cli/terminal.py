@@ -10,7 +10,7 @@ from functools import partial
 from textwrap import wrap as wrap_text
 from typing import IO
 
-__all__ = ["fit_help", "paint", "shows_colours", "terminal_width"]
+__all__ = ["fit_help", "fit_sentence", "paint", "shows_colours", "terminal_width"]
 
 WIDEST = 118
 """Columns of a line where the terminal is wider, or nobody knows how wide it is."""
@@ -54,6 +54,18 @@ def shows_colours(stream: IO[str]) -> bool:
 def paint(text: str, colour: str, stream: IO[str]) -> str:
     """Return a text in a colour of `COLOURS`, where the stream shows any."""
     return f"\033[{COLOURS[colour]}m{text}\033[0m" if text and shows_colours(stream) else text
+
+
+LONGEST_LINE = 200
+"""Characters of a sentence's line; what is longer goes on in the next one."""
+
+
+def fit_sentence(line: str) -> list[str]:
+    """Return a sentence's line, in several as wide as the terminal where it is far too long; a name stays whole."""
+    if len(line) <= LONGEST_LINE:
+        return [line]
+    below = " " * (len(line) - len(line.lstrip()) + 2)
+    return wrap(line, terminal_width(), subsequent_indent=below, break_long_words=False)
 
 
 # --- Help that fits ------------------------------------------------------------------------------------------------

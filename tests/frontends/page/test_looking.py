@@ -199,7 +199,7 @@ def test_an_upload_is_shown_without_the_place_where_it_was_put(small, tmp_path):
 def test_a_file_of_another_family_is_shown_with_a_warning(real, tmp_path):
     path = write_embedding({"clip_l": torch.ones(2, 768)}, tmp_path, "old", metadata={})
     drawn = inspect_from_page(real, upload(path))
-    assert "old.safetensors holds clip_l; one has clip_l and clip_g: it does not fit the loaded model." in drawn
+    assert "old.safetensors holds clip_l; one has clip_l and clip_g: it does not fit that model." in drawn
     assert "It does not say what it was made of." in drawn
     assert "Norms and words are compared with those of one." in drawn
     assert "Made with" not in drawn
@@ -225,7 +225,7 @@ def test_a_file_fits_a_model_whose_clip_it_serves_whole_or_not_at_all(tmp_path, 
     model = MemoryModel([MemoryEncoder(encoder, width=ALL_WIDTHS[encoder]) for encoder in encoders.split()])
     found = load_embedding(path)
     warnings = inspect_source(StoredFile(found, Embedding(found.all_vectors)), model).warnings
-    assert any("does not fit the loaded model" in warning for warning in warnings) != fits
+    assert any("does not fit that model" in warning for warning in warnings) != fits
 
 
 def test_a_file_is_shown_without_a_model_and_without_one_that_takes_embeddings(real, monkeypatch):

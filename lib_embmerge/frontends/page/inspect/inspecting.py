@@ -17,7 +17,7 @@ from ....inspection import Neighbour, find_neighbours, group_by_vector, measure_
 from ....limits import Limits
 from ....vectors.embedding import Embedding
 from ...figures import amount
-from ...source import Computed, Source, StoredFile, fits_model
+from ...source import Computed, Source, StoredFile, say_misfit
 from ..html import draw, draw_error
 from ..source import Choice, loaded_model, open_choice
 from .verifying import Verification, verify
@@ -155,7 +155,7 @@ def _inspect_file(
         warnings=[
             *file.notes,
             *_find_holes(source.vectors),
-            *_find_misfit(source, model),
+            *(say_misfit(source, model) if model else ()),
             *_doubt(model, judge),
             *(remark.text for remark in (remark_on_norms(source.vectors, judge) if judge else ())),
         ],
@@ -182,19 +182,6 @@ def _doubt(model: TextModel | None, judge: TextModel | None) -> list[str]:
             return ["The demonstration encoder's words are not CLIP's: nearest words need a real checkpoint."]
         return ["This file was made with the demonstration encoder: its vectors are for trying only."]
     return []
-
-
-def _find_misfit(source: StoredFile, model: TextModel | None) -> list[str]:
-    """Return a sentence where the model lacks one of the file's encoders, or the file one of the model's for CLIP."""
-    if model is None:
-        return []
-    own, others = list(source.vectors), [encoder.name for encoder in model.encoders]
-    if fits_model(own, model):
-        return []
-    return [
-        f"{source.title} holds {' and '.join(own)}; {model.title} has {' and '.join(others)}:"
-        " it does not fit the loaded model."
-    ]
 
 
 def _find_holes(vectors: Embedding) -> list[str]:
