@@ -314,6 +314,8 @@ class _Search:
         for (pursuit, step), row in zip(steps, gains, strict=True):
             best = _best_rows(row, MORE_ROWS)
             least = pursuit.gains[step] * (1 + 1e-4)  # float32 adds in another order in another shape
+            if step >= self.most:
+                least = max(least, self._chance(pursuit.residuals[step]))
             is_first = pursuit not in again
             if is_first and any(float(row[token]) > least for token in best - pursuit.known):
                 pursuit.sure = step + 1
