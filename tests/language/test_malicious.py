@@ -109,7 +109,7 @@ def test_parentheses_in_texts_and_side_by_side_are_not_deep() -> None:
 
 
 def test_no_recursion_with_little_stack() -> None:
-    deep = "(" * 100 + "-" * 5_000 + "'a'" + "+'b'" * 2_000 + ")" * 100
+    deep = "(" * 100 + "-" * 1_000 + "'a'" + "+'b'" * 500 + ")" * 100
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(200)
     try:
