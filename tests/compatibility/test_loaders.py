@@ -5,8 +5,9 @@ function was run on it under torch 2.13: A1111 1.10.1 (check_pt, create_embeddin
 dfdcbab (its EmbeddingDatabase with each engine's width), SD.Next 431bcc3 (open_embeddings to insert_vectors), ComfyUI
 a125cd8 and 4f874c5 (load_embed to process_tokens, by the whole file name where the ending is none that it adds, and
 whether a tokenizer's class is handed the folder), InvokeAI 8e71a8a (load_state_dict, _get_base_or_raise,
-from_checkpoint), diffusers 0.42.1 (load_textual_inversion). SwarmUI hands whole file names to ComfyUI; its own part, in
-C#, was read and not run.
+from_checkpoint), diffusers 0.42.1 (load_textual_inversion). Names with brackets were tried in ComfyUI with backslashes
+before them. SwarmUI 062407c (AddAllFromFolder, the tag `embed`, GetBestModelInList, FillEmbedsInString, compiled from
+its source with collections in an older spelling) was asked what it makes of `<embed:NAME>`; ComfyUI was given that.
 """
 
 import json
@@ -32,12 +33,13 @@ NO_INPUT = {"out_only.safetensors"}
 def loads(program: str, family: str, did: str) -> bool:
     """Say whether what a program did is loading: in ComfyUI, that all of CLIP or another encoder got its vectors.
 
-    What one encoder fails at there ends the prompt.
+    What one encoder fails at there ends the prompt. SwarmUI has ComfyUI do it.
     """
-    if program == "ComfyUI" and re.search(r"Error: |fails when used", did):
+    is_comfy = program in ("ComfyUI", "SwarmUI")
+    if is_comfy and re.search(r"Error: |fails when used", did):
         return False
     taken = set(did.partition(" only;")[0].split(", "))
-    if program == "ComfyUI" and " only;" in did:
+    if is_comfy and " only;" in did:
         return bool(taken - set(MODELS[family].clip)) or set(MODELS[family].clip) <= taken
     return did == "loads"
 

@@ -386,6 +386,8 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     "猫.pt": lambda: old_torch(trained(L)),
     "copy (1).safetensors": lambda: save({"emb_params": L}),
     "name,comma.safetensors": lambda: save({"emb_params": L}),
+    "brackets(1).safetensors": lambda: save({"emb_params": L}),
+    "square[1].safetensors": lambda: save({"emb_params": L}),
     "learned_embeds (1).bin": lambda: old_torch({"<../../birb style>": L}),
     "learned_embeds-steps-500.safetensors": lambda: save({"<birb-style>": L}),
     "blank_word.bin": lambda: old_torch({"<my style>": L}),

@@ -1,7 +1,7 @@
 """ComfyUI, and SwarmUI on top of it.
 
-Source: ComfyUI comfy/sd1_clip.py load_embed, run on files of every kind; SwarmUI src/Text2Image/T2IModel.cs,
-T2IModelHandler.cs and T2IPromptHandling.cs, read and not run.
+Source: ComfyUI comfy/sd1_clip.py load_embed, run on files of every kind and names with every sign; SwarmUI
+src/Text2Image/T2IModel.cs, T2IModelHandler.cs and T2IPromptHandling.cs, run too.
 """
 
 from __future__ import annotations
@@ -17,18 +17,26 @@ from .shared import Program, check_dimensions_of_one, first_word, lies_deeper, l
 
 __all__ = ["COMFYUI", "SWARMUI"]
 
-_ENDS = re.compile(r"[\s,:()\[<]")
+_ENDS = re.compile(r"[\s\[<]")
+_WEIGHTS = re.compile(r"[()]")
 _WITHOUT_FOLDER = frozenset(["lumina2", "qwen-image", "omnigen2", "wan"])
 """Families whose tokenizer is handed no folder: of the classes in comfy/text_encoders, made with one, it has none."""
 
 
 def _name(facts: FileFacts, _model: str) -> Problem | None:
-    """`embedding:name` ends at a blank; `( ) :` are weights, `<` and `[` end it in new versions."""
+    """`embedding:name` ends at a blank, in new versions also at `<` and `[`; commas and colons are of the name."""
     match = _ENDS.search(facts.name)
     if match is None:
         return None
     character = "a blank" if match[0].isspace() else match[0]
     return Problem(f"embedding:{facts.name} cannot be written: the name ends at {character}.")
+
+
+def _brackets(facts: FileFacts, _model: str) -> str | None:
+    if _WEIGHTS.search(facts.name):
+        written = _WEIGHTS.sub(r"\\\g<0>", facts.name)
+        return f"Write embedding:{written} in prompts: brackets without a backslash are weights."
+    return None
 
 
 _ADDS = (".safetensors", ".pt", ".bin")
@@ -216,6 +224,8 @@ def _swarm_listed(facts: FileFacts, _model: str) -> Problem | None:
 def _swarm_name(facts: FileFacts, _model: str) -> Problem | None:
     if " " in facts.name:
         return Problem(f"<embed:{facts.name}> fails: a name with a blank is cut off there.")
+    if _WEIGHTS.search(facts.name):
+        return Problem(f"<embed:{facts.name}> fails: ComfyUI gets the brackets as they are, and reads them as weights.")
     return None
 
 
@@ -225,7 +235,7 @@ COMFYUI = Program(
     "ComfyUI",
     tuple(MODELS),
     (*_FORMS, _name, _widths),
-    (_ending, _not_all, _new, _twins, _unequal, _bundles, first_word),
+    (_ending, _brackets, _not_all, _new, _twins, _unequal, _bundles, first_word),
     shapes=_shapes,
     deeper=_deeper,
 )

@@ -31,8 +31,8 @@ __all__ = ["describe", "describe_difference", "describe_saved", "name_in_prompts
 NEAREST = 6
 """Words that are shown for a vector."""
 
-ENDS_NAME = re.compile(r"[\s,:()\[<]")
-"""What ends a name behind `embedding:`, or is a weight's. Source: comfy/sd1_clip.py at 4f874c5e."""
+ENDS_NAME = re.compile(r"[\s()\[<]")
+"""What ends a name behind `embedding:`, or needs a backslash before it. Source: comfy/sd1_clip.py at 4f874c5e."""
 
 SHOWN_VECTORS = 75
 """Vectors that have a line."""
