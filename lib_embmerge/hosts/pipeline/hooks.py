@@ -76,9 +76,11 @@ class Hook:
         delegates = self._delegates()
         outermost = vars(self.owner).get(self.name)
         if not _is_delegate(outermost):
-            if not _fits(inspect.getattr_static(self.owner, self.name), getattr(self.owner, self.name), self.target):
+            original = getattr(self.owner, self.name)
+            signature = _signature(original)
+            if not _fits(inspect.getattr_static(self.owner, self.name), original, signature, self.target):
                 raise TypeError(f"{self.name} takes its parameters in another way")
-            outermost = _make_delegate(getattr(self.owner, self.name), self.name in vars(self.owner))
+            outermost = _make_delegate(original, signature, self.name in vars(self.owner))
             setattr(self.owner, self.name, outermost)
         if self.name in delegates:
             delegates[self.name].target = None
@@ -141,7 +143,15 @@ def _lacking(place: str) -> UnsupportedHost:
     return lacking
 
 
-def _fits(found: object, function: Any, target: Callable[..., Any]) -> bool:
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return a function's parameters; None of one that tells none, as some built-in ones."""
+    try:
+        return inspect.signature(function)
+    except (ValueError, TypeError):
+        return None
+
+
+def _fits(found: object, function: Any, signature: inspect.Signature | None, target: Callable[..., Any]) -> bool:
     """Return whether a target can stand in for a function: each parameter that it names has its place there, too.
 
     A parameter of another name in that place will do, but not where ours is somewhere else: the places have changed.
@@ -149,10 +159,9 @@ def _fits(found: object, function: Any, target: Callable[..., Any]) -> bool:
     """
     if isinstance(found, (staticmethod, classmethod, property)) or inspect.iscoroutinefunction(function):
         return False
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (ValueError, TypeError):
+    if signature is None:
         return True
+    parameters = signature.parameters.values()
     by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     wanted = _places_named(target)
@@ -161,10 +170,12 @@ def _fits(found: object, function: Any, target: Callable[..., Any]) -> bool:
     return not stand_elsewhere and (takes_more or len(by_place) >= len(wanted))
 
 
-def _places_named(target: Callable[..., Any]) -> list[str]:
-    """Return the parameters that a target needs after the original, by name."""
-    _, *parameters = inspect.signature(target).parameters.values()
-    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+def _places_named(target: Any) -> Sequence[str]:
+    """Return the parameters that a target needs after the original, by name: one of our functions or methods."""
+    function = getattr(target, "__func__", target)
+    code = function.__code__
+    first = 1 if function is target else 2  # of a method, `self` stands before the original
+    return code.co_varnames[first : code.co_argcount - len(function.__defaults__ or ())]  # type: ignore[no-any-return]
 
 
 def _is_delegate(function: Any) -> bool:
@@ -172,7 +183,7 @@ def _is_delegate(function: Any) -> bool:
     return function is not None and getattr(function, "embmerge_delegate", None) is function
 
 
-def _make_delegate(original: Callable[..., Any], own: bool) -> Any:
+def _make_delegate(original: Callable[..., Any], signature: inspect.Signature | None, own: bool) -> Any:
     # The attributes of a function are other extensions' marks: a copy of them would make our delegate look like theirs.
     @functools.wraps(original, updated=())
     def delegate(*args: Any, **kwargs: Any) -> Any:
@@ -180,8 +191,8 @@ def _make_delegate(original: Callable[..., Any], own: bool) -> Any:
         return original(*args, **kwargs) if target is None else target(original, *args, **kwargs)
 
     # Who looks at a function's parameters without following wrappers finds the original's, too.
-    with contextlib.suppress(ValueError, TypeError):  # a built-in one has none that can be told
-        delegate.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    if signature is not None:
+        delegate.__signature__ = signature  # type: ignore[attr-defined]
     delegate.embmerge_delegate = delegate  # type: ignore[attr-defined]
     delegate.target = None  # type: ignore[attr-defined]
     delegate.original = original  # type: ignore[attr-defined]
