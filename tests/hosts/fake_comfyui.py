@@ -181,21 +181,37 @@ class Model:
     def tables(self) -> dict[str, Table]:
         return {name: getattr(self, name).transformer.get_input_embeddings() for name in self.keys}
 
-    def encode(self, tokens: Mapping[str, Any]) -> dict[str, list[Any]]:
+    def encode(self, tokens: Mapping[str, Any]) -> dict[str, Positions]:
         return {
             name: _positions([token for chunk in tokens[self.keys[name]] for token in chunk], table)
             for name, table in self.tables().items()
         }
 
 
-def _positions(tokens: Sequence[tuple[Any, ...]], table: Table) -> list[tuple[list[float], float]]:
+class Positions:
+    """What an encoder makes of tokens: a row and a weight at each place. They are equal to the bit, or not."""
+
+    def __init__(self, rows: Tensor, weights: Sequence[float]) -> None:
+        self.rows = rows
+        self.weights = list(weights)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Positions) and self.weights == other.weights and torch.equal(self.rows, other.rows)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, place: int) -> tuple[list[float], float]:
+        return self.rows[place].tolist(), self.weights[place]
+
+
+def _positions(tokens: Sequence[tuple[Any, ...]], table: Table) -> Positions:
     ids = [0 if isinstance(token[0], Tensor) else token[0] for token in tokens]
     assert all(0 <= one < table.num_embeddings for one in ids), f"a token is none of the table's: {ids}"
-    rows = table(torch.tensor(ids), out_dtype=torch.float32).tolist()
-    return [
-        (token[0].to(torch.float32).tolist() if isinstance(token[0], Tensor) else row, token[1])
-        for token, row in zip(tokens, rows, strict=True)
-    ]
+    rows = table(torch.tensor(ids), out_dtype=torch.float32).clone()
+    for place, token in enumerate(tokens):
+        if isinstance(token[0], Tensor):
+            rows[place] = token[0].to(torch.float32)
+    return Positions(rows, [token[1] for token in tokens])
 
 
 class CLIP:

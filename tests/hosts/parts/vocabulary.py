@@ -5,6 +5,7 @@ Common words are one token, others are spelled letter by letter; a token's spell
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,12 @@ WORD = re.compile(r"[^\W\d_]+|\d|(?:[^\w\s]|_)+")
 
 def encode(text: str) -> list[int]:
     """Give a text's tokens; small and capital letters are the same."""
-    return [token for word in WORD.findall(text.lower()) for token in _tokens_of(word)]
+    return list(_encoded(text))
+
+
+@functools.lru_cache(maxsize=4096)  # tests ask for the same texts over and over
+def _encoded(text: str) -> Sequence[int]:
+    return tuple(token for word in WORD.findall(text.lower()) for token in _tokens_of(word))
 
 
 def _tokens_of(word: str) -> Sequence[int]:
