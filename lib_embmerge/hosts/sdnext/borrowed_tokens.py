@@ -26,8 +26,8 @@ __all__ = ["BorrowedWord", "borrow_words", "lent_rows"]
 CANDIDATE = re.compile(r"([a-z]{4,14})</w>")
 """Plain words alone: nothing that a parser of prompts reads is made of small letters."""
 
-BLOCK = 512
-"""How many tokens are looked at in one go, from the rarest on."""
+BLOCK = 64
+"""How many tokens are looked at in one go, from the rarest on: more than most prompts need."""
 
 BorrowedWord = tuple[str, int]
 """A word and its token."""
