@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -150,23 +151,6 @@ def run_script() -> dict[str, Any]:
     return runpy.run_path(str(SCRIPT))
 
 
-def test_the_script_wires_everything(a1111: FakeA1111) -> None:
-    with library_kept():
-        found = run_script()
-        assert same(a1111.condition("a <'cat'>"), a1111.condition("a cat"))
-        a1111.scripts.append(found["EmbeddingMerge"]())
-        a1111.opts.emphasis = "No norm"
-        assert a1111.generate("<('cat')>").extra_generation_params == {"Emphasis": "No norm"}
-        assert found["EmbeddingMerge"]().show(False) is a1111.modules.scripts.AlwaysVisible
-
-
-def test_the_host_finds_one_script_in_the_file(a1111: FakeA1111) -> None:
-    with library_kept():
-        found = run_script()
-    base = a1111.modules.scripts.Script
-    assert [n for n, v in found.items() if isinstance(v, type) and issubclass(v, base)] == ["EmbeddingMerge"]
-
-
 def test_reload_ui_takes_the_newest_code(a1111: FakeA1111) -> None:
     parser = a1111.modules.prompt_parser
     original = parser.get_learned_conditioning
@@ -234,24 +218,43 @@ def test_what_fails_while_it_is_installed_leaves_the_tab(a1111: FakeA1111) -> No
     assert "needs is missing in this WebUI, or cannot be extended" in str(blocks.get_config_file())
 
 
-def test_the_tab_is_among_the_host_s(a1111: FakeA1111) -> None:
-    with library_kept():
-        run_script()
-        ((blocks, title, elem_id),) = a1111.modules.script_callbacks.ui_tabs_callback()
-    assert (title, elem_id) == ("Save embedding", "embmerge")
-    labels = [part["props"].get("label") for part in blocks.get_config_file()["components"]]
-    assert {"Expression", "Name", "Overwrite"} <= set(labels)
+@pytest.fixture(scope="class")
+def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeA1111]:
+    with FakeA1111.installed(tmp_path_factory.mktemp("host")) as modules, library_kept():
+        host = FakeA1111(modules)
+        host.load("sd1")
+        host.script = run_script()  # type: ignore[attr-defined]
+        yield host
 
 
-def test_the_old_extension_beside_ours_is_said_once(a1111: FakeA1111, capsys: pytest.CaptureFixture[str]) -> None:
-    with library_kept():
-        found = run_script()
-        data = a1111.modules.scripts.ScriptClassData
-        a1111.modules.scripts.scripts_data[:] = [
-            data(found["EmbeddingMerge"], str(SCRIPT), "", None),
+class TestOneRunOfTheScript:
+    """What there is after the script has run once; each run imports the library anew, which takes its time."""
+
+    def test_the_script_wires_everything(self, wired: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert same(wired.condition("a <'cat'>"), wired.condition("a cat"))
+        monkeypatch.setattr(wired, "scripts", [wired.script["EmbeddingMerge"]()])
+        monkeypatch.setattr(wired.opts, "emphasis", "No norm")
+        assert wired.generate("<('cat')>").extra_generation_params == {"Emphasis": "No norm"}
+        assert wired.scripts[0].show(False) is wired.modules.scripts.AlwaysVisible
+
+    def test_the_host_finds_one_script_in_the_file(self, wired: Any) -> None:
+        base = wired.modules.scripts.Script
+        found = [name for name, one in wired.script.items() if isinstance(one, type) and issubclass(one, base)]
+        assert found == ["EmbeddingMerge"]
+
+    def test_the_tab_is_among_the_host_s(self, wired: Any) -> None:
+        ((blocks, title, elem_id),) = wired.modules.script_callbacks.ui_tabs_callback()
+        assert (title, elem_id) == ("Save embedding", "embmerge")
+        labels = [part["props"].get("label") for part in blocks.get_config_file()["components"]]
+        assert {"Expression", "Name", "Overwrite"} <= set(labels)
+
+    def test_the_old_extension_beside_ours_is_said_once(self, wired: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        data = wired.modules.scripts.ScriptClassData
+        wired.modules.scripts.scripts_data[:] = [
+            data(wired.script["EmbeddingMerge"], str(SCRIPT), "", None),
             data(type("Old", (), {}), "extensions/old/scripts/embedding_merge.py", "", None),
         ]
-        a1111.modules.script_callbacks.call("before_ui")
-    said = capsys.readouterr().out
-    assert said.count("extensions/old/scripts/embedding_merge.py") == 1
-    assert str(SCRIPT) not in said
+        wired.modules.script_callbacks.call("before_ui")
+        said = capsys.readouterr().out
+        assert said.count("extensions/old/scripts/embedding_merge.py") == 1
+        assert str(SCRIPT) not in said
