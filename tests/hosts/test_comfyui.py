@@ -36,8 +36,10 @@ from lib_embmerge.hosts.comfyui.answering import LOG as log_of_words  # noqa: N8
 from lib_embmerge.hosts.webui import settings as settings_table
 
 from .fake_comfyui import FakeComfyUI, installed
+from .pairs import pairs
 
-CLIPS = pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl", "refiner", "newest sd1", "newest sdxl"])
+CLIP_KINDS = ["sdxl", "sd1", "sd2", "refiner", "newest sd1", "newest sdxl"]
+CLIPS = pytest.mark.parametrize("kind", CLIP_KINDS)
 FULL = f"({'cat ' * 72}:1.1)"
 SAME_AS_PLAIN_WORDS = {
     "a word": ("a <'cat'> on a mat", "a cat on a mat"),
@@ -67,6 +69,11 @@ SAME_AS_PLAIN_WORDS = {
     "no expression": ("a <3 cat, <lora:x:1> { a | b }", "a <3 cat, <lora:x:1> { a | b }"),
     "an escaped bracket": (r"a \<'cat'> on", "a <'cat'> on"),
 }
+OF_EVERY_KIND = (
+    "a word of several tokens", "arithmetic that ends where it began", "weighted", "a short group at a chunk's end",
+    "a long group at a chunk's end", "no vectors", "nothing but no vectors", "more than one chunk", "no expression",
+)  # fmt: skip
+"""What reaches an encoder, or its chunks, in a way of its own; how the others are read is the same for all."""
 
 
 @pytest.fixture
@@ -99,11 +106,9 @@ def rows(clip: Any, word: str) -> dict[str, torch.Tensor]:
 # --- Text and conditioning ---
 
 
-@CLIPS
-@pytest.mark.parametrize(("expression", "plain"), SAME_AS_PLAIN_WORDS.values(), ids=SAME_AS_PLAIN_WORDS.keys())
-def test_plain_words_condition_as_if_typed(
-    comfy: FakeComfyUI, host: ComfyUI, kind: str, expression: str, plain: str
-) -> None:
+@pytest.mark.parametrize(("kind", "what"), pairs(CLIP_KINDS, SAME_AS_PLAIN_WORDS, OF_EVERY_KIND))
+def test_plain_words_condition_as_if_typed(comfy: FakeComfyUI, host: ComfyUI, kind: str, what: str) -> None:
+    expression, plain = SAME_AS_PLAIN_WORDS[what]
     clip = comfy.clip(kind)
     wanted = encoded(clip, plain)
     if plain == "a <'cat'> on":

@@ -17,6 +17,7 @@ from .contract import HostContract
 from .fake_a1111 import same
 from .fake_forge import FakeForge
 from .page_contract import PageContract
+from .pairs import pairs
 from .symbols import unused_symbols
 
 
@@ -233,9 +234,13 @@ WORDS = {
 }
 
 
-@NEWER
-@pytest.mark.parametrize(("prompt", "plain"), WORDS.values(), ids=WORDS.keys())
-def test_an_encoder_without_embeddings_gets_the_words(forge: FakeForge, kind: str, prompt: str, plain: str) -> None:
+BESIDE_TWO = ("a word", "an embedding's name", "over a chunk", "attention", "AND")
+"""Texts for the other model, whose T5 stands beside two encoders with embeddings."""
+
+
+@pytest.mark.parametrize(("kind", "what"), pairs(["flux", "sd3"], WORDS, BESIDE_TWO))
+def test_an_encoder_without_embeddings_gets_the_words(forge: FakeForge, kind: str, what: str) -> None:
+    prompt, plain = WORDS[what]
     forge.load(kind)
     forge.opts.sd3_enable_t5 = True
     forge.save_embedding("mystyle", forge.rows("red", "clip_l"))

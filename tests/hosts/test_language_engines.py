@@ -12,6 +12,7 @@ from lib_embmerge.hosts.language_engines import find_language_engines
 
 from .fake_a1111 import same
 from .fake_forge import FakeForge
+from .pairs import pairs
 from .parts.vocabulary import SentenceTokenizer
 
 HOSTS = ["forge", "older_neo", "newest_neo"]
@@ -39,9 +40,13 @@ def host(request: pytest.FixtureRequest) -> FakeForge:
     return found
 
 
-@pytest.mark.parametrize("kind", ["flux", "chroma"])
-@pytest.mark.parametrize(("prompt", "plain"), TEXTS.values(), ids=TEXTS.keys())
-def test_plain_words_are_plain_words(host: FakeForge, kind: str, prompt: str, plain: str) -> None:
+WITHOUT_CLIP = ("a word of many tokens", "attention", "over a chunk", "AND")
+"""Texts for a model that has a T5 alone: it reads each of the others as beside CLIP."""
+
+
+@pytest.mark.parametrize(("kind", "what"), pairs(["flux", "chroma"], TEXTS, WITHOUT_CLIP))
+def test_plain_words_are_plain_words(host: FakeForge, kind: str, what: str) -> None:
+    prompt, plain = TEXTS[what]
     host.load(kind)
     expected = host.condition(plain)
     host.webui().start()

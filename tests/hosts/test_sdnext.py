@@ -20,6 +20,7 @@ from .contract import COUNTS, HostContract
 from .fake_a1111 import same
 from .fake_sdnext import FakeSDNext
 from .page_contract import PageContract
+from .pairs import pairs
 from .symbols import unused_symbols
 
 COUNTED = {name: case for name, case in COUNTS.items() if not name.startswith("the longest")}
@@ -320,11 +321,11 @@ def test_the_prompt_is_never_rewritten(sdnext: FakeSDNext) -> None:
 # The model
 
 
-WITH_T5 = pytest.mark.parametrize(
-    ("kind", "parser"),
-    [("flux", "native"), ("flux", "fixed"), ("sd3", "native"), ("sd3", "xhinker"), ("hidream", "native"),
-     ("qwen", "native")],
-)  # fmt: skip
+KINDS_AND_PARSERS = [
+    ("flux", "native"), ("flux", "fixed"), ("sd3", "native"), ("sd3", "xhinker"), ("hidream", "native"),
+    ("qwen", "native"),
+]  # fmt: skip
+WITH_T5 = pytest.mark.parametrize(("kind", "parser"), KINDS_AND_PARSERS)
 
 TEXTS = {
     "a word": ("<'cat'>", "cat"),
@@ -355,12 +356,18 @@ def test_a_model_with_t5_is_of_the_newer_family(sdnext: FakeSDNext, kind: str) -
     assert sdnext.adapter().words_warning(sdnext.model) is None
 
 
-@WITH_T5
+OF_EVERY_PARSER = (
+    "a word of many tokens", "among signs", "two in a row", "a weight, which T5 reads as signs", "beside a typed name",
+)  # fmt: skip
+"""Texts that parsers take apart, and those whose words meet; how an expression is read in the others asks no parser."""
+
+
 @pytest.mark.parametrize("setting", ["vectors", "words"])
-@pytest.mark.parametrize(("prompt", "plain"), TEXTS.values(), ids=TEXTS.keys())
+@pytest.mark.parametrize(("kind_and_parser", "what"), pairs(KINDS_AND_PARSERS, TEXTS, OF_EVERY_PARSER))
 def test_t5_reads_an_expression_as_its_words(
-    sdnext: FakeSDNext, kind: str, parser: str, setting: str, prompt: str, plain: str
+    sdnext: FakeSDNext, kind_and_parser: tuple[str, str], setting: str, what: str
 ) -> None:
+    (kind, parser), (prompt, plain) = kind_and_parser, TEXTS[what]
     if setting == "words" and ("lerp" in prompt or "repeat" in prompt):
         pytest.skip("the words of an expression are all of its texts")
     sdnext.load(kind)

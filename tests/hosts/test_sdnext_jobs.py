@@ -25,7 +25,6 @@ def extension(sdnext: FakeSDNext) -> WebUI:
     return webui
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize(
     "where",
     [
@@ -40,25 +39,26 @@ def extension(sdnext: FakeSDNext) -> WebUI:
     ids=lambda where: next(name for name in reversed(where) if where[name] not in (True, "")),
 )
 def test_a_mistake_is_told_before_anything_is_computed(
-    sdnext: FakeSDNext, extension: WebUI, where: dict[str, Any], mistake: str
+    sdnext: FakeSDNext, extension: WebUI, where: dict[str, Any]
 ) -> None:
-    settings = {key: value.format(mistake) if isinstance(value, str) else value for key, value in where.items()}
-    later, later_negative = settings.pop("later picture", "a dog"), settings.pop("later negative", "rain")
+    for mistake in MISTAKES:
+        settings = {key: value.format(mistake) if isinstance(value, str) else value for key, value in where.items()}
+        more = [settings.pop("later picture", "a dog")], [settings.pop("later negative", "rain")]
 
-    def more_pictures(p: Any) -> None:
-        p.all_prompts, p.all_negative_prompts = [*p.all_prompts, later], [*p.all_negative_prompts, later_negative]
+        def more_pictures(p: Any, more: Any = more) -> None:
+            p.all_prompts, p.all_negative_prompts = p.all_prompts + more[0], p.all_negative_prompts + more[1]
 
-    sdnext.scripts.append(SimpleNamespace(process=more_pictures))
-    with pytest.raises(EmbeddingMergeError):
-        sdnext.generate("a <'cat'>", **settings)
-    assert sdnext.model.called_with == []
+        sdnext.scripts[:] = [SimpleNamespace(process=more_pictures)]
+        with pytest.raises(EmbeddingMergeError):
+            sdnext.generate("a <'cat'>", **settings)
+        assert sdnext.model.called_with == [], mistake
 
 
-@pytest.mark.parametrize(("text", "is_told"), TEXTS_OF_SCRIPTS.values(), ids=TEXTS_OF_SCRIPTS.keys())
 def test_the_texts_of_a_chosen_script_are_looked_at_before_its_first_job(
-    sdnext: FakeSDNext, extension: WebUI, text: str, is_told: bool
+    sdnext: FakeSDNext, extension: WebUI
 ) -> None:
-    check_script_texts(sys.modules["modules.scripts"], text, is_told)
+    for text, is_told in TEXTS_OF_SCRIPTS.values():
+        check_script_texts(sys.modules["modules.scripts"], text, is_told)
 
 
 @pytest.mark.parametrize("settings", [{"detailer_prompt": "<'cat' +>"}, {**DETAILER, "detailer_prompt": "<'sun'>"}])
