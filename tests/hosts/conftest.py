@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,9 +32,10 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder of one test's own: pytest's lists thousands of its siblings and makes links for each."""
-    return Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder of one test's own; pytest would list its thousands of siblings, and make links for each."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=tmp_path_factory.getbasetemp()))
 
 
 def _loaded(kind: type[Host], folder: Path) -> Iterator[Host]:

@@ -137,6 +137,8 @@ class ClipEncoder:
             vectors = part_of(embedding, self.key)
             assert vectors.shape[-1] == rows.shape[-1]
             rows[offset + 1 : offset + 1 + len(vectors)] = vectors[: len(rows) - offset - 1]
+        if chunk.multipliers.count(1.0) == len(chunk.multipliers):  # of most, as nothing would change
+            return rows
         return rows * torch.tensor(chunk.multipliers)[:, None]
 
 
