@@ -67,6 +67,7 @@ MODELS: Mapping[str, Target] = MappingProxyType(
         "pixart": Target("PixArt", ("t5xxl",)),
         "ltx": Target("LTX", ("t5xxl",)),
         "wan": Target("Wan", ("umt5xxl",)),
+        "auraflow": Target("AuraFlow", ("pile_t5xl",)),
         "lumina2": Target("Lumina 2", ("gemma2_2b",)),
         "omnigen2": Target("OmniGen 2", ("qwen25_3b",)),
         "qwen-image": Target("Qwen-Image", ("qwen25_7b",)),

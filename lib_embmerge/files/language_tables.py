@@ -28,7 +28,7 @@ ENDINGS = ("shared.weight", "embed_tokens.weight", "token_embd.weight")
 """Of T5, of language models, and of both in GGUF; where a file has two, the first."""
 
 MULTILINGUAL = 200_000
-"""Rows from which on a T5 is UMT5, whose tokenizer is another one: 256,384, where T5 has 32,128."""
+"""Rows from which on a T5 is UMT5, whose tokenizer is another one: 256,384, where T5 has 32,128, Pile-T5, too."""
 
 GROUP_OF_TYPE: Mapping[str, str] = {
     "t5": "t5",
@@ -156,7 +156,18 @@ def _group(path: Path, key: str, shape: Sequence[int], keys: Sequence[str], meta
     group = GROUP_OF_TYPE.get(said, "") or _group_of_layers(key, keys, shape)
     if not group:
         raise FileError(f"{path.name} holds a text encoder that embmerge does not know.")
-    return "umt5" if group == "t5" and shape[0] >= MULTILINGUAL else group
+    return _kind_of_t5(said, shape) if group in ("t5", "umt5") else group
+
+
+def _kind_of_t5(said: str, shape: Sequence[int]) -> str:
+    """Return which T5 a table is of. Pile-T5 is built as UMT5 is; ComfyUI, too, takes one of its width for it.
+
+    Source: comfy/sd.py at 4f874c5e, `detect_te_model`, and comfy/text_encoders/t5_pile_config_xl.json.
+    """
+    rows, width = shape
+    if rows >= MULTILINGUAL:
+        return "umt5"
+    return "pile_t5" if said == "umt5" or width == ENCODERS["pile_t5xl"].width else "t5"
 
 
 def _group_of_layers(key: str, keys: Sequence[str], shape: Sequence[int]) -> str:

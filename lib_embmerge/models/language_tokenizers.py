@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,7 @@ from ..errors import FileError, shorten
 from ..families import GROUPS, group_of
 from ..files.paths import is_file, read_small_text, time_of_change
 
-__all__ = ["LanguageTokenizer", "open_tokenizer", "spell_piece"]
+__all__ = ["LanguageTokenizer", "doubles_blanks", "open_tokenizer", "spell_piece"]
 
 BLANK = "▁"
 """What stands for a blank in pieces of SentencePiece."""
@@ -36,6 +36,7 @@ MOST_TOKENS = 1 << 32
 SPECIAL = {
     "t5": (None, "</s>", "<pad>"),
     "umt5": (None, "</s>", "<pad>"),
+    "pile_t5": (None, "</s>", "<s>"),
     "gemma2": ("<bos>", "<eos>", "<pad>"),
     "gemma3": ("<bos>", "<eos>", "<pad>"),
     "qwen25": (None, "<|im_end|>", "<|endoftext|>"),
@@ -73,6 +74,13 @@ class LanguageTokenizer:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's ids, without special tokens."""
+        return self._cut([text.removeprefix(" ") for text in texts] if self._doubles_blanks else texts)
+
+    @cached_property
+    def _doubles_blanks(self) -> bool:
+        return doubles_blanks(self._cut)
+
+    def _cut(self, texts: Sequence[str]) -> list[list[int]]:
         encodable = [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]
         if self._is_pieces:
             return [list(self._inner.encode(text, add_bos=False, add_eos=False)) for text in encodable]
@@ -95,6 +103,15 @@ class LanguageTokenizer:
             return None if found is None else int(found)
         token = int(self._inner.piece_to_id(name))
         return token if self._inner.id_to_piece(token) == name else None
+
+
+def doubles_blanks(cut: Callable[[Sequence[str]], list[list[int]]]) -> bool:
+    """Return whether a tokenizer puts a blank before a text and keeps the text's own, too, as a token more.
+
+    Llama's SentencePiece does, which Pile-T5 has: a text is cut there without the blank that stands before it.
+    """
+    bare, behind, twice = cut(["a", " a", "a,a"])
+    return len(behind) == len(bare) + 1 and behind[1:] == bare and twice[:1] != twice[-1:]
 
 
 def open_tokenizer(path: Path, encoder: str) -> LanguageTokenizer:

@@ -226,7 +226,7 @@ def test_such_a_model_is_refused_where_the_settings_say_so(comfy: FakeComfyUI, h
 
 def _unknown(comfy: FakeComfyUI) -> Any:
     clip = comfy.clip("wan")
-    clip.tokenizer.umt5xxl.embedding_key = "pile_t5xl"
+    clip.tokenizer.umt5xxl.embedding_key = "t5base"
     return clip
 
 

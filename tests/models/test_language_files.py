@@ -32,6 +32,13 @@ def sentencepiece_like() -> Tokenizer:
     return made
 
 
+def llama_like() -> Tokenizer:
+    """Make a tokenizer that puts ▁ before a text and keeps every blank, as Llama's, which Pile-T5 has."""
+    made = Tokenizer(models.Unigram([(piece, -1.0 if len(piece) > 2 else -9.0) for piece in PIECES], unk_id=2))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    return made
+
+
 def byte_level() -> Tokenizer:
     """Make a tokenizer that takes the blank before a word into its first piece, as Qwen's."""
     vocabulary = {piece: number for number, piece in enumerate(WORDS)}
@@ -47,6 +54,7 @@ def byte_level() -> Tokenizer:
 
 LAYERS: Mapping[str, tuple[str, list[str]]] = {
     "t5xxl": ("shared.weight", ["encoder.block.0.layer.0.SelfAttention.q.weight"]),
+    "pile_t5xl": ("shared.weight", ["encoder.block.0.layer.0.SelfAttention.q.weight"]),
     "gemma2_2b": ("model.embed_tokens.weight", ["model.layers.0.post_feedforward_layernorm.weight"]),
     "gemma3_4b": (
         "model.embed_tokens.weight",
@@ -56,7 +64,7 @@ LAYERS: Mapping[str, tuple[str, list[str]]] = {
     "qwen25_7b": ("model.embed_tokens.weight", ["model.layers.0.self_attn.q_proj.bias"]),
     "llama": ("model.embed_tokens.weight", ["model.layers.0.self_attn.q_proj.weight"]),
 }
-WIDTHS = {"t5xxl": 4096, "gemma3_4b": 2560, "qwen3_4b": 2560, "qwen25_7b": 3584}
+WIDTHS = {"t5xxl": 4096, "pile_t5xl": 2048, "gemma3_4b": 2560, "qwen3_4b": 2560, "qwen25_7b": 3584}
 
 
 def write_encoder(path: Path, encoder: str, *, rows: int = 64, **more: torch.Tensor) -> torch.Tensor:
@@ -86,10 +94,17 @@ def test_an_encoder_is_told_by_its_layers(tmp_path: Path, encoder: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "encoder"), [("umt5", "umt5xxl"), ("t5", "t5xxl"), ("gemma2", "gemma2_2b"), ("llama", "llama")]
+    ("said", "rows", "encoder"),
+    [
+        ("umt5", 256_384, "umt5xxl"),
+        ("umt5", 64, "pile_t5xl"),
+        ("t5", 64, "t5xxl"),
+        ("gemma2", 64, "gemma2_2b"),
+        ("llama", 64, "llama"),
+    ],
 )
-def test_an_encoder_is_told_by_its_configuration(tmp_path: Path, said: str, encoder: str) -> None:
-    write_encoder(tmp_path / "model.safetensors", "llama")
+def test_an_encoder_is_told_by_its_configuration(tmp_path: Path, said: str, rows: int, encoder: str) -> None:
+    write_encoder(tmp_path / "model.safetensors", "llama", rows=rows)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": said}))
     byte_level().save(str(tmp_path / "tokenizer.json"))
     assert [one.name for one in open_model(tmp_path).encoders] == [encoder]
@@ -116,6 +131,14 @@ def test_words_are_cut_as_behind_a_blank(t5: Path, tmp_path: Path) -> None:
     value = evaluate("'cat' - 'dog'", open_model(tmp_path / "q" / "qwen.safetensors"))
     behind = table.float()[1:2] - table.float()[2:3]
     assert torch.equal(value["qwen3_4b"], behind)
+
+
+def test_a_blank_is_not_put_before_a_word_twice(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "pile.safetensors", "pile_t5xl")
+    llama_like().save(str(tmp_path / "tokenizer.json"))
+    (encoder,) = open_model(tmp_path / "pile.safetensors").encoders
+    assert encoder.name == "pile_t5xl"
+    assert encoder.tokenize([" cat", "cat", " cat dog", "  cat"]) == [[3], [3], [3, 6], [7, 3]]
 
 
 def write_pairs(folder: Path) -> None:

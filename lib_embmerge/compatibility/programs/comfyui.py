@@ -19,7 +19,7 @@ __all__ = ["COMFYUI", "SWARMUI"]
 
 _ENDS = re.compile(r"[\s\[<]")
 _WEIGHTS = re.compile(r"[()]")
-_WITHOUT_FOLDER = frozenset(["lumina2", "qwen-image", "omnigen2", "wan"])
+_WITHOUT_FOLDER = frozenset(["auraflow", "lumina2", "qwen-image", "omnigen2", "wan"])
 """Families whose tokenizer is handed no folder: of the classes in comfy/text_encoders, made with one, it has none."""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from ...families import CLIP, group_of
-from ...models.language_tokenizers import spell_piece
+from ...models.language_tokenizers import doubles_blanks, spell_piece
 from ...vectors.vocabulary import Vocabulary
 from .batched_tokenizer import tokenize_together
 from .token_table import HostTable
@@ -48,8 +49,15 @@ class HostEncoder:
     def tokenize_names(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the same, with the tokens that a name of an embedding has there."""
         if not self.is_clip:  # whose words depend on what stands beside them
-            return [list(ids) for ids in self.engine.tokenize(list(texts))] if texts else []
+            return self._cut([text.removeprefix(" ") for text in texts] if self._doubles_blanks else texts)
         return tokenize_together(self.engine.tokenize, self._ends_word, texts)
+
+    @cached_property
+    def _doubles_blanks(self) -> bool:
+        return doubles_blanks(self._cut)
+
+    def _cut(self, texts: Sequence[str]) -> list[list[int]]:
+        return [list(ids) for ids in self.engine.tokenize(list(texts))] if texts else []
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """Return each token's spelling, a blank for the end of a word."""
