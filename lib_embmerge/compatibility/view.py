@@ -68,7 +68,8 @@ def headlines(facts: FileFacts, verdicts: Sequence[Verdict], families: Sequence[
         lines.append("It serves clip_g alone; joined with a file for clip_l it serves SDXL.")
     lines += [] if facts.is_finite else [NOT_FINITE]
     if facts.families and any(OTHER_ENCODER_WIDTHS.get(key) == one.width for key, one in facts.tensors.items()):
-        lines.append(f"Expressions read it in Forge, Forge Neo and SD.Next, too: <emb('{facts.name}')>.")
+        where = "ComfyUI" if "pile_t5xl" in facts.tensors else "Forge, Forge Neo and SD.Next, too"
+        lines.append(f"Expressions read it in {where}: <emb('{facts.name}')>.")
     return [*lines, ALL_ZERO] if facts.is_zero else lines
 
 

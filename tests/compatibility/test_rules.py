@@ -296,6 +296,13 @@ def test_pickles_are_described(tmp_path):
     assert dict(facts.tensors) == {"*": TensorFacts((1, 768), "float32")}
 
 
+def test_a_file_for_auraflow_is_read_by_expressions_in_comfyui():
+    facts = file(tensors={"pile_t5xl": (2, 2048)})
+    lines = headlines(facts, judge(facts))
+    assert lines[0] == "AuraFlow: no program loads it; only the upload is taken, by Civitai"
+    assert any(line.startswith("Expressions read it in ComfyUI: <emb(") for line in lines)
+
+
 def test_a_file_without_tensors_is_an_error(tmp_path):
     torch.save({"a": 1}, tmp_path / "a.pt")
     with pytest.raises(FileError, match="holds no tensors"):
