@@ -32,6 +32,7 @@ RemarkKind = Literal[
     "name: characters",
     "name: word",
     "name: taken",
+    "name: numbered",
     "name: twins",
     "program",
     "refused",

@@ -61,7 +61,9 @@ def _verdict(program: Program, facts: FileFacts, model: str, common: tuple[Remar
         return Verdict(program.name, model, False, problem.reason, _find_repair(program, facts, model))
     said = (remark(facts, model) for remark in program.remarks)
     own = tuple(Remark("program", text) for text in (*said, _for_others(facts, model)) if text is not None)
-    return Verdict(program.name, model, True, f"{program.name} loads it for {MODELS[model].title}.", None, own + common)
+    said_of_all = tuple(one for one in common if program.concerns(one))
+    reason = f"{program.name} loads it for {MODELS[model].title}."
+    return Verdict(program.name, model, True, reason, None, own + said_of_all)
 
 
 def _find_problems(program: Program, facts: FileFacts, model: str) -> Iterator[Problem]:

@@ -166,7 +166,7 @@ def _remark_on_characters(name: str) -> list[Remark]:
         Remark(
             "name: characters",
             f"The name holds {shown}; only ASCII letters, digits, _ - and . can be typed in every WebUI's prompt"
-            " (InvokeAI and ComfyUI stop at others).",
+            " (InvokeAI stops at others, ComfyUI at blanks).",
         )
     ]
 
@@ -183,7 +183,8 @@ def _remark_on_word(
 
 
 def _remark_on_others(name: str, others: KnownNames, rules: PromptRules) -> list[Remark]:
-    remarks = [_remark_on_twin(name, other, rules) for other in others.alike(name)]
+    twins = [_remark_on_twin(name, other, rules) for other in others.alike(name)]
+    remarks = []
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (base := numbered[1]) in others:
         remarks.append(f"{name} beside {base}: SD.Next and diffusers call the vectors of {base} {base}_1, {base}_2, ….")
@@ -191,7 +192,7 @@ def _remark_on_others(name: str, others: KnownNames, rules: PromptRules) -> list
         f"{name} beside {other}: SD.Next and diffusers call the vectors of {name} {name}_1, {name}_2, …."
         for other in others.numbered(name)
     ]
-    return [Remark("name: taken", said) for said in remarks]
+    return [Remark("name: taken", said) for said in twins] + [Remark("name: numbered", said) for said in remarks]
 
 
 def _remark_on_twin(name: str, other: str, rules: PromptRules) -> str:

@@ -201,7 +201,7 @@ REMARKS = [
     ),
     ("float64", file(dtype="float64"), "A1111", "sd1", "kept in float64"),
     ("a pickle", file(**TRAINED), "A1111", "sd1", "It is a pickle"),
-    ("a pickle and an old build", file(**TRAINED), "A1111", "sd1", "Builds before 1.10.1 refuse pickles"),
+    ("an old build", file(**TRAINED, entries={"byteorder": 6}), "A1111", "sd1", "Builds before 1.10.1 refuse pickles"),
     ("SD 3 and T5", file(tensors=SDXL), "A1111", "sd3", "T5 reads the name as text"),
     ("SD.Next's numbered words", file(), "SD.Next", "sd1", "the further vectors my_style_1"),
     (
@@ -239,6 +239,14 @@ def test_remarks(facts, host, model, text):
 def test_a_vocabulary_word_is_a_remark():
     verdicts = judge(file("cat"), is_vocabulary_word=lambda text: text == "cat")
     assert any("a word of the model's own vocabulary" in remark.text for remark in verdicts[0].remarks)
+    warned = {one.program for one in verdicts if "name: word" in {remark.kind for remark in one.remarks}}
+    assert warned == {"A1111", "Forge", "SD.Next"}  # elsewhere something stands before an embedding's name
+
+
+def test_numbered_names_concern_the_programs_that_number_vectors():
+    verdicts = judge(file("cat", neighbours=("cat_1",)))
+    warned = {one.program for one in verdicts if "name: numbered" in {remark.kind for remark in one.remarks}}
+    assert warned == {"SD.Next", "diffusers"}
 
 
 def test_the_safest_files_load_wherever_the_family_does():

@@ -109,7 +109,7 @@ def _forge_engines(facts: FileFacts, model: str) -> Problem | None:
 
 
 def _old_torch(facts: FileFacts, _model: str) -> str | None:
-    if facts.extension in PICKLES:
+    if "byteorder" in facts.entries:
         return "Builds before 1.10.1 refuse pickles written by a new torch."
     return None
 
@@ -151,6 +151,7 @@ A1111 = Program(
         lines_up,
     ),
     (_old_torch, _t5_reads_text),
+    has_bare_names=True,
 )
 
 FORGE = Program(
@@ -167,4 +168,5 @@ FORGE = Program(
         lines_up,
     ),
     (_t5_reads_text,),
+    has_bare_names=True,
 )

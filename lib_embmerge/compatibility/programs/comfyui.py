@@ -177,7 +177,8 @@ def _not_all(facts: FileFacts, model: str) -> str | None:
         return None
     if set(missing) & set(MODELS[model].clip):
         taking = " and ".join(_title(encoder) for encoder in encoders if encoder not in missing)
-        return f"Only {taking} gets vectors; ComfyUI prints that the others ignored them."
+        get = "gets" if len(encoders) - len(missing) == 1 else "get"
+        return f"Only {taking} {get} vectors; ComfyUI prints that the others ignored them."
     kinds = " and ".join(map(_title, missing))
     return f"{kinds} {'gets' if len(missing) == 1 else 'get'} no vectors; ComfyUI prints that it ignored them."
 

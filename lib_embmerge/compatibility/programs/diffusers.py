@@ -75,4 +75,5 @@ DIFFUSERS = Program(
     ),
     (_token, _flux),
     dimensions_of_one,
+    numbers_vectors=True,
 )

@@ -60,4 +60,6 @@ SDNEXT = Program(
         lines_up,
     ),
     (_numbered,),
+    has_bare_names=True,
+    numbers_vectors=True,
 )

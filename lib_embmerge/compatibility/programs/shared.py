@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from ...files.layouts import ALL_WIDTHS
 from ...files.stored import OUTSIDE
+from ...remarks import Remark
 from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem, ProgramRemark, Rule
 
@@ -180,7 +181,8 @@ class Program:
     """A program: the families that it takes embeddings for, the rules that a file must pass, in order, and remarks.
 
     `shapes` is the rule for its tensors' dimensions, `deeper` that for a file without tensors at the first level.
-    `is_site` is one that people load files up to, which does not look into them.
+    `is_site` is one that people load files up to, which does not look into them. `has_bare_names` says that a prompt
+    names an embedding by the bare word, `numbers_vectors` that each further vector gets a word of its own.
     """
 
     name: str
@@ -190,3 +192,11 @@ class Program:
     shapes: Rule = two_dimensions
     deeper: Rule = lies_deeper
     is_site: bool = False
+    has_bare_names: bool = False
+    numbers_vectors: bool = False
+
+    def concerns(self, remark: Remark) -> bool:
+        """Return whether a remark on a file's name holds for the program's prompts."""
+        if remark.kind == "name: word":
+            return self.has_bare_names
+        return self.numbers_vectors or remark.kind != "name: numbered"
