@@ -35,8 +35,9 @@ from lib_embmerge.hosts.comfyui.adapter import STATE, ComfyUI
 from lib_embmerge.hosts.comfyui.answering import LOG as log_of_words  # noqa: N811
 from lib_embmerge.hosts.webui import settings as settings_table
 
-from .fake_comfyui import FakeComfyUI, installed
+from .fake_comfyui import CutsWords, FakeComfyUI, installed
 from .pairs import pairs
+from .parts import vocabulary
 
 CLIP_KINDS = ["sdxl", "sd1", "sd2", "refiner", "newest sd1", "newest sdxl"]
 CLIPS = pytest.mark.parametrize("kind", CLIP_KINDS)
@@ -237,6 +238,25 @@ def test_t5_gets_its_own_vectors(comfy: FakeComfyUI, host: ComfyUI) -> None:
     for name in clip.tokenizer.keys:
         wanted = cat[name][0] + (dog[name][0] if name == "t5xxl" else 0)
         assert found[name][2][0] == wanted.tolist()
+
+
+class CutsLikeLlama(CutsWords):
+    """Puts a blank before a text, and keeps those of the text beside it, as Pile-T5's tokenizer does."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[str, int] = {}
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        pieces = re.findall(r"▁?[^\W_▁]+|.", "▁" + text.replace(" ", "▁"), re.DOTALL)
+        ids = [self.pieces.setdefault(piece, len(self.pieces)) for piece in pieces]
+        return {"input_ids": [vocabulary.START, *ids, vocabulary.END]}
+
+
+@pytest.mark.parametrize("before", ["", "a ", "a\n", "a, "])
+def test_a_word_is_cut_as_it_would_be_there(comfy: FakeComfyUI, host: ComfyUI, before: str) -> None:
+    clip = comfy.clip("wan")
+    clip.tokenizer.umt5xxl.tokenizer = CutsLikeLlama()
+    assert encoded(host.answering(clip), f"{before}<'cat dog'> on") == encoded(clip, f"{before}cat dog on")
 
 
 def test_an_encoder_that_is_not_in_the_file(comfy: FakeComfyUI, host: ComfyUI) -> None:

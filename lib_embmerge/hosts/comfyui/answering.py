@@ -20,6 +20,7 @@ from ...errors import UnsupportedHost
 from ...language.scan import holds_expression
 from ...merge import Merged, merge_prompts, read_as_words
 from ..encoders.beyond_vocabulary import BeyondVocabulary, Lending, PlaceholderTokenizer, WordsTokenizer
+from ..encoders.language_encoder import rows_in_prompts
 from ..pipeline.hooks import Hook
 from ..webui.settings import Others
 from .encoders import cut, takes_vectors, with_tokenizers
@@ -100,7 +101,7 @@ class _Cutters:
         has_vectors = all(key in value for value in merged.vectors.values())  # else the model's file lacks the encoder
         if not has_vectors or not takes_vectors(tokenizer, self._others):
             return WordsTokenizer(tokenizer.tokenizer, merged.words)
-        lending = Lending(self.beyond, merged.rows, merged.vectors, key)
+        lending = Lending(self.beyond, rows_in_prompts(merged), merged.vectors, key)
         self._lent.append(lending)
         return PlaceholderTokenizer(tokenizer.tokenizer, lambda text: cut(tokenizer, text), lending)
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...families import ENCODERS
-from ..encoders.encoder import HostEncoder
+from ..encoders.language_encoder import PlacedEncoder
 from ..encoders.token_table import PickedTable
 from ..webui.settings import Others
 
@@ -94,7 +94,7 @@ class _Cutter:
         return [cut(self._whole, text) for text in texts]
 
 
-class ComfyEncoder(HostEncoder):
+class ComfyEncoder(PlacedEncoder):
     """One text encoder: its tokenizer, and its table, which is brought into memory before it is read."""
 
     def __init__(self, tokenizer: Any, model: Any, load: Callable[[], object], device: Any = None) -> None:

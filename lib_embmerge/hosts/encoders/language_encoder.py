@@ -17,29 +17,24 @@ from .beyond_vocabulary import RowsByName
 from .encoder import HostEncoder
 from .token_table import CalledTable, HostTable
 
-__all__ = ["LanguageEncoder", "cut_texts", "find_key", "rows_in_prompts", "without_pictures"]
+__all__ = ["LanguageEncoder", "PlacedEncoder", "cut_texts", "find_key", "rows_in_prompts", "without_pictures"]
 
 SIGN = "("
 """Behind it, as behind all that is no blank, SentencePiece puts no blank before a word."""
 
 
-class LanguageEncoder(HostEncoder):
-    """A text encoder that is no CLIP's, whose rows are asked of its own input-embedding module."""
-
-    def __init__(self, tokenizer: Any, layer: Any, *, key: str) -> None:
-        """Take its tokenizer, transformers' or a processor that has one, the module, and its key in files."""
-        super().__init__(_Cutter(tokenizer), layer, name=key, key=key)
-        self._place = threading.local()
-
-    def make_table(self, layer: Any) -> HostTable:
-        """Return what reads rows by calling the layer, as the host does."""
-        return CalledTable(layer)
+class PlacedEncoder(HostEncoder):
+    """A text encoder that can cut a text as behind a sign, where its tokenizer puts no blank before it."""
 
     @cached_property
     def puts_blanks(self) -> bool:
         """Whether the tokenizer itself puts a blank before a text, as T5's: a beginning is as behind a blank."""
         bare, behind = super().tokenize(["a", " a"])
         return bare == behind
+
+    @cached_property
+    def _place(self) -> threading.local:
+        return threading.local()
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids by the host's own tokenizer."""
@@ -57,6 +52,18 @@ class LanguageEncoder(HostEncoder):
             yield
         finally:
             self._place.is_behind_sign = False
+
+
+class LanguageEncoder(PlacedEncoder):
+    """A text encoder that is no CLIP's, whose rows are asked of its own input-embedding module."""
+
+    def __init__(self, tokenizer: Any, layer: Any, *, key: str) -> None:
+        """Take its tokenizer, transformers' or a processor that has one, the module, and its key in files."""
+        super().__init__(_Cutter(tokenizer), layer, name=key, key=key)
+
+    def make_table(self, layer: Any) -> HostTable:
+        """Return what reads rows by calling the layer, as the host does."""
+        return CalledTable(layer)
 
 
 def find_key(groups: Sequence[str | None], width: int, *, sees: bool) -> str | None:
@@ -78,7 +85,7 @@ def rows_in_prompts(merged: Merged) -> RowsByName:
         placed = merged.placed.get(name)
         readers = () if placed is None or not begins else placed.model.encoders
         reader = next((one for one in readers if one.name == encoder), None)
-        if placed is None or not isinstance(reader, LanguageEncoder) or not reader.puts_blanks:
+        if placed is None or not isinstance(reader, PlacedEncoder) or not reader.puts_blanks:
             return merged.rows(name, encoder, begins=begins)
         with reader.behind_sign():
             return Analysis(placed.entered, placed.model, begins=True).value()[encoder]
