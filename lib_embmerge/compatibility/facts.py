@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, NotFinite
-from ..families import ENCODER_NAMES, ENCODER_WIDTHS, FAMILIES
+from ..families import ENCODER_NAMES, ENCODER_WIDTHS, FAMILIES, OTHER_ENCODER_WIDTHS
 from ..files.convert import Treatment, clean_embeddings
 from ..files.layouts import ALL_WIDTHS, JOINED, find_embeddings
 from ..files.paths import is_file
@@ -186,7 +186,8 @@ class FileFacts:
     @property
     def is_joined(self) -> bool:
         """Whether L's and G's vectors stand side by side in one tensor, which convert takes apart."""
-        return self.single is not None and self.single.width == JOINED and not set(self.tensors) & set(ALL_WIDTHS)
+        is_others = bool(set(self.tensors) & set(OTHER_ENCODER_WIDTHS))
+        return self.single is not None and self.single.width == JOINED and not is_others
 
     @property
     def widths(self) -> list[int]:

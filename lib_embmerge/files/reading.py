@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError
-from ..families import ENCODER_WIDTHS
+from ..families import ENCODER_WIDTHS, OTHER_ENCODER_WIDTHS
 from ..limits import HIGHEST
 from .layouts import ALL_WIDTHS, JOINED, Held, find_embeddings
 from .pickles import read_pickle
@@ -257,6 +257,8 @@ def _checked(name: str, tensors: Sequence[Stored]) -> Sequence[Stored]:
             raise FileError(f"{name} {tensor.reason}; only plain ones are read.")
         if not tensor.is_floating and not tensor.is_whole:
             raise FileError(f"{name} holds complex numbers, not vectors.")
+        if tensor.is_whole and not {JOINED, *ALL_WIDTHS.values()} & {*tensor.shape[-2:]}:
+            raise FileError(f"{name} holds whole numbers, not vectors.")
         if tensor.size > SIZE_LIMIT:
             raise FileError(f"{name} claims a tensor of {list(tensor.shape)} numbers, far more than an embedding has.")
     return tensors
@@ -285,7 +287,7 @@ def _name_encoder(
     fitting = [encoder for encoder, its in ENCODER_WIDTHS.items() if its == width]
     if fitting and key not in ALL_WIDTHS:
         return {fitting[0]: rows}
-    if width == JOINED and key not in ALL_WIDTHS:
+    if width == JOINED and key not in OTHER_ENCODER_WIDTHS:
         notes.append(f"{name}: the vectors of clip_l and clip_g stood side by side in it; they are taken apart.")
         left = ENCODER_WIDTHS["clip_l"]
         return {"clip_l": rows[:, :left].contiguous(), "clip_g": rows[:, left:].contiguous()}
