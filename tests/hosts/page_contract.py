@@ -151,8 +151,8 @@ class PageContract:
         with pytest.raises(ModelNotLoaded):
             page.load_text_model()
 
-    @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
-    @pytest.mark.parametrize("folder", ["", "sub"])
+    # How many encoders a file is for and where it lies are two matters.
+    @pytest.mark.parametrize(("kind", "folder"), [("sd1", ""), ("sd1", "sub"), ("sdxl", "sub")])
     @pytest.mark.usefixtures("started")
     def test_a_saved_file_is_usable_at_once(self, host: Any, page: PageHost, kind: str, folder: str) -> None:
         host.load(kind)

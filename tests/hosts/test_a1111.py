@@ -15,13 +15,15 @@ from lib_embmerge.errors import FileError, SyntaxProblem
 from lib_embmerge.files import checkpoint_files
 from lib_embmerge.hosts import a1111 as adapter_module
 
-from .contract import BOTH, HostContract
+from .contract import ALL_ORDERS, BOTH, HostContract
 from .fake_a1111 import ENCODERS, FakeA1111, make_model, same
 from .page_contract import PageContract
 from .symbols import unused_symbols
 
 
 class TestA1111(HostContract):
+    ORDERS = ALL_ORDERS
+
     @pytest.fixture
     def host(self, a1111: FakeA1111) -> FakeA1111:
         return a1111

@@ -16,7 +16,7 @@ from lib_embmerge.hosts.sdnext.borrowed_tokens import borrow_words, lent_rows
 from lib_embmerge.hosts.sdnext.found_encoders import FoundEncoder
 from lib_embmerge.hosts.webui.extension import WebUI
 
-from .contract import COUNTS, HostContract
+from .contract import ALL_ORDERS, COUNTS, HostContract
 from .fake_a1111 import same
 from .fake_sdnext import FakeSDNext
 from .page_contract import PageContract
@@ -28,6 +28,7 @@ COUNTED = {name: case for name, case in COUNTS.items() if not name.startswith("t
 
 
 class TestSDNext(HostContract):
+    ORDERS = ALL_ORDERS
     OPTIONAL = ("a job", "the first step of a job", "the Control tab", "reading the folder")
     COUNTED = COUNTED
     ENCODED_FOR_ONE_CHANGE = 2  # it keeps the two prompts of a job as a pair
