@@ -162,9 +162,17 @@ def _length_beside(embedding: Embedding, encoder: str) -> int:
 
 
 def refuse_few_words(
-    file: str, words: CarriedWords, embedding: Embedding, source: TextModel, target: TextModel
+    file: str,
+    words: CarriedWords,
+    embedding: Embedding,
+    source: TextModel,
+    target: TextModel,
+    *,
+    called: Mapping[str, str],
 ) -> None:
     """Refuse to carry words that are too little of an embedding; what the other ways reach is said.
+
+    `called` has what each way is called where the user chooses it.
 
     Raises: FileError.
     """
@@ -172,17 +180,17 @@ def refuse_few_words(
         raise FileError(
             f"Words are only {round(100 * words.share)} % of {file}; nothing was written.",
             suggestion="Choose a way:",
-            choices=describe_ways(embedding, source, target),
+            choices=[f"{called[way]}: {said}" for way, said in describe_ways(embedding, source, target).items()],
         )
 
 
-def describe_ways(embedding: Embedding, source: TextModel, target: TextModel) -> list[str]:
+def describe_ways(embedding: Embedding, source: TextModel, target: TextModel) -> dict[str, str]:
     """Return what each way reaches, a sentence each."""
-    said = [f"words: {CARRY_WAYS['words']}, all the same."]
+    said = {"words": f"{CARRY_WAYS['words']}, all the same."}
     for way in MAPS:
         with contextlib.suppress(ShapeMismatch):
-            said.append(f"{way}: {CARRY_WAYS[way]}; {carry_map(embedding, source, target, way).reach}")
-    return [*said, f"shared: {CARRY_WAYS['shared']}."]
+            said[way] = f"{CARRY_WAYS[way]}; {carry_map(embedding, source, target, way).reach}"
+    return said | {"shared": f"{CARRY_WAYS['shared']}."}
 
 
 def origin_of(way: str, source: str, file: str) -> dict[str, str]:

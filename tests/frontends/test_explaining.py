@@ -78,7 +78,7 @@ def test_what_is_no_word_is_not_carried_in_silence(ask: Ask, tmp_path: Path, che
     said = ask("carry", noise, *where, status=2)
     first, *ways = said.splitlines()
     assert first == "Words are only 0 % of noise.safetensors; nothing was written. Choose a way:"
-    assert [way.partition(":")[0] for way in ways] == ["  words", "  shared"]
+    assert [way.partition(":")[0] for way in ways] == ["  --way words", "  --way shared"]
     assert max(map(len, ways)) <= 200
     assert not (tmp_path / "new").exists()
     made = ask("carry", noise, *where, "--way", "shared")

@@ -87,7 +87,8 @@ class _Carrier:
     def in_words(self, *, is_wished: bool) -> Report:
         words = self._find_words()
         if not is_wished:
-            refuse_few_words(self.file.path.name, words, self.vectors, self.source, self.target)
+            called = {way: f"--way {way}" for way in CARRY_WAYS}
+            refuse_few_words(self.file.path.name, words, self.vectors, self.source, self.target, called=called)
         print(words.remainder, file=sys.stderr)  # before anything is written
         entered = read_expression(write(words.tree), kind="expression", limits=self.wanted.limits)
         report = report_saved(save_expression(entered, self.name, self.target, self.wanted), [], self.target)

@@ -96,7 +96,7 @@ def test_too_few_words_are_refused_unless_they_are_wished(host: AppHost) -> None
     save_file({"emb_params": noise}, host.embeddings_folder / "noise.safetensors")
     shown = carried(host, "noise.safetensors", way=SUITED, name="loud")
     assert "Words are only 0 % of noise.safetensors; nothing was written." in shown
-    assert "shared: " in shown
+    assert f"<li>{SHARED}: " in shown
     assert not (host.embeddings_folder / "loud.safetensors").exists()
     assert "the other 100 % are left out" in carried(host, "noise.safetensors", way=IN_WORDS, name="loud")
 

@@ -155,7 +155,8 @@ class _WordCarrier:
         words = next(found)
         assert isinstance(words, CarriedWords)
         if not self.is_wished:
-            refuse_few_words(self.chosen.file.path.name, words, vectors, self.source, self.target)
+            called = {way: label for label, way in WISHED_WAYS.items()}
+            refuse_few_words(self.chosen.file.path.name, words, vectors, self.source, self.target, called=called)
         yield draw("inspect/carried", saved=[], said=words.remainder, vectors=words.vectors, model=self.target)
         entered = read_expression(write(words.tree), kind="expression", limits=self.options.limits)
         saved = save_expression(entered, self.name, self.target, self.options)
