@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ ENDINGS = ("shared.weight", "embed_tokens.weight", "token_embd.weight")
 
 MULTILINGUAL = 200_000
 """Rows from which on a T5 is UMT5, whose tokenizer is another one: 256,384, where T5 has 32,128, Pile-T5, too."""
+
+_SECOND_BLOCK = re.compile(r"(^|\.)(encoder\.block|enc\.blk)\.1\.")
+_DISTANCES = re.compile(r"relative_attention_bias|attn_rel_b")
+"""In the names of transformers and of GGUF."""
 
 GROUP_OF_TYPE: Mapping[str, str] = {
     "t5": "t5",
@@ -154,9 +159,22 @@ def _ends_with(key: str, ending: str) -> bool:
 def _group(path: Path, key: str, shape: Sequence[int], keys: Sequence[str], metadata: Mapping[str, str]) -> str:
     said = metadata.get("general.architecture") or _model_type(path.parent)
     group = GROUP_OF_TYPE.get(said, "") or _group_of_layers(key, keys, shape)
-    if not group:
+    if not group or _is_mt5(said, shape, keys):
         raise FileError(f"{path.name} holds a text encoder that embmerge does not know.")
     return _kind_of_t5(said, shape) if group in ("t5", "umt5") else group
+
+
+def _is_mt5(said: str, shape: Sequence[int], keys: Sequence[str]) -> bool:
+    """Return whether it is mT5, of Hunyuan DiT, whose words are others than UMT5's: 250,112.
+
+    Each of UMT5's blocks has a bias of its own for the distance of tokens, of mT5's only the first.
+    Source: transformers models/umt5/modeling_umt5.py, models/mt5/modeling_mt5.py.
+    """
+    if said == "mt5":
+        return True
+    second = [key for key in keys if _SECOND_BLOCK.search(key)]
+    is_t5 = shape[0] >= MULTILINGUAL and any("SelfAttention" in key or ".attn_" in key for key in second)
+    return is_t5 and said != "umt5" and not any(_DISTANCES.search(key) for key in second)
 
 
 def _kind_of_t5(said: str, shape: Sequence[int]) -> str:

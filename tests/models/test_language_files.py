@@ -110,6 +110,36 @@ def test_an_encoder_is_told_by_its_configuration(tmp_path: Path, said: str, rows
     assert [one.name for one in open_model(tmp_path).encoders] == [encoder]
 
 
+@pytest.mark.parametrize("encoder", ["umt5xxl", None])
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        ("encoder.block.1.layer.0.SelfAttention.{}.weight", "q", "relative_attention_bias"),
+        ("enc.blk.1.{}.weight", "attn_q", "attn_rel_b"),
+    ],
+    ids=["transformers", "gguf"],
+)
+def test_mt5_is_not_umt5(tmp_path: Path, encoder: str | None, spelled: tuple[str, str, str]) -> None:
+    name, layer, bias = spelled
+    more = [layer, bias] if encoder else [layer]
+    first = {"encoder.block.0.layer.0.SelfAttention.q.weight": torch.zeros(4)}
+    table = {"shared.weight": torch.zeros(256_384, 2)}
+    save_file({**table, **first, **{name.format(one): torch.zeros(4) for one in more}}, tmp_path / "x.safetensors")
+    byte_level().save(str(tmp_path / "tokenizer.json"))
+    if encoder:
+        assert [one.name for one in open_model(tmp_path / "x.safetensors").encoders] == [encoder]
+    else:
+        with pytest.raises(FileError, match="holds a text encoder that embmerge does not know"):
+            open_model(tmp_path / "x.safetensors")
+
+
+def test_mt5_s_own_configuration_is_believed(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "model.safetensors", "t5xxl")
+    (tmp_path / "config.json").write_text('{"model_type": "mt5"}')
+    with pytest.raises(FileError, match="holds a text encoder that embmerge does not know"):
+        open_model(tmp_path / "model.safetensors")
+
+
 def test_a_width_that_no_encoder_has_is_said(tmp_path: Path) -> None:
     save_file(
         {"model.embed_tokens.weight": torch.zeros(9, 7), "model.layers.0.self_attn.q_norm.weight": torch.zeros(1)},
