@@ -150,7 +150,6 @@ REFUSED = [
         {"string_to_param": {"*": torch.zeros(1, 1).expand(10**12, 768)}},
         "claims a tensor of [1000000000000, 768] numbers",
     ),
-    ("numbers of two bytes", "x.safetensors", {"a": torch.zeros(1, 768, dtype=torch.uint16)}, "of the format uint16"),
     ("complex numbers", "x.pt", {"a": torch.zeros(1, 768, dtype=torch.complex64)}, "holds complex numbers"),
     ("a LoRA", "x.safetensors", {"lora_a": rows(1, 4), "lora_b": rows(1, 8)}, "is a LoRA, not an embedding"),
     ("two of a width", "x.safetensors", {"a": L2, "b": L2 * 2}, "holds 2 embeddings: a, b"),
