@@ -161,7 +161,7 @@ def _remark_on_characters(name: str) -> list[Remark]:
     if _ADVISED.fullmatch(name):
         return []
     odd = sorted({c for c in name if not _ADVISED.fullmatch(c)})
-    shown = ", ".join("a blank" if c == " " else c for c in odd)
+    shown = " and ".join({" ": "a blank", ",": "a comma"}.get(c, c) for c in odd)
     return [
         Remark(
             "name: characters",

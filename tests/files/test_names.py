@@ -72,7 +72,7 @@ def test_an_allowed_name_stays_in_its_folder(tmp_path_factory, name):
 
 ADVICE = [
     ("plain", "my_style-1.x", [], []),
-    ("a blank and a comma", "my, style", [], ["The name holds a blank, ,; only ASCII letters"]),
+    ("a blank and a comma", "my, style", [], ["The name holds a blank and a comma; only ASCII letters"]),
     ("not ASCII", "é", [], ["The name holds é; only ASCII"]),
     ("only case differs", "Style", ["style"], ["The name differs only by case from style"]),
     ("its own file", "style", ["style"], []),
