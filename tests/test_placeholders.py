@@ -112,6 +112,20 @@ WORDS_PUT = {
 }
 
 
+NO_WORDS_PUT = {
+    f"a {CAT} b": "a b",
+    f"a {CAT} , b": "a , b",
+    f"a {CAT} {CAT} b": "a b",
+    f"{CAT} b": " b",
+    f"a {DOG} b": f"a {DOG} b",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), NO_WORDS_PUT.items())
+def test_a_name_of_no_words_goes_with_the_blank_before_it(text: str, expected: str) -> None:
+    assert put_words(text, {CAT: ""}) == expected
+
+
 @pytest.mark.parametrize(("text", "expected"), WORDS_PUT.items())
 def test_words_are_put_in_the_places_of_names(text: str, expected: str) -> None:
     assert put_words(text, {CAT: "cat"}) == expected
