@@ -33,7 +33,7 @@ MULTILINGUAL = 200_000
 
 _SECOND_BLOCK = re.compile(r"(^|\.)(encoder\.block|enc\.blk)\.1\.")
 _DISTANCES = re.compile(r"relative_attention_bias|attn_rel_b")
-"""In the names of transformers and of GGUF."""
+"""A T5's second block, and its bias for the distance of tokens, in the names of transformers and of GGUF."""
 
 GROUP_OF_TYPE: Mapping[str, str] = {
     "t5": "t5",
@@ -173,8 +173,8 @@ def _is_mt5(said: str, shape: Sequence[int], keys: Sequence[str]) -> bool:
     if said == "mt5":
         return True
     second = [key for key in keys if _SECOND_BLOCK.search(key)]
-    is_t5 = shape[0] >= MULTILINGUAL and any("SelfAttention" in key or ".attn_" in key for key in second)
-    return is_t5 and said != "umt5" and not any(_DISTANCES.search(key) for key in second)
+    is_told = shape[0] >= MULTILINGUAL and said != "umt5" and bool(second)
+    return is_told and not any(_DISTANCES.search(key) for key in second)
 
 
 def _kind_of_t5(said: str, shape: Sequence[int]) -> str:
