@@ -16,6 +16,8 @@ __all__ = ["ALL_ZERO", "NOT_FINITE", "Action", "Remark", "RemarkKind"]
 ALL_ZERO = "All its vectors are zero: it does nothing."
 NOT_FINITE = "It holds infinity or NaN: pictures come out black."
 """Sentences that stand wherever a file is judged, made or saved."""
+WHOLE_NUMBERS = "numbers are whole ones ({}), as no trainer writes them."
+"""The rest of one, with the formats of the numbers."""
 
 RemarkKind = Literal[
     "uneven",

@@ -18,7 +18,7 @@ from ..files.convert import Treatment, clean_embeddings
 from ..files.layouts import ALL_WIDTHS, JOINED, find_embeddings
 from ..files.paths import is_file
 from ..files.reading import count_rows, read_content, read_vectors
-from ..files.stored import Content, Stored
+from ..files.stored import WHOLE_FORMATS, Content, Stored
 from ..files.writing import tensors_to_write
 from ..host_protocol import EXTENSIONS
 from ..vectors.embedding import are_zero
@@ -104,8 +104,8 @@ class TensorFacts:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its numbers are whole ones, yes and no among them."""
-        return "int" in self.dtype or self.dtype == "bool"
+        """Whether its numbers are whole ones."""
+        return self.dtype in WHOLE_FORMATS
 
     @property
     def rows(self) -> int:

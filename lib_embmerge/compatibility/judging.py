@@ -16,7 +16,7 @@ from ..families import ENCODER_WIDTHS
 from ..files.layouts import ALL_WIDTHS
 from ..files.names import remark_on_name
 from ..limits import CHUNK
-from ..remarks import ALL_ZERO, NOT_FINITE, Remark, RemarkKind
+from ..remarks import ALL_ZERO, NOT_FINITE, WHOLE_NUMBERS, Remark, RemarkKind
 from .facts import MODELS, FileFacts, Repair, describe_file
 from .programs.a1111 import A1111, FORGE
 from .programs.civitai import CIVITAI
@@ -141,7 +141,7 @@ def _common_remarks(facts: FileFacts) -> list[Remark]:
         remarks["number format"] = said
     whole = [tensor.dtype for tensor in facts.by_encoder.values() if tensor.is_whole]
     if whole:
-        remarks["number format"] = f"Its numbers are whole ones ({whole[0]}), as no trainer writes them."
+        remarks["number format"] = f"Its {WHOLE_NUMBERS.format(whole[0])}"
     if facts.form == "pickle" or (not facts.form and facts.extension != ".safetensors"):
         remarks["pickle"] = "It is a pickle: sites scan those, and some users refuse them; convert it."
     return [Remark(kind, text) for kind, text in remarks.items()]

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import FileError
 from ..families import ENCODER_WIDTHS, OTHER_ENCODER_WIDTHS
 from ..limits import HIGHEST
+from ..remarks import WHOLE_NUMBERS
 from .layouts import ALL_WIDTHS, JOINED, Held, find_embeddings
 from .pickles import read_pickle
 from .pictures import read_picture
@@ -160,7 +161,7 @@ def _read_safetensors(path: Path) -> Content:
         entry = file.tensors[name]
         if entry.dtype in DTYPES:
             return Stored(entry.shape, DTYPES[entry.dtype][0], lambda: file.read(name))
-        dtype = OTHER_FORMATS.get(entry.dtype, entry.dtype.lower())
+        dtype = OTHER_FORMATS[entry.dtype][0] if entry.dtype in OTHER_FORMATS else entry.dtype.lower()
         plain = Stored(entry.shape, dtype, lambda: file.read_whole(name))
         is_read = plain.is_whole or dtype.startswith("complex")
         return plain if is_read else replace(plain, reason=f"holds numbers of the format {dtype}")
@@ -216,7 +217,7 @@ def _read_rows(name: str, pieces: Sequence[Stored]) -> tuple[Tensor, list[str]]:
     if count == 0:
         raise FileError(f"{name} holds no vectors.")
     whole = list(dict.fromkeys(piece.dtype for piece in pieces if piece.is_whole))
-    notes = [f"{name}: the numbers are whole ones ({', '.join(whole)}), as no trainer writes them."] if whole else []
+    notes = [f"{name}: the {WHOLE_NUMBERS.format(', '.join(whole))}"] if whole else []
     if len(pieces) == 1 and _is_turned(pieces[0]):
         notes.append(f"{name}: the vectors stood in columns; they are turned.")
         return _as_floats(pieces[0]).T.contiguous(), notes

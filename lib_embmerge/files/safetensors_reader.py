@@ -56,23 +56,21 @@ DTYPES: Mapping[str, tuple[str, int]] = MappingProxyType(
 )
 """The number formats that a table or an embedding can be read in: torch's name and bytes per number."""
 
-OTHER_FORMATS: Mapping[str, str] = MappingProxyType(
+OTHER_FORMATS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
-        "I64": "int64",
-        "I32": "int32",
-        "I16": "int16",
-        "I8": "int8",
-        "U8": "uint8",
-        "BOOL": "bool",
-        "U64": "uint64",
-        "U32": "uint32",
-        "U16": "uint16",
-        "C64": "complex64",
+        "I64": ("int64", 8),
+        "I32": ("int32", 4),
+        "I16": ("int16", 2),
+        "I8": ("int8", 1),
+        "U8": ("uint8", 1),
+        "BOOL": ("bool", 1),
+        "U64": ("uint64", 8),
+        "U32": ("uint32", 4),
+        "U16": ("uint16", 2),
+        "C64": ("complex64", 8),
     }
 )
-"""torch's names of the other number formats."""
-
-_OTHER_SIZES = {"I64": 8, "U64": 8, "C64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+"""The other number formats: torch's name and bytes per number."""
 
 _MAGICS = (
     (b"PK\x03\x04", "a zip or pickle archive"),
@@ -134,7 +132,7 @@ class SafetensorsFile(TensorFile):
 
         entry = self.tensors[name]
         data = self._read_bytes([(entry.start, entry.length)])
-        return torch.frombuffer(data, dtype=getattr(torch, OTHER_FORMATS[entry.dtype])).view(entry.shape).float()
+        return torch.frombuffer(data, dtype=getattr(torch, OTHER_FORMATS[entry.dtype][0])).view(entry.shape).float()
 
     def read_rows(self, name: str, ids: Sequence[int]) -> Tensor:
         """Read rows of a matrix: (len(ids), columns), in its own number format.
@@ -270,8 +268,8 @@ def _entry(path: Path, name: str, value: Any, data_size: int, data_start: int) -
     if end > data_size:
         missing = _bytes(end - data_size)
         raise FileError(f"{path.name} is cut off: tensor {shorten(name)} should end {missing} past its end.")
-    item_size = DTYPES[dtype][1] if dtype in DTYPES else _OTHER_SIZES.get(dtype)
-    if item_size is not None and math.prod(shape) * item_size != end - begin:
+    known = DTYPES.get(dtype) or OTHER_FORMATS.get(dtype)
+    if known is not None and math.prod(shape) * known[1] != end - begin:
         held = _bytes(end - begin)
         raise _bad_header(path, f"tensor {shorten(name)} has {held}, which its shape {list(shape)} does not fill")
     return TensorEntry(dtype, shape, data_start + begin, end - begin)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ITEM_SIZES", "OUTSIDE", "Content", "Stored"]
+__all__ = ["ITEM_SIZES", "OUTSIDE", "WHOLE_FORMATS", "Content", "Stored"]
 
 ITEM_SIZES: Mapping[str, int] = {
     "complex128": 16,
@@ -20,7 +20,8 @@ ITEM_SIZES: Mapping[str, int] = {
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8", "bool"), 1),
 }
 """Bytes per number of the number formats, by torch's names."""
-_WHOLE = frozenset(["int64", "int32", "int16", "int8", "uint8", "bool"])
+WHOLE_FORMATS = frozenset(["int64", "int32", "int16", "int8", "uint8", "bool"])
+"""Those whose numbers are whole, yes and no among them: no trainer's, but programs read them as numbers."""
 
 OUTSIDE = "/"
 """What begins the name of an archive's entry that is not in the folder of the others."""
@@ -56,8 +57,8 @@ class Stored:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its numbers are whole, yes and no among them: no trainer's, but programs read them as numbers."""
-        return self.dtype in _WHOLE
+        """Whether its numbers are whole ones."""
+        return self.dtype in WHOLE_FORMATS
 
     @property
     def is_floating(self) -> bool:
