@@ -15,12 +15,17 @@ from ..facts import MODELS, FileFacts, TensorFacts
 from ..verdicts import Problem
 from .shared import Program, check_dimensions_of_one, first_word, lies_deeper, lines_up, other_width, plain_only
 
-__all__ = ["COMFYUI", "SWARMUI"]
+__all__ = ["COMFYUI", "SWARMUI", "can_stand_bare"]
 
 _ENDS = re.compile(r"[\s\[<]")
 _WEIGHTS = re.compile(r"[()]")
 _WITHOUT_FOLDER = frozenset(["auraflow", "lumina2", "qwen-image", "omnigen2", "wan"])
 """Families whose tokenizer is handed no folder: of the classes in comfy/text_encoders, made with one, it has none."""
+
+
+def can_stand_bare(name: str) -> bool:
+    """Return whether `embedding:name` can be written just so: nothing in the name ends it or is a weight's."""
+    return _ENDS.search(name) is None and _WEIGHTS.search(name) is None
 
 
 def _name(facts: FileFacts, _model: str) -> Problem | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ...compatibility.programs.comfyui import can_stand_bare
 from ...compatibility.view import headlines
 from ...entered import read_expression
 from ...errors import FileError
@@ -30,9 +30,6 @@ __all__ = ["describe", "describe_difference", "describe_saved", "name_in_prompts
 
 NEAREST = 6
 """Words that are shown for a vector."""
-
-ENDS_NAME = re.compile(r"[\s()\[<]")
-"""What ends a name behind `embedding:`, or needs a backslash before it. Source: comfy/sd1_clip.py at 4f874c5e."""
 
 SHOWN_VECTORS = 75
 """Vectors that have a line."""
@@ -91,7 +88,7 @@ def name_in_prompts(folder: str, name: str) -> str:
     """Return how a prompt names an embedding: by `embedding:`, or in an expression where ComfyUI would cut the name."""
     whole = f"{folder}{name}"
     quoted = name.replace("'", "''")
-    return f"<'{quoted}'>" if ENDS_NAME.search(whole) else f"embedding:{whole}"
+    return f"embedding:{whole}" if can_stand_bare(whole) else f"<'{quoted}'>"
 
 
 def _verdicts(path: Path) -> list[str]:
